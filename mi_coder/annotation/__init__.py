@@ -1,0 +1,1 @@
+"""Coding by people: the Label Studio screen."""

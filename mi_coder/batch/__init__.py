@@ -1,0 +1,1 @@
+"""Tagging files of any size: streaming, in order, restartable, nothing lost."""

@@ -1,0 +1,56 @@
+"""The sidecar `NAME.meta.json`: what made a tagged file, and what it counted."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+import mi_coder
+from mi_coder.batch.counts import Counts
+from mi_coder.batch.journal import Fingerprint
+from mi_coder.batch.options import TagOptions
+from mi_coder.tagger.tagger import Tagger
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """The content of the sidecar.
+
+    Attributes:
+        mi_coder: version of this package.
+        model: name and version of the model.
+        codebook: hash of the codebook.
+        trained_codes: codes that the model can give.
+        fingerprint: input, model files and options.
+    """
+
+    mi_coder: str
+    model: str
+    codebook: str
+    trained_codes: list[str]
+    fingerprint: Fingerprint
+    counts: Counts
+
+    @classmethod
+    def of(cls, tagger: Tagger, options: TagOptions, source: dict[str, str | int]) -> "Meta":
+        config = tagger.config
+        trained = [code for code, head in zip(config.codes, config.heads, strict=True) if head.trained]
+        fingerprint = Fingerprint(source, config.files, _texts(tagger, options))
+        return cls(
+            mi_coder.__version__, f"{config.name} {config.version}", config.codebook, trained, fingerprint, Counts()
+        )
+
+
+def read_meta(path: Path) -> Meta | None:
+    """The sidecar at `path`, or None where there is none that can be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Meta)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _texts(tagger: Tagger, options: TagOptions) -> dict[str, str]:
+    """Every choice that changes the output, as text."""
+    choices: dict[str, Any] = {**tagger.choices, "scores": options.scores, **asdict(options.read)}
+    choices["roles"] = sorted(options.read.roles.names.items())
+    return {name: str(value) for name, value in choices.items()}

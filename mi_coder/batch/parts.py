@@ -1,0 +1,85 @@
+"""The two growing files of a run, kept in step with its journal."""
+
+import os
+from contextlib import suppress
+from typing import BinaryIO
+
+import msgspec
+
+from mi_coder.batch.journal import Journal
+from mi_coder.batch.paths import RunPaths
+from mi_coder.errors import UsageProblem
+from mi_coder.formats import Record, Reject
+from mi_coder.formats.atomic import atomic_file
+
+_encoder = msgspec.json.Encoder()
+
+
+def encode(record: Record) -> bytes:
+    """The output line of a record."""
+    return _encoder.encode(record.data) + b"\n"
+
+
+class Parts:
+    """Opens both part files at the checkpoint of `journal`, cutting off what was written after it.
+
+    Raises:
+        UsageProblem: another run writes them now, or they hold less than the journal says.
+    """
+
+    def __init__(self, paths: RunPaths, journal: Journal) -> None:
+        self._paths = paths
+        self._output = _open_at(paths.part, journal.output_bytes)
+        try:
+            _lock(self._output, paths)
+            self._rejects = _open_at(paths.rejects_part, journal.reject_bytes)
+        except BaseException:
+            self._output.close()
+            raise
+        self._output.truncate(journal.output_bytes)
+        self._rejects.truncate(journal.reject_bytes)
+
+    def write(self, items: list[Record | Reject]) -> None:
+        for item in items:
+            if isinstance(item, Reject):
+                self._rejects.write(item.to_json() + b"\n")
+            else:
+                self._output.write(encode(item))
+
+    def checkpoint(self, journal: Journal) -> None:
+        """Bring both files to the disk, then the journal with their sizes."""
+        for file in (self._output, self._rejects):
+            file.flush()
+            os.fsync(file.fileno())
+        sized = msgspec.structs.replace(journal, output_bytes=self._output.tell(), reject_bytes=self._rejects.tell())
+        with atomic_file(self._paths.journal) as file:
+            file.write(msgspec.json.encode(sized))
+
+    def close(self) -> None:
+        self._output.close()
+        self._rejects.close()
+
+
+def _open_at(path: os.PathLike[str], size: int) -> BinaryIO:
+    """Open for writing at `size` without cutting; the file may not be shorter."""
+    file = open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644), "r+b")
+    if file.seek(0, os.SEEK_END) < size:
+        file.close()
+        raise UsageProblem(
+            f"{path} is shorter than its journal says; the disk lost a part of it. Start over with --no-resume."
+        )
+    file.seek(size)
+    return file
+
+
+def _lock(file: BinaryIO, paths: RunPaths) -> None:
+    """Hold the part file for this process; the system lets go of it when the process ends, however it ends."""
+    with suppress(ImportError):
+        import fcntl
+
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageProblem(
+                f"Another run is writing {paths.output} now. Wait for it, or choose another -o."
+            ) from None

@@ -1,0 +1,110 @@
+"""Where a run reads and writes: defaults, and refusals before anything is touched."""
+
+import glob
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mi_coder.errors import UsageProblem
+
+STDIO = "-"
+_COMPRESSIONS = (".gz", ".zst")
+_KEPT = (".jsonl", ".csv", ".tsv")
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run beside its output.
+
+    Attributes:
+        source: input file or ConvoKit folder, or - for standard input.
+        output: the tagged file.
+    """
+
+    source: str
+    output: Path
+
+    @property
+    def part(self) -> Path:
+        """The growing output: JSON Lines, whatever the format of `output`."""
+        return self.output.with_name(self.output.name + ".part")
+
+    @property
+    def rejects(self) -> Path:
+        return self._beside(".rejects.jsonl")
+
+    @property
+    def rejects_part(self) -> Path:
+        return self.rejects.with_name(self.rejects.name + ".part")
+
+    @property
+    def meta(self) -> Path:
+        return self._beside(".meta.json")
+
+    @property
+    def journal(self) -> Path:
+        return self.output.with_name(self.output.name + ".journal")
+
+    def _beside(self, suffix: str) -> Path:
+        """`NAME.jsonl` gives its stem; other outputs their whole name, so that two formats of one chat file do not share a sidecar."""
+        return self.output.with_name(self.output.name.removesuffix(".jsonl") + suffix)
+
+
+def expand(patterns: Sequence[str]) -> list[str]:
+    """Resolve globs; a name that exists is taken as it is.
+
+    Raises:
+        UsageProblem: nothing matches.
+    """
+    found: list[str] = []
+    for pattern in patterns:
+        if pattern == STDIO or Path(pattern).exists():
+            found.append(pattern)
+            continue
+        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []
+        if not matches:
+            raise UsageProblem(
+                f"{pattern}: there is no such file. Check the name, or quote a pattern such as 'chats/*.jsonl'."
+            )
+        found += matches
+    return list(dict.fromkeys(found))
+
+
+def output_for(source: str, chosen: str | None, several: bool) -> Path:
+    """The output of `source`: beside it as NAME.tagged.EXT, or where `chosen` (-o) says.
+
+    `chosen` is a folder where it exists as one, ends in a slash, or there are several inputs. JSON Lines, CSV and TSV keep their
+    format and compression; everything else becomes JSON Lines.
+
+    Raises:
+        UsageProblem: the choice does not fit, or would overwrite the input.
+    """
+    if chosen is None:
+        output = Path(source).with_name(_tagged_name(source))
+    elif several or chosen.endswith(("/", "\\")) or Path(chosen).is_dir():
+        if Path(chosen).is_file():
+            raise UsageProblem(f"-o {chosen} is a file, but there are several inputs. Name a folder.")
+        output = Path(chosen) / _tagged_name(source)
+    else:
+        output = Path(chosen)
+    if source != STDIO and output.resolve() == Path(source).resolve():
+        raise UsageProblem(f"{output} is the input itself. Name another output with -o.")
+    if output.is_symlink():
+        raise UsageProblem(f"{output} is a link; writing would replace it. Name the file that it points to.")
+    return output
+
+
+def _tagged_name(source: str) -> str:
+    name = "stdin.jsonl" if source == STDIO else Path(source).name
+    stem, extension, compression = _stem(name)
+    if extension not in _KEPT or Path(source).is_dir():
+        extension = ".jsonl"
+    return f"{stem}.tagged{extension}{compression}"
+
+
+def _stem(name: str) -> tuple[str, str, str]:
+    """A file name as stem, format suffix and compression suffix."""
+    path = Path(name)
+    compression = path.suffix if path.suffix.lower() in _COMPRESSIONS else ""
+    path = Path(name[: len(name) - len(compression)])
+    return path.stem, path.suffix.lower(), compression

@@ -1,0 +1,1 @@
+"""The command `mi-code`: one module per verb, thin over the library."""

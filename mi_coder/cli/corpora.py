@@ -1,0 +1,97 @@
+"""`mi-code corpora`: public data sets as coded conversations."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from mi_coder import corpora
+from mi_coder.codebook import Codebook
+from mi_coder.corpora.tally import Tally, by_part
+from mi_coder.formats import Layout, read_conversations, write_conversations
+
+
+@click.group()
+def command() -> None:
+    """Read public data sets as conversations with gold codes."""
+
+
+@command.command("list", epilog="Example:  mi-code corpora list")
+def list_corpora() -> None:
+    """Show the corpora: what they hold, their licenses, where their gold codes come from, how to cite them."""
+    for name in corpora.names():
+        about = corpora.info(name)
+        lines = {
+            "holds": about.content,
+            "license": about.license,
+            "gold": about.gold,
+            "cite": about.citation,
+            "files": f"{about.folder}/ with {', '.join(about.files + about.optional)}",
+        }
+        click.echo(f"{name}  {about.title}")
+        for label, text in lines.items():
+            click.echo(f"  {label:8} {text}")
+
+
+@command.command(epilog="Example:  mi-code corpora convert esconv --root data -o esconv.jsonl")
+@click.argument("name")
+@click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The data root that holds the corpus's folder, or that folder itself.",
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    help="The file to write (.jsonl, .csv, .tsv, .parquet; .gz and .zst may follow); - for JSONL on stdout.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["conversation", "message"]),
+    default="conversation",
+    show_default=True,
+    help="One conversation or one message per line.",
+)
+def convert(name: str, root: Path, output: str, layout: Layout) -> None:
+    """Write the corpus NAME as conversations with gold codes."""
+    tally = Tally()
+    write_conversations(tally.over(corpora.load(name, root)), output, layout=layout)
+    click.echo(
+        f"{name}: {tally.conversations} conversations, {tally.messages} messages, "
+        f"{tally.counselor_messages} by counselors; of these {tally.with_gold} with gold, "
+        f"{tally.with_code} with codes known to apply.",
+        err=True,
+    )
+
+
+@command.command(epilog="Example:  mi-code corpora stats esconv.jsonl annomi.jsonl")
+@click.argument("files", nargs=-1, required=True)
+def stats(files: tuple[str, ...]) -> None:
+    """Count the messages to which each code is known to apply, by corpus and split.
+
+    "OQ or CQ" counts messages to which at least one of the two applies, without its being known which.
+    """
+    tallies = by_part(conversation for file in files for conversation in read_conversations(file))
+    click.echo("\n".join(_table(tallies)))
+
+
+def _table(tallies: Mapping[str, Tally]) -> list[str]:
+    """Lines of a table with a column per part: codes, sets of codes, and totals."""
+    ids = Codebook.load().ids
+    parts = list(tallies.values())
+    rows = [(code, [part.positives[code] for part in parts]) for code in ids]
+    for group in dict.fromkeys(group for part in parts for group in part.any_of):
+        name = " or ".join(sorted(group, key=ids.index))
+        rows.append((name, [part.any_of[group] for part in parts]))
+    rows.append(("conversations", [part.conversations for part in parts]))
+    rows.append(("counselor messages", [part.counselor_messages for part in parts]))
+    rows.append(("with gold", [part.with_gold for part in parts]))
+    first = max(len(name) for name, _ in rows)
+    widths = [max(len(part), 7) for part in tallies]
+    lines = [("", list(tallies)), *((name, [str(count) for count in counts]) for name, counts in rows)]
+    return [
+        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))])
+        for name, cells in lines
+    ]

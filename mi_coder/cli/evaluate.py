@@ -1,0 +1,91 @@
+"""`mi-code evaluate`: how good are the codes?"""
+
+from pathlib import Path
+
+import click
+
+from mi_coder.errors import UsageProblem
+
+EPILOG = """\b
+Examples:
+  mi-code evaluate gold.jsonl                                the bundled model
+  mi-code evaluate gold.jsonl --model model/ --only-unseen
+  mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --format markdown -o evaluation.md
+"""
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@click.command(epilog=EPILOG)
+@click.argument("gold", type=_FILE)
+@click.option(
+    "--tagged", type=_FILE, help="The same messages with the codes to evaluate. Default: they are tagged now."
+)
+@click.option(
+    "--model",
+    type=_FOLDER,
+    help="Model folder; with --tagged, the model that made the file. Default: the bundled model.",
+)
+@click.option(
+    "--baseline", type=_FOLDER, help="Model folder whose TF-IDF baseline is set beside. Default: that of the model."
+)
+@click.option(
+    "--min-support",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    help="Positives that a code needs to count for the macro F1.",
+)
+@click.option(
+    "--bootstrap",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="Samples of conversations for the intervals.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of these samples.")
+@click.option("--only-unseen", is_flag=True, help="Leave out conversations on which the model was trained.")
+@click.option("--allow-seen", is_flag=True, help="Keep them; the title of the report then warns.")
+@click.option(
+    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output.")
+def command(
+    gold: Path,
+    tagged: Path | None,
+    model: Path | None,
+    baseline: Path | None,
+    min_support: int,
+    bootstrap: int,
+    seed: int,
+    only_unseen: bool,
+    allow_seen: bool,
+    format_name: str,
+    output: Path | None,
+) -> None:
+    """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline beside.
+
+    GOLD is a file whose counselor messages carry a field gold, or, where none does, a field codes. Codes that gold
+    leaves open count neither way. Intervals come from resampling whole conversations.
+    """
+    if only_unseen and allow_seen:
+        raise UsageProblem("--only-unseen and --allow-seen exclude each other.")
+    from mi_coder.evaluation.report import Options
+    from mi_coder.evaluation.run import Request, evaluate_files
+
+    request = Request(
+        gold=gold,
+        tagged=tagged,
+        model=model,
+        baseline=baseline,
+        seen="leave out" if only_unseen else "allow" if allow_seen else "refuse",
+        options=Options(min_support, bootstrap, seed),
+    )
+    report = evaluate_files(request)
+    render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[format_name]
+    if output:
+        output.write_text(render(), encoding="utf-8")
+        click.echo(f"{report.summary()}\nThe report is in {output}.", err=True)
+    else:
+        click.echo(render(), nl=False)

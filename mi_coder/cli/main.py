@@ -1,0 +1,84 @@
+"""The command `mi-code`. A verb's module is imported only when the verb is used."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from mi_coder.errors import MiCoderError, did_you_mean
+
+VERBS = {
+    "tag": "Code the counselor messages of chats.",
+    "codebook": "List and explain the codes, or export them.",
+    "evaluate": "Compare codes with gold codes, per code and with intervals.",
+    "corpora": "Turn public corpora into chats with gold codes.",
+    "train": "Train a tagger on gold codes.",
+}
+_CLOSED_STDOUT = 141
+
+
+class _Verbs(click.Group):
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in VERBS:
+            return None
+        return import_module(f"mi_coder.cli.{name}").command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            error.message += did_you_mean(args[0], VERBS)
+            raise
+
+
+def _show_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from mi_coder import __version__
+
+        click.echo(f"mi-code {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Example:  mi-code tag transcripts.jsonl",
+)
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+)
+def group() -> None:
+    """Code counselor chat messages with Motivational Interviewing techniques. Nothing leaves this machine."""
+
+
+def main() -> None:
+    """Run the command line; every problem becomes one message and an exit code."""
+    try:
+        group.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        _leave("Interrupted.", 130)
+    except KeyboardInterrupt:
+        _leave("Interrupted.", 130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except MiCoderError as error:
+        _leave(f"Error: {error}", error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(_CLOSED_STDOUT)
+
+
+def _leave(message: str, code: int) -> None:
+    click.echo(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,75 @@
+"""What a run shows on standard error: a bar while it works (only on a terminal) and a summary at its end."""
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mi_coder.batch.counts import Counts
+
+_SECONDS_BETWEEN_UPDATES = 0.2
+_BAR = 24
+
+
+class Bar:
+    """A progress bar; silent where standard error is no terminal."""
+
+    def __init__(self, source: str, quiet: bool) -> None:
+        self._name = Path(source).name
+        self._quiet = quiet
+        self._shown = not quiet and sys.stderr.isatty()
+        self._size = (
+            os.path.getsize(source) if os.path.isfile(source) and not source.endswith((".gz", ".zst")) else None
+        )
+        self._start = self._last = time.monotonic()
+        self._dirty = False
+
+    def __call__(self, reached: int, counts: "Counts") -> None:
+        now = time.monotonic()
+        if not self._shown or now - self._last < _SECONDS_BETWEEN_UPDATES:
+            return
+        self._last = now
+        speed = counts.messages / max(now - self._start, 1e-9)
+        share = min(1.0, reached / self._size) if self._size else None
+        bar = "" if share is None else f"[{'=' * round(share * _BAR):{_BAR}}] {share:4.0%} "
+        click.echo(f"\r{self._name} {bar}{counts.messages:,} messages, {speed:,.0f}/s\x1b[K", nl=False, err=True)
+        self._dirty = True
+
+    def close(self) -> None:
+        """Take the bar off the screen."""
+        if self._dirty:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._dirty = False
+
+    def say(self, text: str) -> None:
+        """Print a line for people, unless they asked for quiet."""
+        self.close()
+        if not self._quiet:
+            click.echo(text, err=True)
+
+
+def summary(counts: "Counts", output: str, rejects: str) -> str:
+    """The table at the end of a run: codes by count, share for review, and what became of the records."""
+    lines = [f"{'code':6}{'messages':>9}{'share':>8}"]
+    for code, number in sorted(counts.codes.items(), key=lambda pair: (-pair[1], pair[0])):
+        lines.append(f"{code:6}{number:>9,}{number / counts.messages:>8.1%}")
+    lines.append("")
+    share = f" ({counts.review / counts.messages:.1%})" if counts.messages else ""
+    lines.append(
+        f"{counts.messages:,} counselor messages coded; {counts.review:,}{share} flagged for review by a person."
+    )
+    if counts.truncated:
+        lines.append(f"{counts.truncated:,} messages were longer than the model's window; their middle was not read.")
+    if counts.empty:
+        lines.append(f"{counts.empty:,} messages have no text and no codes.")
+    lines.append(
+        f"{counts.read:,} records in = {counts.written:,} out + {counts.rejected:,} rejected. Output: {output}"
+    )
+    if counts.rejected:
+        reasons = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.rejects.items()))
+        lines.append(f"Rejected: {reasons}. See {rejects}.")
+    return "\n".join(lines)

@@ -1,0 +1,141 @@
+"""`mi-code train`: gold codes in, model folder out."""
+
+import math
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_coder.errors import need
+from mi_coder.evaluation import render
+from mi_coder.training.progress import Epoch, Progress
+
+if TYPE_CHECKING:
+    from mi_coder.evaluation.report import Versus
+    from mi_coder.training.run import TrainReport
+
+EXAMPLE = """\b
+Example:
+  mi-code corpora convert esconv --root data -o esconv.jsonl
+  mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
+  mi-code tag chats.jsonl --model model/
+"""
+
+_BAR = 30
+
+
+@click.command("train", epilog=EXAMPLE)
+@click.argument("gold", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; must be new or empty."
+)
+@click.option(
+    "--base",
+    default="minilm",
+    show_default=True,
+    help="Encoder: a folder, minilm (ships with the extra), or a hub name.",
+)
+@click.option("--name", default="mi-coder", show_default=True, help="Name of the model.")
+@click.option("--model-version", "version", help="Version of the model: a date or a number.  [default: today]")
+@click.option("--epochs", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Messages per step.")
+@click.option(
+    "--lr",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Peak learning rate.  [default: 1e-4, large encoders 3e-5]",
+)
+@click.option(
+    "--context", default=3, show_default=True, type=click.IntRange(min=0), help="Previous messages that are read."
+)
+@click.option(
+    "--context-layers",
+    default=0,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Layers of the encoder that read the previous messages; fewer tag faster. 0 for all.",
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
+def command(
+    gold: tuple[Path, ...],
+    output: Path,
+    base: str,
+    name: str,
+    version: str | None,
+    epochs: int,
+    batch: int,
+    lr: float | None,
+    context: int,
+    context_layers: int,
+    seed: int,
+    threads: int | None,
+) -> None:
+    """Train a tagger on files with GOLD codes.
+
+    Conversations are put into training, dev and test parts by their field split, else by a hash of their source_group
+    or id. Codes that the gold does not settle are missing, not negative. Beside the model, a TF-IDF baseline is trained
+    on the same messages, and both are scored on the test part.
+    """
+    for module in ("torch", "transformers", "sklearn", "onnx"):
+        need(module, extra="train")
+    from transformers.utils import logging
+
+    from mi_coder.tagger.config import Window
+    from mi_coder.training.fit import FitOptions
+    from mi_coder.training.run import TrainOptions, train
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    options = TrainOptions(
+        gold=gold,
+        output=output,
+        version=version or date.today().isoformat(),
+        base=base,
+        name=name,
+        context_layers=context_layers,
+        window=Window(context=context),
+        fit=FitOptions(epochs=epochs, batch=batch, lr=lr, seed=seed, threads=threads),
+    )
+    _show(train(options, _Shown()))
+
+
+class _Shown(Progress):
+    """Writes to stderr. The bar is redrawn in place and only where stderr is a terminal."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+
+    def stage(self, name: str) -> None:
+        click.echo(f"{name} ...", err=True)
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        if self._terminal:
+            filled = _BAR * done // total
+            click.echo(f"\repoch {epoch} [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}", err=True, nl=False)
+
+    def epoch(self, epoch: Epoch) -> None:
+        start = "\r\x1b[K" if self._terminal else ""
+        click.echo(
+            f"{start}epoch {epoch.number}: loss {epoch.train_loss:.3f}, dev loss {epoch.dev_loss:.3f}, "
+            f"dev macro-F1 {epoch.dev_f1:.3f}{' (best)' if epoch.best else ''}, {epoch.seconds:.0f} s",
+            err=True,
+        )
+
+
+def _show(report: "TrainReport") -> None:
+    click.echo(
+        f"{'part':<6}{'messages':>10}{'codes':>7}{'macro-F1':>10}{'TF-IDF':>9}  difference with its 95 % interval"
+    )
+    for part, figures in (("dev", report.dev), ("test", report.test)):
+        counted = sum(row.counted for row in figures.rows)
+        click.echo(f"{part:<6}{figures.messages:>10}{counted:>7}{_versus(figures.macro)}")
+    click.echo(
+        f"The model is in {report.folder}. What it can and cannot do: {report.folder / 'MODEL_CARD.md'}", err=True
+    )
+
+
+def _versus(macro: "Versus") -> str:
+    beside = macro.baseline.value if macro.baseline else math.nan
+    return f"{macro.coder.value:>10.3f}{beside:>9.3f}  {render.figure(macro.difference, '+')}"

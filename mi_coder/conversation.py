@@ -1,0 +1,125 @@
+"""The only data model: messages in conversations, with the roles of their writers and the codes they carry."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Role = Literal["counselor", "client", "other"]
+COUNSELOR: Role = "counselor"
+CLIENT: Role = "client"
+OTHER: Role = "other"
+ROLES: tuple[Role, ...] = (COUNSELOR, CLIENT, OTHER)
+
+_COUNSELOR_NAMES = "counselor counsellor listener helper therapist supporter provider volunteer coach sys assistant"
+_CLIENT_NAMES = "client member seeker help-seeker patient caller user usr texter visitor"
+
+ROLE_ALIASES: Mapping[str, Role] = {
+    **{name: COUNSELOR for name in _COUNSELOR_NAMES.split()},
+    **{name: CLIENT for name in _CLIENT_NAMES.split()},
+}
+
+
+@dataclass(frozen=True)
+class RoleTable:
+    """Maps the role names of a platform to counselor, client or other. Case and outer spaces do not count."""
+
+    names: Mapping[str, Role] = field(default_factory=lambda: ROLE_ALIASES)
+
+    def extended(self, names: Mapping[str, Role]) -> "RoleTable":
+        """A table with further names, which win over the built-in ones."""
+        return RoleTable({**self.names, **{name.strip().casefold(): role for name, role in names.items()}})
+
+    def role(self, name: str) -> Role | None:
+        """The role that `name` stands for, or None where the table does not know it."""
+        return self.names.get(name.strip().casefold())
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Codes that people (or a corpus through its crosswalk) gave a message.
+
+    Codes in none of the three sets are unknown: missing, not negative.
+
+    Attributes:
+        positive: codes known to apply.
+        negative: codes known not to apply.
+        any_of: sets of codes of which at least one applies.
+    """
+
+    positive: frozenset[str] = frozenset()
+    negative: frozenset[str] = frozenset()
+    any_of: tuple[frozenset[str], ...] = ()
+    depth: str | None = None
+    permission: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Coding:
+    """What the tagger says of one counselor message.
+
+    Attributes:
+        codes: at most three code ids, most likely first; the union over sentences where the message was coded by sentence.
+        scores: calibrated probability by code id, between 0 and 1.
+        depth: simple or complex, only beside REF.
+        permission: with or without, only beside PR or RC.
+        review: True where the tagger is too unsure and a person should look.
+        uncoded: why there are no codes ("empty"), or None.
+    """
+
+    codes: tuple[str, ...]
+    scores: Mapping[str, float]
+    depth: str | None = None
+    permission: str | None = None
+    review: bool = False
+    uncoded: str | None = None
+    sentences: tuple["SentenceCoding", ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SentenceCoding:
+    """The coding of the characters `start` to `end` of a message."""
+
+    start: int
+    end: int
+    coding: Coding
+
+
+@dataclass(slots=True)
+class Message:
+    """One chat message. `text` is as it was written; `extra` holds every further field of its record."""
+
+    role: Role
+    text: str
+    id: str | None = None
+    gold: Gold | None = None
+    coding: Coding | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def is_counselor(self) -> bool:
+        return self.role == COUNSELOR
+
+
+@dataclass(slots=True)
+class Conversation:
+    """Messages in the order in which they were sent. `extra` holds ratings, counselor ids and the like."""
+
+    id: str
+    messages: list[Message]
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def counselor_messages(self) -> list[Message]:
+        return [message for message in self.messages if message.is_counselor]
+
+
+# Zero-width and bidirectional controls carry no meaning for the model but split words for its tokenizer.
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00]")
+
+
+def model_text(text: str) -> str:
+    """The copy of a text that the model reads: NFC, without invisible controls, outer space stripped."""
+    return unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).strip()

@@ -1,0 +1,86 @@
+"""What is scored beside the codes: depth and permission, and the groups of which gold says only that one applies."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mi_coder.conversation import Coding, Gold
+from mi_coder.evaluation.metrics import Bools
+
+CODES_WITH_ATTRIBUTE = {"depth": ("REF",), "permission": ("PR", "RC")}
+
+
+@dataclass(frozen=True, slots=True)
+class AttributeScore:
+    """How often an attribute is right where its code is.
+
+    Attributes:
+        messages: those whose gold attribute is known and whose code was rightly given.
+        accuracy: share of them with the right attribute.
+        majority: share that the most frequent gold value alone would get right: the figure to beat.
+    """
+
+    attribute: str
+    messages: int
+    accuracy: float
+    majority: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupScore:
+    """How often at least one code of a group was given where gold says that one of them applies.
+
+    Attributes:
+        codes: the group, in the order of the codebook.
+        hit_rate: share of the messages given any of them; without negatives, giving too many costs nothing.
+        baseline_hit_rate: the same of the baseline, or None without one.
+    """
+
+    codes: tuple[str, ...]
+    messages: int
+    hit_rate: float
+    baseline_hit_rate: float | None = None
+
+
+def attribute_scores(gold: Sequence[Gold], coding: Sequence[Coding]) -> tuple[AttributeScore, ...]:
+    """Score depth and permission. An attribute without any message to judge it by is left out."""
+    scores = []
+    for attribute, codes in CODES_WITH_ATTRIBUTE.items():
+        pairs = [
+            (getattr(known, attribute), getattr(given, attribute))
+            for known, given in zip(gold, coding, strict=True)
+            if getattr(known, attribute) and known.positive.intersection(codes, given.codes)
+        ]
+        if pairs:
+            most_frequent = Counter(known for known, _ in pairs).most_common(1)[0][1]
+            right = sum(known == given for known, given in pairs)
+            scores.append(AttributeScore(attribute, len(pairs), right / len(pairs), most_frequent / len(pairs)))
+    return tuple(scores)
+
+
+def group_scores(
+    codes: Sequence[str], gold: Sequence[Gold], predicted: Bools, baseline: Bools | None = None
+) -> tuple[GroupScore, ...]:
+    """Score every group of codes that any gold names, in the order of the codebook.
+
+    Args:
+        predicted, baseline: [messages, codes] codes given.
+    """
+    groups = {frozenset(codes.index(code) for code in group) for one in gold for group in one.any_of}
+    scores = []
+    for columns in sorted(sorted(group) for group in groups):
+        names = tuple(codes[i] for i in columns)
+        cases = [set(names) in one.any_of for one in gold]
+        scores.append(
+            GroupScore(
+                codes=names,
+                messages=sum(cases),
+                hit_rate=_hit_rate(predicted, cases, columns),
+                baseline_hit_rate=None if baseline is None else _hit_rate(baseline, cases, columns),
+            )
+        )
+    return tuple(scores)
+
+
+def _hit_rate(predicted: Bools, cases: list[bool], columns: list[int]) -> float:
+    return float(predicted[cases][:, columns].any(axis=1).mean())

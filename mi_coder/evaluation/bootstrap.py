@@ -1,0 +1,50 @@
+"""Intervals from resampling whole conversations: messages of one conversation are alike, so they are drawn together.
+
+Cluster bootstrap with percentile intervals: Davison and Hinkley (1997), sections 3.8 and 5.3.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mi_coder.evaluation.metrics import Floats, Numbers
+
+LEVEL = 0.95
+
+
+def resampled(values: Numbers, conversation: NDArray[np.intp], samples: int, seed: int) -> Floats:
+    """Totals of `values` over conversations drawn with replacement.
+
+    The draws depend on the number of conversations and the seed alone, so that two calls give pairs for a difference.
+
+    Args:
+        values: [messages, ...] counts of each message.
+        conversation: [messages] number of each message's conversation, from 0 without gaps.
+
+    Returns:
+        [samples, ...] totals. Fewer than two conversations tell nothing of their spread: then no samples, [0, ...].
+    """
+    count = int(conversation.max(initial=-1)) + 1
+    flat = values.reshape(len(values), -1)
+    sums = np.stack([np.bincount(conversation, weights=column, minlength=count) for column in flat.T], axis=1)
+    random = np.random.default_rng(seed)
+    draws = samples if count > 1 else 0
+    totals = np.empty((draws, flat.shape[1]))
+    for i in range(draws):
+        totals[i] = np.bincount(random.integers(count, size=count), minlength=count) @ sums
+    return totals.reshape(draws, *values.shape[1:])
+
+
+def interval(samples: Floats) -> tuple[Floats, Floats]:
+    """Low and high ends of the 95 % percentile interval, [samples, ...] -> [...] twice.
+
+    Samples where the figure is undefined (nan) are left out; nan where none is left.
+    """
+    tail = 100 * (1 - LEVEL) / 2
+    columns = samples.reshape(len(samples), int(np.prod(samples.shape[1:])))
+    ends = np.full((2, columns.shape[1]), np.nan)
+    for i, column in enumerate(columns.T):
+        defined = column[~np.isnan(column)]
+        if defined.size:
+            ends[:, i] = np.percentile(defined, [tail, 100 - tail])
+    low, high = ends.reshape(2, *samples.shape[1:])
+    return low, high

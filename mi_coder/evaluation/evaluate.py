@@ -1,0 +1,147 @@
+"""Scores a coder against gold codes, with the baseline on the same messages."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from mi_coder.evaluation.attributes import attribute_scores, group_scores
+from mi_coder.evaluation.bootstrap import interval, resampled
+from mi_coder.evaluation.compare import Comparison
+from mi_coder.evaluation.human import HUMAN_ALPHA
+from mi_coder.evaluation.metrics import (
+    Bools,
+    Confusion,
+    Floats,
+    Numbers,
+    brier,
+    exact_matches,
+    expected_calibration_error,
+    macro,
+    per_code,
+    share,
+)
+from mi_coder.evaluation.report import Calibration, EvaluationReport, Figure, Options, Row, Source, Versus
+
+FEW_CONVERSATIONS = 20
+
+
+def evaluate(
+    comparison: Comparison,
+    source: Source,
+    options: Options,
+    baseline: Bools | None = None,
+    untrained: Collection[str] = (),
+    notes: Collection[str] = (),
+) -> EvaluationReport:
+    """Compute every figure of a report.
+
+    Args:
+        baseline: [messages, codes] codes that the baseline gives.
+        untrained: codes that the coder cannot give; they count all the same where gold has them.
+        notes: further remarks for the reader.
+    """
+    truth, predicted = comparison.truth, comparison.predicted
+    total = Confusion.of_messages(truth, predicted).total()
+    counted = (total.positives >= options.min_support) & (total.negatives > 0)
+
+    def f1(given: Bools) -> _Sampled:
+        return _sampled(
+            Confusion.of_messages(truth, given).cells, lambda cells: Confusion(cells).f1, comparison, options
+        )
+
+    def macro_f1(given: Bools) -> _Sampled:
+        def figure(cells: Numbers) -> Floats:
+            # A code without positives in a sample is left out there, for coder and baseline alike.
+            return macro(Confusion(cells).f1, counted & (Confusion(cells).positives > 0))
+
+        return _sampled(Confusion.of_messages(truth, given).cells, figure, comparison, options)
+
+    def exact(given: Bools) -> _Sampled:
+        return _sampled(exact_matches(truth, given), share, comparison, options)
+
+    scores = per_code(comparison.codes, truth, predicted, interval(f1(predicted).samples))
+    baseline_f1 = [None] * len(scores) if baseline is None else f1(baseline).value.tolist()
+    rows = tuple(
+        Row(score, beside, HUMAN_ALPHA.get(score.code), bool(enough), score.code not in untrained)
+        for score, beside, enough in zip(scores, baseline_f1, counted, strict=True)
+    )
+    return EvaluationReport(
+        source=source,
+        options=options,
+        conversations=len(comparison.conversation_ids),
+        messages=len(truth),
+        complete=int(exact_matches(truth, predicted)[:, 1].sum()),
+        rows=rows,
+        macro=_versus(macro_f1, predicted, baseline),
+        exact=_versus(exact, predicted, baseline),
+        groups=group_scores(comparison.codes, comparison.gold, predicted, baseline),
+        attributes=attribute_scores(comparison.gold, comparison.coding),
+        calibration=_calibration(truth, comparison.probability, counted),
+        notes=(*notes, *_cautions(rows, len(comparison.conversation_ids), options)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """A figure, [...], and its bootstrap samples, [samples, ...]."""
+
+    value: Floats
+    samples: Floats
+
+    def minus(self, other: "_Sampled") -> "_Sampled":
+        return _Sampled(self.value - other.value, self.samples - other.samples)
+
+    def figure(self) -> Figure:
+        low, high = interval(self.samples)
+        return Figure(float(self.value), float(low), float(high))
+
+
+def _sampled(
+    counts: Numbers, figure: Callable[[Numbers], Floats], comparison: Comparison, options: Options
+) -> _Sampled:
+    """A figure of the totals of `counts`, [messages, ...], and of every bootstrap sample of them."""
+    samples = resampled(counts, comparison.conversation, options.samples, options.seed)
+    return _Sampled(figure(counts.sum(axis=0)), figure(samples))
+
+
+def _versus(sampled: Callable[[Bools], _Sampled], predicted: Bools, baseline: Bools | None) -> Versus:
+    coder = sampled(predicted)
+    if baseline is None:
+        return Versus(coder.figure())
+    beside = sampled(baseline)
+    return Versus(coder.figure(), beside.figure(), coder.minus(beside).figure())
+
+
+def _calibration(truth: Floats, probability: Floats, counted: Bools) -> Calibration | None:
+    judged = ~np.isnan(truth) & ~np.isnan(probability)
+    columns = [
+        (truth[known, i], probability[known, i]) for i, known in enumerate(judged.T) if counted[i] and known.any()
+    ]
+    if not columns:
+        return None
+    return Calibration(
+        error=float(np.mean([expected_calibration_error(*column) for column in columns])),
+        brier=float(np.mean([brier(*column) for column in columns])),
+        brier_of_base_rate=float(np.mean([brier(known, np.full(known.shape, known.mean())) for known, _ in columns])),
+    )
+
+
+def _cautions(rows: tuple[Row, ...], conversations: int, options: Options) -> list[str]:
+    """What the figures themselves do not show."""
+    untrained = [row.score.code for row in rows if not row.trained]
+    unseen = [row.score.code for row in rows if not row.score.positives]
+    blind = [row.score.code for row in rows if row.score.positives and not row.score.negatives]
+    few = [row.score.code for row in rows if 0 < row.score.positives < options.min_support]
+    remarks = {
+        "The coder was not trained to give {}; where gold has them, they count as missed.": untrained,
+        "No gold message is known to carry {}: how well they are found is unknown.": unseen,
+        "No gold message is known not to carry {}: wrong uses cannot show, so F1 is left out.": blind,
+        "Too few positives to be sure, and not in the macro F1: {}.": few,
+    }
+    cautions = [remark.format(", ".join(codes)) for remark, codes in remarks.items() if codes]
+    if conversations < FEW_CONVERSATIONS:
+        cautions.append(
+            f"Only {conversations} conversations: the intervals are narrower than they should be, or missing."
+        )
+    return cautions

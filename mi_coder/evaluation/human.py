@@ -1,0 +1,32 @@
+"""How well people agree on each code, to read a model's figures against.
+
+Krippendorff's alpha of three annotators, Shah et al. (2022), doi:10.1145/3555640. Its four codes with fewer than
+fifty hits (ST, WA, CO, RC) were dropped there, so no figure exists. Its "Persuade" does not tell permission apart.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+SOURCE = "Shah et al. 2022: Krippendorff's alpha of three annotators, on other chats than these"
+
+HUMAN_ALPHA: Mapping[str, float] = MappingProxyType(
+    {
+        "OQ": 0.950,
+        "CQ": 0.868,
+        "REF": 0.585,
+        "AF": 0.659,
+        "EA": 0.665,
+        "SC": 0.662,
+        "PR": 0.424,
+        "DI": 0.666,
+        "GI": 1.0,
+        "GR": 0.826,
+        "PD": 0.658,
+        "INT": 0.877,
+        "OUT": 0.791,
+        "SU": 0.842,
+        "IP": 1.0,
+        "CC": 0.590,
+        "OT": 0.664,
+    }
+)

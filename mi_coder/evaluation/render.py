@@ -1,0 +1,114 @@
+"""Evaluation reports as pages of Markdown or plain text. Undefined figures are a dash."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from mi_coder.evaluation.human import SOURCE
+
+if TYPE_CHECKING:
+    from mi_coder.evaluation.report import EvaluationReport, Figure, Row, Versus
+
+UNDEFINED = "–"
+BASELINE = "TF-IDF"
+
+
+def number(value: float | None, sign: str = "") -> str:
+    """Three decimals; `sign` is "+" where a positive value shall show its sign."""
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:{sign}.3f}"
+
+
+def figure(one: "Figure | None", sign: str = "") -> str:
+    """A value and its interval: 0.512 [0.401, 0.603]."""
+    if one is None:
+        return UNDEFINED
+    return f"{number(one.value, sign)}{_interval(one.low, one.high, sign)}"
+
+
+def versus(one: "Versus") -> str:
+    """A figure beside the baseline's, in words."""
+    if one.baseline is None:
+        return figure(one.coder)
+    return f"{figure(one.coder)} (baseline {figure(one.baseline)}, difference {figure(one.difference, '+')})"
+
+
+def page(report: "EvaluationReport", markdown: bool) -> str:
+    """The whole report."""
+    title = f"{report.source.coder} on {report.source.gold}{report.source.title_warning}"
+    parts = [f"# {title}" if markdown else title]
+    parts.append(
+        f"{report.messages} messages of {report.conversations} conversations; "
+        f"{report.complete} messages have complete gold. Brackets are 95 % intervals over conversations."
+    )
+    parts.append(_table(*_code_cells(report), markdown=markdown))
+    parts.append(_table(*_overall_cells(report), markdown=markdown))
+    parts += ["\n".join(f"- {line}" for line in lines) for lines in (list(_further(report)), report.notes) if lines]
+    parts.append(_provenance(report))
+    return "\n\n".join(parts) + "\n"
+
+
+def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
+    """One row per code that gold or the coder ever gives."""
+    beside = [f"{BASELINE} F1"] if report.macro.baseline else []
+    header = ["code", "support", "precision", "recall", "F1", *beside, "people (alpha)"]
+    shown = [row for row in report.rows if row.score.positives or row.score.predicted]
+    return header, [_code_row(row, with_baseline=bool(beside)) for row in shown]
+
+
+def _code_row(row: "Row", with_baseline: bool) -> list[str]:
+    score = row.score
+    f1 = number(score.f1) + _interval(score.f1_low, score.f1_high)
+    beside = [number(row.baseline_f1)] if with_baseline else []
+    precision, recall = number(score.precision), number(score.recall)
+    return [score.code, str(score.positives), precision, recall, f1, *beside, number(row.human_alpha)]
+
+
+def _overall_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
+    counted = sum(row.counted for row in report.rows)
+    named = {f"macro F1 of {counted} codes": report.macro, "exact match": report.exact}
+    if report.macro.baseline is None:
+        return ["figure", "coder"], [[name, figure(one.coder)] for name, one in named.items()]
+    rows = [[name, figure(one.coder), figure(one.baseline), figure(one.difference, "+")] for name, one in named.items()]
+    return ["figure", "coder", BASELINE, "difference"], rows
+
+
+def _further(report: "EvaluationReport") -> Iterator[str]:
+    for group in report.groups:
+        beside = "" if group.baseline_hit_rate is None else f" ({BASELINE}: {number(group.baseline_hit_rate)})"
+        yield (
+            f"One of {', '.join(group.codes)}: given in {number(group.hit_rate)} of the {group.messages} messages "
+            f"where one of them applies{beside}."
+        )
+    for one in report.attributes:
+        yield (
+            f"{one.attribute.capitalize()}: right in {number(one.accuracy)} of {one.messages} messages "
+            f"(always the most frequent value: {number(one.majority)})."
+        )
+    if calibration := report.calibration:
+        yield (
+            f"Calibration: expected error {number(calibration.error)}, Brier score {number(calibration.brier)} "
+            f"(always the base rate: {number(calibration.brier_of_base_rate)})."
+        )
+
+
+def _provenance(report: "EvaluationReport") -> str:
+    source, options = report.source, report.options
+    return (
+        f"People: {SOURCE}.\n"
+        f"Macro F1: codes with at least {options.min_support} positives.\n"
+        f"Gold {source.gold_sha256[:16]}, coder {source.coder_sha256[:16]}, codebook {source.codebook}; "
+        f"{options.samples} bootstrap samples, seed {options.seed}."
+    )
+
+
+def _interval(low: float, high: float, sign: str = "") -> str:
+    return "" if math.isnan(low) else f" [{number(low, sign)}, {number(high, sign)}]"
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
+    rule = ["-" * width for width in widths]
+    if markdown:
+        return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+    return "\n".join("  ".join(line).rstrip() for line in (lines[0], rule, *lines[1:]))

@@ -1,0 +1,137 @@
+"""The result of an evaluation: figures with intervals, the baseline beside them, and what they were measured on."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from mi_coder.evaluation import render
+from mi_coder.evaluation.attributes import AttributeScore, GroupScore
+from mi_coder.evaluation.metrics import CodeScore
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was evaluated on what.
+
+    Attributes:
+        gold, gold_sha256: name and content of the gold file.
+        coder: name and version of the model, or the name of the tagged file.
+        coder_sha256: of the model or of the tagged file.
+        codebook: hash of the codebook.
+        title_warning: printed beside the title, such as that the model knows these conversations.
+    """
+
+    gold: str
+    gold_sha256: str
+    coder: str
+    coder_sha256: str
+    codebook: str
+    title_warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How it was evaluated: positives that a code needs to count for the macro F1, bootstrap samples and their seed."""
+
+    min_support: int = 20
+    samples: int = 1000
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A value and its 95 % interval over conversations; nan where undefined."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """A figure of the coder, of the baseline, and of their difference (coder minus baseline) on the same samples."""
+
+    coder: Figure
+    baseline: Figure | None = None
+    difference: Figure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One code.
+
+    Attributes:
+        baseline_f1: None without a baseline.
+        human_alpha: agreement of people on this code (see `mi_coder.evaluation.human`), or None.
+        counted: whether the code has the support to count for the macro figures.
+        trained: False where the model cannot give the code.
+    """
+
+    score: CodeScore
+    baseline_f1: float | None
+    human_alpha: float | None
+    counted: bool
+    trained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How far probabilities can be taken at their word: means over the counted codes.
+
+    Attributes:
+        error: expected calibration error, 15 bins of equal mass.
+        brier: mean squared distance of probability and truth.
+        brier_of_base_rate: the same for always naming the share of the code in the gold: the figure to beat.
+    """
+
+    error: float
+    brier: float
+    brier_of_base_rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationReport:
+    """Figures of one coder on one gold file.
+
+    Attributes:
+        rows: one per code of the codebook, in its order.
+        macro: F1, mean over the counted codes.
+        exact: share of the messages with complete gold that were given exactly their codes.
+        complete: messages with complete gold.
+        calibration: None where the coder kept no probabilities.
+        notes: what a reader must know beside the figures.
+    """
+
+    source: Source
+    options: Options
+    conversations: int
+    messages: int
+    complete: int
+    rows: tuple[Row, ...]
+    macro: Versus
+    exact: Versus
+    groups: tuple[GroupScore, ...]
+    attributes: tuple[AttributeScore, ...]
+    calibration: Calibration | None
+    notes: tuple[str, ...]
+
+    def summary(self) -> str:
+        """The macro figures in one sentence."""
+        counted = sum(row.counted for row in self.rows)
+        return (
+            f"{self.source.coder} on {self.source.gold}: macro F1 {render.versus(self.macro)} "
+            f"over {counted} codes with at least {self.options.min_support} positives "
+            f"in {self.messages} messages of {self.conversations} conversations."
+        )
+
+    def to_json(self) -> str:
+        """Every figure; undefined ones are null."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2).decode() + "\n"
+
+    def to_markdown(self) -> str:
+        """A Markdown page."""
+        return render.page(self, markdown=True)
+
+    def to_text(self) -> str:
+        """A page for the terminal."""
+        return render.page(self, markdown=False)

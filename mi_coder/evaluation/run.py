@@ -1,0 +1,141 @@
+"""From files to a report: gold codes against a tagged file or a model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Conversation, model_text
+from mi_coder.errors import MissingExtra, UsageProblem, need
+from mi_coder.evaluation.coder import AS_CODED, Coder, file_coder, file_sha256, model_coder
+from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gold
+from mi_coder.evaluation.evaluate import evaluate
+from mi_coder.evaluation.leak import overlap
+from mi_coder.evaluation.metrics import Bools
+from mi_coder.evaluation.report import EvaluationReport, Options, Source
+from mi_coder.formats import read_conversations
+from mi_coder.tagger.config import read_config
+
+Seen = Literal["refuse", "leave out", "allow"]
+
+BASELINE_FILE = "baseline.json"
+_NAMED = 5
+
+
+class TrainedOnThese(UsageProblem):
+    """A model is to be tested on conversations that it was trained on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to evaluate.
+
+    Attributes:
+        gold: file with gold codes.
+        tagged: the same messages with a coder's codes; None to tag them with `model`.
+        model: model folder; None for the bundled model. Beside `tagged`: the model that made it.
+        baseline: folder of a model whose baseline is set beside; None for the baseline of the evaluated model.
+        seen: what to do with conversations that a model was trained on.
+    """
+
+    gold: Path
+    tagged: Path | None = None
+    model: Path | None = None
+    baseline: Path | None = None
+    seen: Seen = "refuse"
+    options: Options = field(default_factory=Options)
+
+
+def evaluate_files(request: Request) -> EvaluationReport:
+    """Read, tag where needed, and evaluate.
+
+    Raises:
+        TrainedOnThese: a model was trained on a gold conversation and `seen` is "refuse", or on all of them.
+        NotComparable: the two files do not hold the same messages.
+        MiCoderError: a file cannot be read; a model is missing or made for another codebook.
+    """
+    book = Codebook.load()
+    coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
+    gold, gold_remark = _read_gold(request.gold)
+    seen = overlap([one.id for one in gold], _training_ids(coder, request.baseline))
+    tested = _tested(gold, seen, request.seen)
+    comparison = compare(tested, coder.codings(tested), book.ids)
+    baseline, baseline_remark = _baseline(coder, request.baseline, comparison)
+    source = Source(
+        gold=request.gold.name,
+        gold_sha256=file_sha256(request.gold),
+        coder=coder.name,
+        coder_sha256=coder.sha256,
+        codebook=book.hash,
+        title_warning=_warning(seen, request.seen),
+    )
+    notes = [*gold_remark, *_training_remark(coder, seen, request.seen), *baseline_remark]
+    return evaluate(comparison, source, request.options, baseline, coder.untrained, notes)
+
+
+def _read_gold(path: Path) -> tuple[list[Conversation], list[str]]:
+    """The conversations with gold, or, in a file without any, those with finished codes, and a remark on it."""
+    conversations = list(read_conversations(path, AS_CODED))
+    if any(message.gold for one in conversations for message in one.messages):
+        return list(filter(has_gold, conversations)), []
+    coded = [from_codes(one, Codebook.load().ids) for one in conversations]
+    return list(filter(has_gold, coded)), [
+        f"{path.name} has no field gold: its field codes is taken for complete gold."
+    ]
+
+
+def _training_ids(coder: Coder, baseline: Path | None) -> list[str]:
+    configs = [coder.config] if coder.config else []
+    if baseline:
+        configs.append(read_config(baseline))
+    return [hashed for config in configs for hashed in config.training_ids]
+
+
+def _tested(gold: list[Conversation], seen: Sequence[str], choice: Seen) -> list[Conversation]:
+    """The conversations to test on."""
+    if not seen or choice == "allow":
+        return gold
+    if choice == "refuse" or len(seen) == len(gold):
+        named = ", ".join(seen[:_NAMED]) + (", ..." if len(seen) > _NAMED else "")
+        raise TrainedOnThese(
+            f"The model was trained on {len(seen)} of the {len(gold)} gold conversations ({named}), so figures on them "
+            "would flatter it. Evaluate on others, leave these out with --only-unseen, or keep them with --allow-seen."
+        )
+    return [one for one in gold if one.id not in set(seen)]
+
+
+def _warning(seen: Sequence[str], choice: Seen) -> str:
+    return f" (WARNING: trained on {len(seen)} of these conversations)" if seen and choice == "allow" else ""
+
+
+def _training_remark(coder: Coder, seen: Sequence[str], choice: Seen) -> list[str]:
+    if seen and choice == "leave out":
+        return [f"{len(seen)} gold conversations on which the model was trained are left out."]
+    if not coder.config or not coder.config.training_ids:
+        return [
+            "Which conversations the coder was trained on is not known, so these may be among them. "
+            "Where a model made the codes, name its folder with --model."
+        ]
+    return []
+
+
+def _baseline(coder: Coder, chosen: Path | None, comparison: Comparison) -> tuple[Bools | None, list[str]]:
+    """What the baseline gives, and a remark where there is none to ask."""
+    folder = chosen or coder.folder
+    if folder is None:
+        return None, ["No baseline: name a model folder with --baseline."]
+    if not chosen and not (folder / BASELINE_FILE).is_file():
+        return None, ["No baseline: the model has none. Name another model's folder with --baseline."]
+    try:
+        need("sklearn", extra="train")
+    except MissingExtra as error:
+        return None, [f"No baseline. {error}"]
+    from mi_coder.training.baseline import Baseline
+
+    baseline = Baseline.load(folder)
+    if baseline.codes != comparison.codes:
+        raise UsageProblem(
+            f"The baseline in {folder} was trained for other codes. Train it again with `mi-code train`."
+        )
+    return baseline.predict([model_text(text) for text in comparison.texts]), []

@@ -1,0 +1,95 @@
+"""Open any source as records: the registry of readers."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+
+from mi_coder.errors import MiCoderError
+from mi_coder.formats.chat_text import chat_rows
+from mi_coder.formats.compress import ByteSource, Source, open_source
+from mi_coder.formats.convokit import convokit_rows, utterances_file
+from mi_coder.formats.delimited import DELIMITERS, delimited_rows
+from mi_coder.formats.jsonl import jsonl_rows
+from mi_coder.formats.lines import Line, read_lines
+from mi_coder.formats.options import DEFAULT_OPTIONS, ReadOptions
+from mi_coder.formats.parquet import parquet_rows
+from mi_coder.formats.records import RecordReader
+from mi_coder.formats.rows import Row, Rows
+from mi_coder.formats.sniff import checked_format, format_of_bytes, format_of_path
+
+
+def _lines(opened: ByteSource, options: ReadOptions) -> Iterator[Line]:
+    return read_lines(opened.stream, options.max_line_bytes)
+
+
+def _jsonl(opened: ByteSource, options: ReadOptions) -> Rows:
+    return Rows(jsonl_rows(_lines(opened, options)))
+
+
+def _csv(opened: ByteSource, options: ReadOptions) -> Rows:
+    return delimited_rows(_lines(opened, options), DELIMITERS["csv"], opened.name, options)
+
+
+def _tsv(opened: ByteSource, options: ReadOptions) -> Rows:
+    return delimited_rows(_lines(opened, options), DELIMITERS["tsv"], opened.name, options)
+
+
+def _parquet(opened: ByteSource, options: ReadOptions) -> Rows:
+    return parquet_rows(opened)
+
+
+def _convokit(opened: ByteSource, options: ReadOptions) -> Rows:
+    return Rows(convokit_rows(_lines(opened, options), Path(opened.name).parent, options))
+
+
+def _chat_text(opened: ByteSource, options: ReadOptions) -> Rows:
+    return Rows(chat_rows(_lines(opened, options), opened.name, options))
+
+
+READERS: MappingProxyType[str, Callable[[ByteSource, ReadOptions], Rows]] = MappingProxyType(
+    {"jsonl": _jsonl, "csv": _csv, "tsv": _tsv, "parquet": _parquet, "convokit": _convokit, "chat-text": _chat_text}
+)
+_WITH_OWN_FIELDS = ("convokit", "chat-text")
+
+
+def open_records(source: Source, options: ReadOptions = DEFAULT_OPTIONS) -> RecordReader:
+    """Open a path, "-" (stdin) or a binary stream as an iterator of records and rejects, in bounded memory.
+
+    A folder is a ConvoKit corpus. A binary stream that the caller opened stays open.
+
+    Raises:
+        MiCoderError: the source cannot be opened, its format cannot be told, or its header is unusable. While reading:
+            the disk fails, or a compressed source passes `max_decompressed`.
+    """
+    format = checked_format(options.format) if options.format else None
+    if isinstance(source, str | os.PathLike) and source != "-":
+        if Path(source).is_dir():
+            source, format = utterances_file(Path(source)), "convokit"
+        format = format or format_of_path(source)
+    opened = open_source(source, options.max_decompressed)
+    try:
+        with _disk_errors(opened.name):
+            format = format or format_of_bytes(opened, source, options)
+            rows, fields = READERS[format](opened, options)
+    except BaseException:
+        opened.close()
+        raise
+    if format in _WITH_OWN_FIELDS:
+        options = replace(options, text_field=None, role_field=None, conversation_field=None)
+    return RecordReader(opened.name, format, fields, _watched(rows, opened.name), options, opened.close)
+
+
+def _watched(rows: Iterator[Row], name: str) -> Iterator[Row]:
+    with _disk_errors(name):
+        yield from rows
+
+
+@contextmanager
+def _disk_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise MiCoderError(f"{name}: reading failed: {error.strerror or error}.") from error

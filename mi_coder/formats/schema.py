@@ -1,0 +1,145 @@
+"""JSON Schemas (draft 2020-12) of one line of a transcript and of a coded file, generated from the codebook."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mi_coder.formats.fields import FIELD_ALIASES, OUTPUT_FIELDS
+
+MAX_CODES = 3
+Schema = dict[str, Any]
+
+
+def render_schemas(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The text of every schema file by its name.
+
+    Args:
+        code_ids: the ids of the codebook, in its order.
+        attributes: the allowed values of depth, permission and reason.
+    """
+    gold = _gold(code_ids, attributes)
+    transcript = _file(
+        "transcript.schema.json",
+        "One line of a transcript: a conversation with its messages, or one message of a conversation",
+        _message({"gold": gold}) | {"propertyNames": {"not": {"enum": list(OUTPUT_FIELDS)}}},
+    )
+    coded = _file(
+        "coded.schema.json",
+        "One line of a coded transcript: a transcript line with the fields that tagging adds to counselor messages",
+        _message({"gold": gold, **_output(code_ids, attributes)}) | {"allOf": _output_rules()},
+    )
+    return {schema["$id"]: json.dumps(schema, indent=2) + "\n" for schema in (transcript, coded)}
+
+
+def _file(name: str, title: str, message: Schema) -> Schema:
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": name,
+        "title": title,
+        "type": "object",
+        "if": {"required": ["messages"]},
+        "then": {
+            "allOf": [_one_of(FIELD_ALIASES["nested_conversation_id"])],
+            "properties": {
+                "conversation_id": {"$ref": "#/$defs/id"},
+                "id": {"$ref": "#/$defs/id"},
+                "messages": {"type": "array", "items": {"$ref": "#/$defs/message"}},
+            },
+        },
+        "else": {
+            "$ref": "#/$defs/message",
+            "required": ["conversation_id"],
+            "properties": {"conversation_id": {"$ref": "#/$defs/id"}},
+        },
+        "$defs": {
+            "id": {"type": ["string", "integer"], "minLength": 1, "description": "Whole numbers are read as strings."},
+            "message": message,
+        },
+    }
+
+
+def _one_of(names: Sequence[str]) -> Schema:
+    """At least one of the names is there."""
+    return {"anyOf": [{"required": [name]} for name in names]}
+
+
+def _message(more: Mapping[str, Schema]) -> Schema:
+    role = {"type": "string", "minLength": 1, "description": "counselor, client, or a name in the table of roles"}
+    properties: Schema = {"id": {"type": ["string", "integer", "null"]}}
+    properties |= {name: {"type": "string"} for name in FIELD_ALIASES["text"]}
+    properties |= {"role": role, **more}
+    return {
+        "type": "object",
+        "properties": properties,
+        "anyOf": [
+            {"required": [text, role_name]} for text in FIELD_ALIASES["text"] for role_name in FIELD_ALIASES["role"]
+        ],
+    }
+
+
+def _codes(code_ids: Sequence[str]) -> Schema:
+    return {"type": "array", "items": {"enum": list(code_ids)}, "uniqueItems": True}
+
+
+def _gold(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) -> Schema:
+    codes = _codes(code_ids)
+    details = {name: {"enum": [*attributes[name], None]} for name in ("depth", "permission", "reason")}
+    complete = {"codes": codes, **details}
+    partial = {"positive": codes, "negative": codes, "any_of": {"type": "array", "items": codes}, **details}
+    return {
+        "description": "Codes that people gave: all of them, or what is known (the rest is unknown).",
+        "anyOf": [
+            {"type": "null"},
+            {"type": "object", "properties": complete, "required": ["codes"], "additionalProperties": False},
+            {"type": "object", "properties": partial, "additionalProperties": False},
+        ],
+    }
+
+
+def _output(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) -> Mapping[str, Schema]:
+    fields: dict[str, Schema] = {
+        "codes": _codes(code_ids) | {"description": "Most likely first."},
+        "scores": {
+            "type": "object",
+            "propertyNames": {"enum": list(code_ids)},
+            "additionalProperties": {"type": "number", "minimum": 0, "maximum": 1},
+        },
+        "depth": {"enum": list(attributes["depth"])},
+        "permission": {"enum": list(attributes["permission"])},
+        "review": {"const": True},
+        "uncoded": {"enum": ["empty"]},
+    }
+    place = {"type": "integer", "minimum": 0}
+    sentence = {
+        "type": "object",
+        "properties": {"start": place, "end": place, **fields},
+        "required": ["start", "end", "codes"],
+        "additionalProperties": False,
+        "allOf": _output_rules(),
+    }
+    return fields | {"sentences": {"type": "array", "items": sentence}}
+
+
+def _output_rules() -> list[Schema]:
+    """What holds between the fields: at most three codes and OT alone, unless the codes are those of sentences."""
+    holds = {"properties": {"codes": {"contains": {"const": "OT"}}}, "required": ["codes"]}
+    return [
+        {
+            "if": {"not": {"required": ["sentences"]}},
+            "then": {
+                "properties": {"codes": {"maxItems": MAX_CODES}},
+                "if": holds,
+                "then": {"properties": {"codes": {"maxItems": 1}}},
+            },
+        },
+        _needs("depth", ["REF"]),
+        _needs("permission", ["PR", "RC"]),
+        _needs("uncoded", None),
+        {"if": {"required": ["scores"]}, "then": {"required": ["codes"]}},
+    ]
+
+
+def _needs(field: str, codes: Sequence[str] | None) -> Schema:
+    """`field` stands only beside one of the codes; beside none at all where `codes` is None."""
+    beside = {"contains": {"enum": list(codes)}} if codes else {"maxItems": 0}
+    return {"if": {"required": [field]}, "then": {"required": ["codes"], "properties": {"codes": beside}}}

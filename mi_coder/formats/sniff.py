@@ -1,0 +1,85 @@
+"""Which format a source has: by its name, or by its first bytes where the name does not say."""
+
+import os
+from pathlib import Path
+
+from mi_coder.errors import MiCoderError, UnknownName, did_you_mean
+from mi_coder.formats.compress import CODECS, ByteSource, Source
+from mi_coder.formats.fields import names_of
+from mi_coder.formats.lines import BOM
+from mi_coder.formats.options import ReadOptions
+from mi_coder.formats.rejects import BadRecord
+
+FORMATS = ("jsonl", "csv", "tsv", "parquet", "convokit", "chat-text")
+SUFFIXES = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".parquet": "parquet",
+}
+PARQUET_MAGIC = b"PAR1"
+_DELIMITERS = {"csv": b",", "tsv": b"\t"}
+
+
+def checked_format(name: str) -> str:
+    """Return a format name that exists.
+
+    Raises:
+        UnknownName: there is no such format.
+    """
+    if name not in FORMATS:
+        raise UnknownName(
+            f"There is no format {name!r}. The formats are {', '.join(FORMATS)}.{did_you_mean(name, FORMATS)}"
+        )
+    return name
+
+
+def format_of_path(path: str | os.PathLike[str]) -> str | None:
+    """The format that the suffix of a path names, .gz and .zst aside, or None."""
+    suffixes = [suffix.casefold() for suffix in Path(path).suffixes]
+    if suffixes and suffixes[-1].removeprefix(".") in CODECS:
+        suffixes.pop()
+    return SUFFIXES.get(suffixes[-1]) if suffixes else None
+
+
+def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) -> str:
+    """The format of an open source, whose first bytes are looked at but not taken.
+
+    Streams that tell nothing are read as JSONL, the canonical format; a file must tell, by its suffix or its content.
+
+    Raises:
+        MiCoderError: the format of a file cannot be told.
+    """
+    head = _head(opened).removeprefix(BOM).lstrip()
+    if head.startswith(PARQUET_MAGIC):
+        return "parquet"
+    if head.startswith(b"{"):
+        return "jsonl"
+    columns = head.partition(b"\n")[0].strip()
+    for name, delimiter in _DELIMITERS.items():
+        if _is_header(columns, delimiter, options):
+            return name
+    if not head or source == "-" or not isinstance(source, str | os.PathLike):
+        return "jsonl"
+    raise MiCoderError(
+        f"{opened.name}: the format cannot be told from the name or the first bytes. "
+        f"Name it with --format: {', '.join(FORMATS)}."
+    )
+
+
+def _head(opened: ByteSource) -> bytes:
+    try:
+        return opened.stream.peek(1)
+    except BadRecord:
+        return b""
+
+
+def _is_header(line: bytes, delimiter: bytes, options: ReadOptions) -> bool:
+    columns = {column.strip(b' "').decode("utf-8", "replace") for column in line.split(delimiter)}
+    return all(
+        columns.intersection(names)
+        for names in (names_of("text", options.text_field), names_of("role", options.role_field))
+    )

@@ -1,0 +1,1 @@
+"""Coding counselor messages: token window, encoder, decision rule, and the `Tagger` that joins them."""

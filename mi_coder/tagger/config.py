@@ -1,0 +1,114 @@
+"""What a model folder says of itself: `config.json`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from mi_coder.errors import MiCoderError
+
+FORMAT = 1
+CONFIG_FILE = "config.json"
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+
+Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class BadModel(MiCoderError):
+    """A model folder that is incomplete, altered or made for another codebook."""
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a message and the messages before it become the tokens of one encoder pass.
+
+    Attributes:
+        context: how many previous messages are read.
+        max_tokens: tokens of one pass, special tokens included.
+        context_tokens: tokens that the context may fill at most.
+    """
+
+    context: int = 3
+    max_tokens: int = 192
+    context_tokens: int = 80
+
+
+class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Calibration of one logit z: probability = 1 / (1 + exp(-(slope * z + offset))) (Platt 1999)."""
+
+    slope: float = 1.0
+    offset: float = 0.0
+
+
+class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One output of the model: its calibration and the probability from which it is chosen.
+
+    Attributes:
+        trained: False where no training message was known to carry the code; such a code is never given.
+    """
+
+    calibration: Platt = Platt()
+    threshold: Probability = 0.5
+    trained: bool = True
+
+
+class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The content of `config.json`.
+
+    Attributes:
+        name, version: the model's own; the version is a date or a number.
+        codebook: hash of the codebook that the model was trained with.
+        codes: code ids in the order of the model's outputs.
+        heads: one per code.
+        depth, permission: heads of the two attributes (complex against simple; with against without).
+        review_below: a message whose estimated probability of a fully right set of codes is lower is sent to people.
+        window: the text that the encoder reads.
+        base: encoder from which the training started.
+        training_ids: first 16 hex digits of the SHA-256 of every training conversation id, sorted.
+        files: SHA-256 (hex) by file name of the files that are loaded.
+    """
+
+    format: int = FORMAT
+    name: str
+    version: str
+    codebook: str
+    codes: list[str]
+    heads: list[Head]
+    depth: Head
+    permission: Head
+    review_below: Probability
+    window: Window
+    base: str
+    training_ids: list[str]
+    files: dict[str, str]
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read `config.json` of a model folder.
+
+    Raises:
+        BadModel: the file is missing, malformed or of another format.
+    """
+    path = folder / CONFIG_FILE
+    try:
+        config = msgspec.json.decode(path.read_bytes(), type=ModelConfig)
+    except FileNotFoundError:
+        raise BadModel(
+            f"{folder} is not a model folder: it has no {CONFIG_FILE}. Name a folder made by `mi-code train`."
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadModel(f"{path}: {error}. Export the model again with `mi-code train`.") from None
+    if config.format != FORMAT:
+        raise BadModel(
+            f"{path}: format {config.format}, this version reads format {FORMAT}. Export the model again with `mi-code train`."
+        )
+    if len(config.heads) != len(config.codes):
+        raise BadModel(
+            f"{path}: {len(config.codes)} codes but {len(config.heads)} heads. Export the model again with `mi-code train`."
+        )
+    return config
+
+
+def write_config(config: ModelConfig, folder: Path) -> None:
+    """Write `config.json` with one field per line, so that changes can be read."""
+    (folder / CONFIG_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=1) + b"\n")

@@ -1,0 +1,87 @@
+"""From logits to codes: calibration, thresholds, at most three codes, OT alone, and when to ask a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mi_coder.conversation import Coding
+from mi_coder.tagger.config import Head, ModelConfig
+
+MOST_CODES = 3
+ALONE = "OT"
+
+# What is said of a message without any text.
+EMPTY = Coding(codes=(), scores={}, uncoded="empty")
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """The decision rule of one model.
+
+    Args:
+        config: the model's calibration and thresholds.
+        thresholds: probabilities by code id that replace the model's own.
+    """
+
+    config: ModelConfig
+    thresholds: Mapping[str, float]
+
+    def decode(self, logits: NDArray[np.float32]) -> list[Coding]:
+        """Codings of messages.
+
+        Args:
+            logits: shape [messages, codes + 2], as `Encoder.logits` gives them.
+        """
+        return [self._coding(row) for row in self.probabilities(logits)]
+
+    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated probabilities, same shape as `logits`."""
+        heads = [*self.config.heads, self.config.depth, self.config.permission]
+        slope = np.array([head.calibration.slope for head in heads])
+        offset = np.array([head.calibration.offset for head in heads])
+        return 1 / (1 + np.exp(-(logits.astype(np.float64) * slope + offset)))
+
+    def _coding(self, row: NDArray[np.float64]) -> Coding:
+        *codes, depth, permission = (float(value) for value in row)
+        scores = {
+            code: score
+            for code, head, score in zip(self.config.codes, self.config.heads, codes, strict=True)
+            if head.trained
+        }
+        chosen, forced = choose(scores, self.thresholds)
+        return Coding(
+            codes=chosen,
+            scores=scores,
+            depth=_side(depth, self.config.depth, "complex", "simple") if "REF" in chosen else None,
+            permission=_side(permission, self.config.permission, "with", "without")
+            if {"PR", "RC"} & {*chosen}
+            else None,
+            review=forced or confidence(scores) < self.config.review_below,
+        )
+
+
+def choose(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[tuple[str, ...], bool]:
+    """The codes whose score reaches its threshold, most likely first, at most three; OT only alone.
+
+    Where none does, the most likely code is taken all the same, since every message carries one; the second value says so.
+    """
+    ranked = sorted(scores, key=lambda code: (-scores[code], code))
+    reached = [code for code in ranked if scores[code] >= thresholds[code]]
+    if not reached:
+        return tuple(ranked[:1]), True
+    if ALONE in reached and len(reached) > 1:
+        reached = [ALONE] if reached[0] == ALONE else [code for code in reached if code != ALONE]
+    return tuple(reached[:MOST_CODES]), False
+
+
+def confidence(scores: Mapping[str, float]) -> float:
+    """Estimated probability that every yes and no is right, as if codes erred independently: the product of max(p, 1 - p)."""
+    return float(np.prod([max(score, 1 - score) for score in scores.values()]))
+
+
+def _side(score: float, head: Head, high: str, low: str) -> str | None:
+    if not head.trained:
+        return None
+    return high if score >= head.threshold else low

@@ -1,0 +1,49 @@
+"""Runs the ONNX encoder of a model folder.
+
+Every message is a pass of its own: no padding, and nothing of one message can touch the scores of another. So labels and scores are
+the same for every batch size, number of threads and order of conversations. Threads run different messages, each pass on one core;
+on chats this is also faster than padded batches, because the lengths of messages differ so much.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from mi_coder.tagger.window import Tokens
+
+OUTPUTS = ("codes", "depth", "permission")
+
+
+class Encoder:
+    """An ONNX session and the threads that share it.
+
+    Args:
+        path: the model file; inputs `message` and `context` (int64 [1, tokens]), outputs `codes` [1, codes], `depth` [1] and
+            `permission` [1], all logits.
+        threads: messages that are encoded at the same time.
+    """
+
+    def __init__(self, path: Path, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+
+    def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
+        """Logits of all heads, shape [windows, codes + 2]; the last two columns are depth and permission."""
+        rows = self._pool.map(self._run, windows) if self._pool else map(self._run, windows)
+        return np.stack(list(rows))
+
+    def _run(self, window: Tokens) -> NDArray[np.float32]:
+        ids = np.asarray([window.ids], dtype=np.int64)
+        feed = {"message": ids[:, : window.own], "context": ids[:, window.own :]}
+        codes, depth, permission = self._session.run(OUTPUTS, feed)
+        return np.concatenate([codes[0], depth, permission])

@@ -1,0 +1,156 @@
+"""The tagger: codes counselor messages in their conversations."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import msgspec
+
+from mi_coder.conversation import Coding, Conversation, Message, SentenceCoding, model_text
+from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
+from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig
+from mi_coder.tagger.decoding import EMPTY, Decoder
+from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.model import open_model
+from mi_coder.tagger.sentences import Span, Splitter, merge, spacy_splitter
+from mi_coder.tagger.window import Tokens, WindowBuilder
+
+UNITS = ("message", "sentence")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One counselor message that waits to be coded: its windows, and the spans of its sentences where it is coded by sentence."""
+
+    windows: list[Tokens]
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def truncated(self) -> bool:
+        return any(window.truncated for window in self.windows)
+
+
+class Tagger:
+    """Codes counselor messages with one model. Make one with `Tagger.load`.
+
+    Attributes:
+        folder, config: the model.
+        choices: what beside the model decides the codes: context, thresholds and unit.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: ModelConfig,
+        threads: int,
+        thresholds: Mapping[str, float],
+        splitter: Splitter | None,
+    ) -> None:
+        self.folder = folder
+        self.config = config
+        self._builder = WindowBuilder.from_file(folder / TOKENIZER_FILE, config.window)
+        self._encoder = Encoder(folder / MODEL_FILE, threads)
+        self._decoder = Decoder(config, thresholds)
+        self._splitter = splitter
+        self.choices = {
+            "context": config.window.context,
+            "thresholds": thresholds,
+            "unit": "sentence" if splitter else "message",
+        }
+
+    @classmethod
+    def load(
+        cls,
+        folder: str | Path | None = None,
+        *,
+        context: int | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        threads: int = 1,
+        unit: str = "message",
+    ) -> "Tagger":
+        """Load a model folder, or the bundled model.
+
+        Args:
+            folder: made by `mi-code train`; None for the bundled model.
+            context: previous messages that are read; None for as many as the model was trained with.
+            threshold: probability from which a code is given, for all codes or by code id; None for the model's own.
+            threads: messages that are coded at the same time. It changes the speed, never a label.
+            unit: "message", or "sentence" to code every sentence and give the message the union (needs spaCy).
+
+        Raises:
+            BadModel: the folder is incomplete, altered or made for another codebook.
+            UsageProblem: an option is out of range.
+            MissingExtra: `unit="sentence"` without spaCy.
+        """
+        found, config = open_model(None if folder is None else Path(folder))
+        if unit not in UNITS:
+            raise UsageProblem(f"unit is {unit!r}; it can be: {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
+        if threads < 1:
+            raise UsageProblem(f"threads is {threads}; it must be at least 1.")
+        if context is not None:
+            if context < 0:
+                raise UsageProblem(f"context is {context}; it must be 0 or more.")
+            config = msgspec.structs.replace(config, window=msgspec.structs.replace(config.window, context=context))
+        splitter = spacy_splitter() if unit == "sentence" else None
+        return cls(found, config, threads, _thresholds(config, threshold), splitter)
+
+    @property
+    def context(self) -> int:
+        """How many previous messages are read."""
+        return self.config.window.context
+
+    def tag(self, conversation: Conversation) -> Conversation:
+        """A copy of the conversation whose counselor messages carry a `coding`."""
+        return next(self.tag_many([conversation]))
+
+    def tag_many(self, conversations: Iterable[Conversation]) -> Iterator[Conversation]:
+        """Copies of the conversations, in order, whose counselor messages carry a `coding`."""
+        for conversation in conversations:
+            places = [place for place, message in enumerate(conversation.messages) if message.is_counselor]
+            jobs = [self.job(conversation.messages[place].text, conversation.messages[:place]) for place in places]
+            messages = list(conversation.messages)
+            for place, coding in zip(places, self.code(jobs), strict=True):
+                messages[place] = replace(messages[place], coding=coding)
+            yield replace(conversation, messages=messages)
+
+    def job(self, text: str, before: Sequence[Message]) -> Job:
+        """Prepare a counselor message `text` that follows the messages `before` (the last `context` of them are read)."""
+        if not model_text(text):
+            return Job([])
+        spans = tuple(self._splitter(text)) if self._splitter else ()
+        if len(spans) < 2:
+            return Job([self._builder.build(text, before)])
+        windows = []
+        for start, end in spans:
+            said = Message("counselor", text[:start].strip())
+            windows.append(self._builder.build(text[start:end], [*before, said] if said.text else before))
+        return Job(windows, spans)
+
+    def code(self, jobs: Sequence[Job]) -> list[Coding]:
+        """The codings of prepared messages, in order."""
+        windows = [window for job in jobs for window in job.windows]
+        codings = iter(self._decoder.decode(self._encoder.logits(windows)) if windows else ())
+        return [_join(job, [next(codings) for _ in job.windows]) for job in jobs]
+
+
+def _join(job: Job, codings: list[Coding]) -> Coding:
+    if not codings:
+        return EMPTY
+    if not job.spans:
+        return codings[0]
+    return merge([SentenceCoding(start, end, coding) for (start, end), coding in zip(job.spans, codings, strict=True)])
+
+
+def _thresholds(config: ModelConfig, chosen: float | Mapping[str, float] | None) -> dict[str, float]:
+    thresholds = {code: head.threshold for code, head in zip(config.codes, config.heads, strict=True)}
+    if chosen is None:
+        return thresholds
+    wanted = chosen if isinstance(chosen, Mapping) else dict.fromkeys(config.codes, chosen)
+    for code, value in wanted.items():
+        if code not in thresholds:
+            raise UnknownName(
+                f"There is no code {code!r}.{did_you_mean(code, thresholds)} The codes are: {', '.join(thresholds)}."
+            )
+        if not 0 <= value <= 1:
+            raise UsageProblem(f"The threshold of {code} is {value}; it must be between 0 and 1.")
+    return {**thresholds, **wanted}

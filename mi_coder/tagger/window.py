@@ -1,0 +1,91 @@
+"""The token window: one counselor message and the messages before it become the input of one encoder pass.
+
+Layout: `[CLS] message [SEP] context [SEP]`, the context oldest first, each of its messages led by its role ("client: ...").
+Training and tagging both build their input here, so they see the same ids.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from mi_coder.conversation import Message, model_text
+from mi_coder.tagger.config import Window
+
+# More characters than any window holds; a longer text is cut before it is tokenized, so that one huge message costs no more than another.
+_MAX_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The input of one encoder pass.
+
+    Attributes:
+        ids: token ids, those of the message first.
+        own: how many of them belong to the message, its special tokens included; the rest is context.
+        truncated: the message did not fit and lost its middle.
+    """
+
+    ids: list[int]
+    own: int
+    truncated: bool
+
+
+class WindowBuilder:
+    """Builds token windows with the tokenizer of a model."""
+
+    def __init__(self, tokenizer: Tokenizer, window: Window) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self.window = window
+        self._pieces = _special_pieces(tokenizer)
+
+    @classmethod
+    def from_file(cls, path: Path, window: Window) -> "WindowBuilder":
+        """Load `tokenizer.json`. Nothing is looked up on a hub."""
+        return cls(Tokenizer.from_file(str(path)), window)
+
+    def tokens(self, text: str) -> list[int]:
+        """Token ids of a text, without special tokens."""
+        return self._tokenizer.encode(_bounded(model_text(text)), add_special_tokens=False).ids
+
+    def build(self, text: str, context: Sequence[Message]) -> Tokens:
+        """The window of a message `text` after the messages `context` (oldest first; only the last few are read).
+
+        The oldest context goes first where space is short. Only a message that alone exceeds the window is itself cut: its
+        middle goes, because acts sit at both ends (a question often ends a message).
+        """
+        start, middle, end = self._pieces
+        room = self.window.max_tokens - len(start) - len(middle) - len(end)
+        message = self.tokens(text)
+        truncated = len(message) > room
+        if truncated:
+            head = room // 2
+            message = message[:head] + message[len(message) - (room - head) :]
+        space = min(room - len(message), self.window.context_tokens)
+        before = self._context(context, space)
+        ids = start + message + middle + before + end
+        return Tokens(ids, len(start) + len(message) + len(middle), truncated)
+
+    def _context(self, messages: Sequence[Message], space: int) -> list[int]:
+        kept: list[int] = []
+        last = self.window.context
+        for message in reversed(messages[-last:] if last else []):
+            if len(kept) >= space:
+                break
+            kept = self.tokens(f"{message.role}: {message.text}") + kept
+        return kept[max(0, len(kept) - space) :]
+
+
+def _bounded(text: str) -> str:
+    half = _MAX_CHARS // 2
+    return text if len(text) <= _MAX_CHARS else text[:half] + text[-half:]
+
+
+def _special_pieces(tokenizer: Tokenizer) -> tuple[list[int], list[int], list[int]]:
+    """The special tokens before, between and after a pair, as the tokenizer's own template sets them."""
+    probe = tokenizer.encode("a", "a")
+    inner = [index for index, special in enumerate(probe.special_tokens_mask) if not special]
+    return probe.ids[: inner[0]], probe.ids[inner[0] + 1 : inner[-1]], probe.ids[inner[-1] + 1 :]

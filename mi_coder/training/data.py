@@ -1,0 +1,66 @@
+"""Gold conversations become training examples."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mi_coder.conversation import Conversation, Gold, model_text
+from mi_coder.errors import UsageProblem
+from mi_coder.formats import read_conversations
+from mi_coder.tagger.window import Tokens, WindowBuilder
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One counselor message and what is known of its codes.
+
+    Attributes:
+        conversation: id of its conversation.
+        corpus: the data set it comes from: the field `corpus` of its conversation, else the name of its file.
+        text: the message alone, which is all that the baseline reads.
+        tokens: the message with its context, which is what the encoder reads.
+    """
+
+    conversation: str
+    corpus: str
+    text: str
+    tokens: Tokens
+    gold: Gold
+
+
+def read_gold(paths: Sequence[Path]) -> list[Conversation]:
+    """Read gold files. Every conversation gets the field `corpus` in its `extra` where it has none.
+
+    Raises:
+        UsageProblem: a conversation id occurs twice, so that its messages could land in two parts.
+        MiCoderError: a file is malformed; names file, line and field.
+    """
+    conversations: list[Conversation] = []
+    seen: dict[str, Path] = {}
+    for path in paths:
+        for conversation in read_conversations(path):
+            if conversation.id in seen:
+                raise UsageProblem(
+                    f"The conversation id {conversation.id!r} of {path} is already in {seen[conversation.id]}. "
+                    "Name each file once; where two files use the same ids, give them a prefix."
+                )
+            seen[conversation.id] = path
+            conversation.extra.setdefault("corpus", path.name.partition(".")[0])
+            conversations.append(conversation)
+    return conversations
+
+
+def examples(conversation: Conversation, builder: WindowBuilder) -> Iterator[Example]:
+    """The counselor messages of a conversation of which any code is known. Empty messages teach nothing."""
+    context = builder.window.context
+    for index, message in enumerate(conversation.messages):
+        text = model_text(message.text)
+        if not message.is_counselor or message.gold is None or not text or not _informative(message.gold):
+            continue
+        before = conversation.messages[max(0, index - context) : index]
+        tokens = builder.build(message.text, before)
+        yield Example(conversation.id, str(conversation.extra["corpus"]), text, tokens, message.gold)
+
+
+def _informative(gold: Gold) -> bool:
+    return bool(gold.positive or gold.negative or gold.any_of or gold.depth or gold.permission)

@@ -1,0 +1,129 @@
+"""The encoder: one vector for a counselor message in its context.
+
+Two readers of the same Transformers weights:
+
+- `FullReader`: every layer reads message and context (any encoder).
+- `FunnelReader`: message and context are read together in the first layers; in the next one the message reads the context a last
+  time; from there on only the tokens of the message are computed, and in the last layer only the first token. On chats, where the
+  context is twice as long as the message, this does two fifths of the work. The idea is that of Funnel-Transformer (Dai et al. 2020)
+  and PoWER-BERT (Goyal et al. 2020): drop positions that the later layers no longer need.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class FullReader(nn.Module):
+    """Reads message and context in all layers.
+
+    Args:
+        encoder: a Transformers encoder model.
+        segments: whether the encoder has token types.
+    """
+
+    def __init__(self, encoder: nn.Module, segments: bool) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.segments = segments
+
+    def forward(
+        self, message: Tensor, context: Tensor, message_mask: Tensor | None = None, context_mask: Tensor | None = None
+    ) -> Tensor:
+        """Vectors of the messages, shape [batch, hidden].
+
+        Args:
+            message, context: token ids, shapes [batch, message tokens] and [batch, context tokens], padded at the end.
+            message_mask, context_mask: 1 for tokens and 0 for padding, same shapes; both None where nothing is padded.
+        """
+        mask = _joint(message_mask, context_mask)
+        return self.encoder(attention_mask=mask, **_inputs(self, message, context, mask)).last_hidden_state[:, 0]
+
+
+class FunnelReader(nn.Module):
+    """Reads the context in the first layers only; for encoders built like BERT and RoBERTa.
+
+    Args:
+        encoder: a Transformers encoder whose layers have BERT's parts.
+        segments: whether the encoder has token types.
+        context_layers: layers that read message and context together, at least 1 and at most the number of layers - 2.
+    """
+
+    def __init__(self, encoder: nn.Module, segments: bool, context_layers: int) -> None:
+        super().__init__()
+        layers = len(encoder.encoder.layer)
+        if not 1 <= context_layers <= layers - 2:
+            raise ValueError(
+                f"context_layers is {context_layers}; this encoder has {layers} layers and takes 1 to {layers - 2}"
+            )
+        self.encoder = encoder
+        self.segments = segments
+        self.context_layers = context_layers
+
+    def forward(
+        self, message: Tensor, context: Tensor, message_mask: Tensor | None = None, context_mask: Tensor | None = None
+    ) -> Tensor:
+        """As `FullReader.forward`."""
+        mask = _joint(message_mask, context_mask)
+        states = self.encoder.embeddings(**_inputs(self, message, context, mask))
+        layers = list(self.encoder.encoder.layer)
+        for layer in layers[: self.context_layers]:
+            states = _layer(layer, states, states, mask)
+        own = message.shape[1]
+        states = _layer(layers[self.context_layers], states[:, :own], states, mask)
+        for layer in layers[self.context_layers + 1 : -1]:
+            states = _layer(layer, states, states, message_mask)
+        return _layer(layers[-1], states[:, :1], states, message_mask)[:, 0]
+
+
+def can_funnel(encoder: nn.Module) -> bool:
+    """Whether the layers have the parts that `FunnelReader` needs and nothing besides (MPNet, for one, adds position biases)."""
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if not layers or hasattr(encoder.encoder, "relative_attention_bias"):
+        return False
+    attention = getattr(layers[0], "attention", None)
+    inner = getattr(attention, "self", None)
+    return all(hasattr(inner, name) for name in ("query", "key", "value", "num_attention_heads")) and hasattr(
+        attention, "output"
+    )
+
+
+def _layer(layer: nn.Module, queries: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
+    """One encoder layer for the positions `queries` that attend to the positions `states` where `mask` is 1."""
+    inner = layer.attention.self
+
+    def heads(projected: Tensor) -> Tensor:
+        return projected.view(*projected.shape[:2], inner.num_attention_heads, -1).transpose(1, 2)
+
+    attended = nn.functional.scaled_dot_product_attention(
+        heads(inner.query(queries)),
+        heads(inner.key(states)),
+        heads(inner.value(states)),
+        attn_mask=None if mask is None else mask[:, None, None, :].bool(),
+        dropout_p=inner.dropout.p if layer.training else 0.0,
+    )
+    mixed = layer.attention.output(attended.transpose(1, 2).flatten(-2), queries)
+    return layer.output(layer.intermediate(mixed), mixed)
+
+
+def _joint(message_mask: Tensor | None, context_mask: Tensor | None) -> Tensor | None:
+    if message_mask is None or context_mask is None:
+        return None
+    return torch.cat([message_mask, context_mask], dim=1)
+
+
+def _inputs(reader: "FullReader | FunnelReader", message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+    ids = torch.cat([message, context], dim=1)
+    inputs = {"input_ids": ids, "position_ids": _positions(torch.ones_like(ids) if mask is None else mask, reader.encoder)}
+    if reader.segments:
+        inputs["token_type_ids"] = torch.cat([torch.zeros_like(message), torch.ones_like(context)], dim=1)
+    return inputs
+
+
+def _positions(mask: Tensor, encoder: nn.Module) -> Tensor:
+    """Position numbers that skip padding, so that a padded batch and a single window give the same vectors.
+
+    RoBERTa numbers its positions from `padding_idx + 1` and keeps the numbers below for padding; BERT starts at 0.
+    """
+    padding = encoder.embeddings.position_embeddings.padding_idx
+    first = 0 if padding is None else padding + 1
+    return (torch.cumsum(mask, dim=1) - 1).clamp(min=0) + first

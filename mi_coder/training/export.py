@@ -1,0 +1,70 @@
+"""The trained model leaves PyTorch: ONNX, checked against the original."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mi_coder.errors import MiCoderError
+from mi_coder.tagger.encoder import OUTPUTS, Encoder
+from mi_coder.tagger.window import Tokens
+from mi_coder.training.batches import pad
+from mi_coder.training.fit import logits
+from mi_coder.training.model import Coder
+
+MAX_DIFFERENCE = 1e-4
+OPSET = 17
+
+
+class ExportFailed(MiCoderError):
+    """An exported model that does not do what the trained one does."""
+
+
+class _Outputs(nn.Module):
+    """Gives the heads of a `Coder` as the three outputs of a model folder."""
+
+    def __init__(self, model: Coder, codes: int) -> None:
+        super().__init__()
+        self.model = model
+        self.codes = codes
+
+    def forward(self, message: Tensor, context: Tensor) -> tuple[Tensor, ...]:
+        heads = self.model(message, context)
+        return heads[:, : self.codes], heads[:, self.codes], heads[:, self.codes + 1]
+
+
+def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens]) -> None:
+    """Write a model as 32-bit ONNX for one message of any length, and compare it with the original on `example`.
+
+    Raises:
+        ExportFailed: a logit differs by 1e-4 or more.
+    """
+    model = model.cpu().eval()
+    traced = pad(example[:1], model.pad_id, model.device)
+    with warnings.catch_warnings():
+        # The tracing exporter warns that it is the older one and that it may fix lengths; `_check` would notice that.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            _Outputs(model, codes).eval(),
+            (traced.message, traced.context),
+            str(path),
+            input_names=["message", "context"],
+            output_names=list(OUTPUTS),
+            dynamic_axes={"message": {1: "message tokens"}, "context": {1: "context tokens"}},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    _check(model, path, example)
+
+
+def _check(model: Coder, path: Path, example: Sequence[Tokens]) -> None:
+    difference = float(np.abs(Encoder(path).logits(example) - logits(model, example)).max())
+    if not difference < MAX_DIFFERENCE:
+        raise ExportFailed(
+            f"The exported model differs from the trained one by up to {difference:.2g} in a logit (allowed: "
+            f"{MAX_DIFFERENCE:g}). This encoder cannot be exported with these versions of torch and transformers; "
+            "try another --base."
+        )

@@ -1,0 +1,64 @@
+"""Writes a model folder, whole or not at all."""
+
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.leak import training_hash
+from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE
+from mi_coder.tagger.window import Tokens
+from mi_coder.training.export import export_onnx
+from mi_coder.training.model import Coder
+from mi_coder.training.quantize import quantize_weights
+
+LOADED_FILES = (MODEL_FILE, TOKENIZER_FILE)
+
+
+def refuse_existing(folder: Path) -> None:
+    """Stop before the long work where its result could not be written.
+
+    Raises:
+        UsageProblem: the folder exists and is not empty, or is a file.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise UsageProblem(f"{folder} exists already. Name another folder with -o, or remove it first.")
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name `folder` only when all went well."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
+        filled = Path(temporary) / "model"
+        filled.mkdir()
+        yield filled
+        if folder.is_dir():
+            folder.rmdir()
+        filled.rename(folder)
+
+
+def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example: Sequence[Tokens]) -> None:
+    """Write `model.onnx` (checked against the trained one, then shrunk) and `tokenizer.json`.
+
+    Raises:
+        ExportFailed: the exported model differs from the trained one on `example`.
+    """
+    with TemporaryDirectory(dir=folder.parent) as temporary:
+        plain = Path(temporary) / MODEL_FILE
+        export_onnx(model, codes, plain, example)
+        quantize_weights(plain, folder / MODEL_FILE)
+    shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 (hex) by name of the files that the tagger loads."""
+    return {name: sha256((folder / name).read_bytes()).hexdigest() for name in LOADED_FILES}
+
+
+def hashed_ids(conversation_ids: Iterable[str]) -> list[str]:
+    """What the model keeps of the conversations it was trained and tuned on."""
+    return sorted({training_hash(one) for one in conversation_ids})

@@ -1,0 +1,220 @@
+"""The whole path: gold files in, model folder out."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Coding
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.metrics import Bools
+from mi_coder.evaluation.report import EvaluationReport
+from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
+from mi_coder.tagger.decoding import Decoder
+from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.window import Tokens, WindowBuilder
+from mi_coder.training import fit
+from mi_coder.training.base import MINILM, base_name, resolve_base
+from mi_coder.training.baseline_fit import Labeled, fit_baseline
+from mi_coder.training.calibrate import calibrated_heads, review_below
+from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
+from mi_coder.training.data import Example, examples, read_gold
+from mi_coder.training.fit import FitOptions
+from mi_coder.training.folder import file_hashes, hashed_ids, new_folder, refuse_existing, write_model
+from mi_coder.training.judge import judge
+from mi_coder.training.loss import positive_weights
+from mi_coder.training.model import Coder
+from mi_coder.training.progress import Epoch, Progress
+from mi_coder.training.sources import Source, sources
+from mi_coder.training.split import PARTS, Part, split
+from mi_coder.training.targets import Targets, head_names, targets
+
+_CHECKED_MESSAGES = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOptions:
+    """What to train on, from what, and how.
+
+    Attributes:
+        base: a folder, "minilm" or a hub name (see `mi_coder.training.base`).
+        version: a date or a number.
+        context_layers: layers of the encoder that read the context; 0 for all (see `mi_coder.training.encoder`).
+    """
+
+    gold: tuple[Path, ...]
+    output: Path
+    version: str
+    base: str = MINILM
+    name: str = "mi-coder"
+    context_layers: int = 0
+    window: Window = field(default_factory=Window)
+    fit: FitOptions = field(default_factory=FitOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What came out, and how good it is."""
+
+    folder: Path
+    config: ModelConfig
+    sources: tuple[Source, ...]
+    epochs: tuple[Epoch, ...]
+    dev: EvaluationReport
+    test: EvaluationReport
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    examples: list[Example]
+    targets: Targets
+
+    @property
+    def tokens(self) -> list[Tokens]:
+        return [one.tokens for one in self.examples]
+
+    @property
+    def conversations(self) -> set[str]:
+        return {one.conversation for one in self.examples}
+
+    def for_encoder(self) -> fit.Part:
+        return fit.Part(self.tokens, self.targets)
+
+    def for_baseline(self, codes: int) -> Labeled:
+        return Labeled([one.text for one in self.examples], self.targets.known[:, :codes])
+
+
+def train(options: TrainOptions, progress: Progress | None = None) -> TrainReport:
+    """Train, calibrate, export and describe a model.
+
+    Calibration, thresholds and figures are those of the exported model as it will run, not of the model before export.
+
+    Raises:
+        UsageProblem: the output exists, or a part has no coded messages.
+        TrainingFailed: the loss is no longer a finite number.
+        ExportFailed: the exported model is not the trained one.
+        MiCoderError: files or encoder that cannot be read.
+    """
+    progress = progress or Progress()
+    refuse_existing(options.output)
+    book = Codebook.load()
+    codes = len(book.ids)
+    base = resolve_base(options.base)
+    progress.stage("reading")
+    data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book)
+    fit.set_seeds(options.fit.seed)
+    model = Coder.from_folder(base, len(head_names(book)), options.context_layers)
+    progress.stage("training")
+    epochs = fit.fit(model, data["train"].for_encoder(), data["dev"].for_encoder(), options.fit, progress)
+    progress.stage("baseline")
+    labeled = {part: one.for_baseline(codes) for part, one in data.items()}
+    baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
+    with new_folder(options.output) as folder:
+        progress.stage("export")
+        write_model(model, codes, base / TOKENIZER_FILE, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
+        baseline.save(folder)
+        progress.stage("calibration and test")
+        encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
+        logits = {part: encoder.logits(data[part].tokens) for part in ("dev", "test")}
+        config = _config(options, book, data, logits["dev"], folder)
+        decoder = Decoder(config, _thresholds(config))
+        gold_sha256 = _sha256(options.gold)
+
+        def judged(part: Part) -> EvaluationReport:
+            given: list[Coding] = decoder.decode(logits[part])
+            beside: Bools = baseline.predict(labeled[part].texts)
+            return judge(part, data[part].examples, data[part].targets, given, beside, config, gold_sha256)
+
+        report = TrainReport(
+            options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
+        )
+        write_config(config, folder)
+        _describe(report, data, _settings(options, model, epochs), folder)
+    return report
+
+
+def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Part]:
+    data: dict[Part, _Part] = {}
+    for part, conversations in split(read_gold(options.gold)).items():
+        found = [example for one in conversations for example in examples(one, builder)]
+        if not found:
+            raise UsageProblem(
+                f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
+                f"conversation in a field split: {', '.join(PARTS)}."
+            )
+        data[part] = _Part(found, targets(found, book))
+    return data
+
+
+def _config(
+    options: TrainOptions, book: Codebook, data: Mapping[Part, _Part], dev_logits: NDArray[np.float32], folder: Path
+) -> ModelConfig:
+    learned = data["train"].targets
+    *heads, depth, permission = calibrated_heads(
+        dev_logits.astype(np.float64),
+        data["dev"].targets.known,
+        positive_weights(learned),
+        learned.trainable,
+        len(book.ids),
+    )
+    config = ModelConfig(
+        name=options.name,
+        version=options.version,
+        codebook=book.hash,
+        codes=list(book.ids),
+        heads=heads,
+        depth=depth,
+        permission=permission,
+        review_below=0.0,
+        window=options.window,
+        base=base_name(options.base),
+        training_ids=hashed_ids(data["train"].conversations | data["dev"].conversations),
+        files=file_hashes(folder),
+    )
+    codings = Decoder(config, _thresholds(config)).decode(dev_logits)
+    return msgspec.structs.replace(config, review_below=review_below(codings))
+
+
+def _thresholds(config: ModelConfig) -> dict[str, float]:
+    return {code: head.threshold for code, head in zip(config.codes, config.heads, strict=True)}
+
+
+def _sha256(paths: Sequence[Path]) -> str:
+    digest = sha256()
+    for path in paths:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> dict[str, str]:
+    window = options.window
+    best = next(epoch for epoch in epochs if epoch.best)
+    return {
+        "encoder": base_name(options.base),
+        "previous messages that are read": str(window.context),
+        "tokens": f"{window.max_tokens}, at most {window.context_tokens} of them for previous messages",
+        "layers that read the context": str(options.context_layers or "all"),
+        "epochs": f"{len(epochs)} run, number {best.number} kept",
+        "messages per step": str(options.fit.batch),
+        "learning rate": f"{fit.learning_rate(model, options.fit):g}",
+        "seed": str(options.fit.seed),
+    }
+
+
+def _describe(report: TrainReport, data: Mapping[Part, _Part], settings: dict[str, str], folder: Path) -> None:
+    config = report.config
+    card = Card(
+        config=config,
+        sources=report.sources,
+        sizes={part: (len(one.conversations), len(one.examples)) for part, one in data.items()},
+        settings=settings,
+        dev=report.dev,
+        test=report.test,
+    )
+    (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
+    (folder / LICENSE_FILE).write_text(render_license(config.name, report.sources, config.base), encoding="utf-8")

@@ -1,0 +1,53 @@
+"""What a model was trained on, for its card and its license."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mi_coder import corpora
+from mi_coder.training.data import Example
+
+OWN_LICENSE = "not stated; ask whoever gave the data"
+OWN_GOLD = "codes in the given file"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One data set in the training part.
+
+    Attributes:
+        public: whether it is one of the public corpora that `mi-code corpora` reads.
+        gold: where its codes come from.
+        messages: coded counselor messages in the training part.
+    """
+
+    name: str
+    title: str
+    public: bool
+    license: str
+    gold: str
+    citation: str
+    conversations: int
+    messages: int
+
+
+# Invented chats that come with the project: no public corpus, but more is known of them than of a user's own file.
+PRACTICE = "practice"
+_PRACTICE_LICENSE = "that of the project"
+_PRACTICE_GOLD = "all 21 codes, given by the author of the chats: a language model, which also wrote them"
+
+
+def sources(examples: Sequence[Example]) -> tuple[Source, ...]:
+    """The data sets of training examples, the largest first."""
+    messages = Counter(example.corpus for example in examples)
+    conversations = Counter(corpus for corpus, _ in {(example.corpus, example.conversation) for example in examples})
+    return tuple(_source(name, conversations[name], count) for name, count in messages.most_common())
+
+
+def _source(name: str, conversations: int, messages: int) -> Source:
+    if name in corpora.names():
+        known = corpora.info(name)
+        return Source(name, known.title, True, known.license, known.gold, known.citation, conversations, messages)
+    if name == PRACTICE:
+        return Source(name, "Practice chats", False, _PRACTICE_LICENSE, _PRACTICE_GOLD, "", conversations, messages)
+    return Source(name, name, False, OWN_LICENSE, OWN_GOLD, "", conversations, messages)

@@ -1,0 +1,114 @@
+"""The corpora as they are shared: nothing is lost, and the codes are those of the crosswalk."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mi_coder import corpora
+from mi_coder.cli.corpora import command
+from mi_coder.conversation import Conversation
+from mi_coder.corpora.tally import Tally
+from mi_coder.formats import read_conversations
+
+COUNTS = {  # conversations, messages, counselor messages: from the folders' descriptions
+    "annomi": (88, 6653, 3347),
+    "esconv": (746, 19010 + 2650, 9153 + 1186),
+    "mibot": (98, 7952, 5716),
+    "welivita": (842, 842, 842),
+}
+
+
+@pytest.fixture(scope="module", params=corpora.names())
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def tally_of(conversations: list[Conversation]) -> Tally:
+    tally = Tally()
+    list(tally.over(conversations))
+    return tally
+
+
+def test_every_row_is_there(name: str, shared: Path) -> None:
+    chats = list(corpora.load(name, shared / "data"))
+    tally = tally_of(chats)
+    assert (tally.conversations, tally.messages, tally.counselor_messages) == COUNTS[name]
+    ids = [message.id for chat in chats for message in chat.messages]
+    assert len(set(ids)) == len(ids)
+    assert len({chat.id for chat in chats}) == len(chats)
+
+
+def test_esconv_marks_the_failed_chats(shared: Path) -> None:
+    chats = list(corpora.load("esconv", shared / "data" / "esconv"))
+    assert Counter(chat.extra["official_split"] for chat in chats) == {"train": 462, "valid": 91, "test": 95, None: 98}
+    assert all(chat.extra["failed"] == (chat.extra["official_split"] is None) for chat in chats)
+    assert sum(chat.extra["final_emotion_intensity"] is None for chat in chats if not chat.extra["failed"]) == 79
+    supporter = [chat.extra["supporter_relevance"] for chat in chats if not chat.extra["failed"]]
+    assert supporter.count(None) == 99
+
+
+def test_esconv_gold_counts_are_the_strategy_counts(shared: Path) -> None:
+    chats = [chat for chat in corpora.load("esconv", shared / "data") if not chat.extra["failed"]]
+    golds = [message.gold for chat in chats for message in chat.counselor_messages if message.gold]
+    assert tally_of(chats).positives == {"PR": 1476, "PD": 867, "REF": 715 + 557, "GI": 571}
+    any_of = Counter(group for gold in golds for group in gold.any_of)
+    assert any_of == {frozenset({"OQ", "CQ"}): 1905, frozenset({"AF", "SU"}): 1397}
+
+
+def test_annomi_gold_of_single_raters_is_theirs(shared: Path) -> None:
+    chats = list(corpora.load("annomi", shared / "data"))
+    ten_raters = {chat.id for chat in chats if chat.messages[0].extra["raters"] == 10}
+    assert ten_raters == {"annomi-109", "annomi-27", "annomi-56", "annomi-7"}
+    permissions = Counter(m.gold.permission for chat in chats for m in chat.counselor_messages if m.gold)
+    assert (permissions["with"], permissions["without"]) == (3, 15)
+    for chat in chats:
+        if chat.id not in ten_raters:
+            for message in chat.counselor_messages:
+                assert message.gold is not None
+                assert not message.gold.any_of
+                assert ("REF" in message.gold.positive) == (message.gold.depth is not None)
+
+
+def test_mibot_has_outcomes_and_no_gold(shared: Path) -> None:
+    chats = list(corpora.load("mibot", shared / "data"))
+    assert tally_of(chats).with_gold == 0
+    assert all(isinstance(chat.extra["PreRulerConfidence"], int) for chat in chats)
+    assert all(isinstance(chat.extra["LikedBot"], bool) for chat in chats)
+
+
+@pytest.mark.parametrize("layout", ["conversation", "message"])
+def test_converted_files_read_back_the_same(name: str, layout: str, shared: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    arguments = ["convert", name, "--root", str(shared / "data"), "-o", str(output), "--layout", layout]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.stdout == ""
+    conversations, messages, counselor_messages = COUNTS[name]
+    assert f"{conversations} conversations, {messages} messages, {counselor_messages} by counselors" in result.stderr
+    loaded = list(corpora.load(name, shared / "data"))
+    if layout == "message":
+        for chat in loaded:
+            for message in chat.messages:
+                message.extra = chat.extra | message.extra
+            chat.extra = {}
+    assert list(read_conversations(output)) == loaded
+
+
+def test_convert_to_stdout_writes_one_chat_a_line(shared: Path) -> None:
+    arguments = ["convert", "esconv", "--root", str(shared / "data"), "-o", "-"]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert len(result.stdout.splitlines()) == 746
+
+
+@pytest.mark.parametrize("layout", ["conversation", "message"])
+def test_stats_counts_codes_by_split(layout: str, shared: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    arguments = ["convert", "esconv", "--root", str(shared / "data"), "-o", str(output), "--layout", layout]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    lines = CliRunner().invoke(command, ["stats", str(output)], catch_exceptions=False).stdout.splitlines()
+    table = {line[:18].strip(): line[18:].split() for line in lines}
+    assert table[""] == ["esconv/train", "esconv/valid", "esconv/test", "esconv/failed"]
+    assert sum(map(int, table["PD"])) == 867 + 100
+    assert sum(map(int, table["AF or SU"])) == 1397 + 185
+    assert table["conversations"] == ["462", "91", "95", "98"]

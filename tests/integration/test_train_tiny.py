@@ -1,0 +1,328 @@
+"""The whole path from gold codes to a model folder, with tiny encoders and invented chats."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from click.testing import CliRunner
+from tokenizers import ByteLevelBPETokenizer, Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import Lowercase
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import RobertaProcessing, TemplateProcessing
+from tokenizers.trainers import WordPieceTrainer
+
+from mi_coder.cli.train import command
+from mi_coder.conversation import Conversation, Message
+from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.evaluation.leak import training_hash
+from mi_coder.tagger.config import read_config
+from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.tagger import Tagger
+from mi_coder.tagger.window import Tokens
+from mi_coder.training import export
+from mi_coder.training import fit as fitting
+from mi_coder.training.base import NoBase, base_name, resolve_base
+from mi_coder.training.baseline import Baseline
+from mi_coder.training.batches import pad, shuffled_batches
+from mi_coder.training.export import export_onnx
+from mi_coder.training.fit import FitOptions, Part, TrainingFailed, fit, logits, set_seeds
+from mi_coder.training.model import Coder
+from mi_coder.training.progress import Epoch, Progress
+from mi_coder.training.run import TrainOptions, TrainReport, train
+from mi_coder.training.targets import Targets
+
+SAID = {
+    "OQ": ["what is that like for you?", "how did the week go?", "tell me how it began"],
+    "CQ": ["did you sleep?", "is she at home now?", "do you live alone?"],
+    "REF": ["you carry the rent alone", "part of you hopes she calls", "you miss the old street"],
+    "SU": ["that sounds rough, sorry", "i am here with you", "anyone would be hurt"],
+    "PR": ["maybe you could take a walk", "since you asked, i would call her", "you could try to write it down"],
+}
+CLIENT_SAID = ["i can not sleep", "my sister left", "work is too much", "i feel alone", "not sure what to do"]
+SIZES = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 64}
+CHATS = 240
+FAST = FitOptions(epochs=2, batch=16, lr=3e-3, seed=3, threads=1)
+
+
+def texts() -> list[str]:
+    return [*CLIENT_SAID, *(text for some in SAID.values() for text in some), "client: counselor:"]
+
+
+@pytest.fixture(scope="session")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bert")
+    tokenizer = Tokenizer(WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = Lowercase()
+    tokenizer.pre_tokenizer = BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer.train_from_iterator(texts(), WordPieceTrainer(vocab_size=300, special_tokens=special))
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = transformers.BertConfig(vocab_size=300, max_position_embeddings=256, **SIZES)
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("roberta")
+    tokenizer = ByteLevelBPETokenizer()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer.train_from_iterator(texts(), vocab_size=400, special_tokens=special)
+    tokenizer.post_processor = RobertaProcessing(("</s>", 2), ("<s>", 0))
+    tokenizer.save(str(folder / "tokenizer.json"))
+    torch.manual_seed(0)
+    config = transformers.RobertaConfig(
+        vocab_size=400, max_position_embeddings=258, type_vocab_size=1, pad_token_id=1, **SIZES
+    )
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Chats in groups of two; a tenth of the questions is known only as a question."""
+    draw = random.Random(5)
+    path = tmp_path_factory.mktemp("gold") / "invented.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(CHATS):
+            messages = []
+            for _ in range(5):
+                messages.append({"role": "client", "text": draw.choice(CLIENT_SAID)})
+                messages.append(counselor_message(draw))
+            group = f"worker-{number // 2}"
+            chat = {"conversation_id": f"chat-{number}", "source_group": group, "messages": messages}
+            file.write(json.dumps(chat) + "\n")
+    return path
+
+
+def counselor_message(draw: random.Random) -> dict[str, object]:
+    code = draw.choice(list(SAID))
+    text = draw.choice(SAID[code])
+    gold: dict[str, object] = {"codes": [code]}
+    if code == "REF":
+        gold["depth"] = "complex" if "part" in text else "simple"
+    if code == "PR":
+        gold["permission"] = "with" if "asked" in text else "without"
+    if code in ("OQ", "CQ") and draw.random() < 0.1:
+        gold = {"any_of": [["OQ", "CQ"]], "negative": ["SU", "REF"]}
+    return {"role": "counselor", "text": text, "gold": gold}
+
+
+def windows(count: int, seed: int = 0) -> list[Tokens]:
+    draw = np.random.default_rng(seed)
+    made = []
+    for length in draw.integers(2, 40, count):
+        ids = [2, *draw.integers(4, 290, length).tolist(), 3]
+        made.append(Tokens(ids, int(draw.integers(2, length + 1)), False))
+    return made
+
+
+def some_targets(rows: int, heads: int = 23) -> Targets:
+    known = np.full((rows, heads), np.nan)
+    known[:, :3] = np.random.default_rng(1).integers(0, 2, (rows, 3))
+    return Targets(known, np.zeros((0, heads), dtype=bool), np.zeros(0, dtype=np.intp))
+
+
+class Watched(Progress):
+    def __init__(self) -> None:
+        self.epochs: list[Epoch] = []
+
+    def epoch(self, epoch: Epoch) -> None:
+        self.epochs.append(epoch)
+
+
+@pytest.fixture(scope="session")
+def report(bert: Path, gold: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
+    output = tmp_path_factory.mktemp("out") / "model"
+    options = FitOptions(epochs=3, batch=16, lr=3e-3, seed=3, threads=1)
+    return train(TrainOptions(gold=(gold,), output=output, version="1", base=str(bert), fit=options))
+
+
+def test_the_loss_falls_and_the_codes_are_learned(report: TrainReport) -> None:
+    losses = [epoch.train_loss for epoch in report.epochs]
+    assert losses[-1] < losses[0] * 0.6
+    assert sum(epoch.best for epoch in report.epochs) == 1
+    assert report.test.macro.coder.value > 0.8
+
+
+def test_the_folder_is_whole_and_the_tagger_uses_it(report: TrainReport) -> None:
+    names = {path.name for path in report.folder.iterdir()}
+    expected = {
+        "config.json",
+        "model.onnx",
+        "tokenizer.json",
+        "LICENSE",
+        "MODEL_CARD.md",
+        "baseline.npz",
+        "baseline.json",
+    }
+    assert names == expected
+    assert read_config(report.folder) == report.config
+    chat = Conversation("new", [Message("client", "i feel alone"), Message("counselor", "did you sleep?")])
+    coding = Tagger.load(report.folder).tag(chat).messages[1].coding
+    assert coding is not None
+    assert coding.codes[0] == "CQ"
+
+
+def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -> None:
+    trained = {code for code, head in zip(report.config.codes, report.config.heads, strict=True) if head.trained}
+    assert trained == set(SAID)
+    assert report.config.depth.trained
+    assert report.config.permission.trained
+    assert all(not row.score.predicted for row in report.test.rows if row.score.code not in trained)
+    assert "WA" in (report.folder / "MODEL_CARD.md").read_text(encoding="utf-8").split("## Not given")[1].split("##")[0]
+
+
+def test_training_ids_are_those_of_train_and_dev(report: TrainReport) -> None:
+    known = {training_hash(f"chat-{number}") for number in range(CHATS)}
+    assert set(report.config.training_ids) < known
+    assert report.config.training_ids == sorted(report.config.training_ids)
+    assert len(report.config.training_ids) == CHATS - report.test.conversations
+
+
+def test_the_baseline_of_the_folder_gives_its_figures(report: TrainReport) -> None:
+    baseline = Baseline.load(report.folder)
+    given = baseline.predict(["did you sleep?", "that sounds rough, sorry"])
+    assert [baseline.codes[row.argmax()] for row in given] == ["CQ", "SU"]
+    assert report.test.macro.baseline is not None
+
+
+@pytest.mark.parametrize("context_layers", [0, 1])
+@pytest.mark.parametrize("base", ["bert", "roberta"])
+def test_export_matches_torch(base: str, context_layers: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    model = Coder.from_folder(request.getfixturevalue(base), 23, context_layers)
+    example = windows(40)
+    export_onnx(model, 21, tmp_path / "model.onnx", example)
+    found = Encoder(tmp_path / "model.onnx", threads=2).logits(example)
+    assert np.abs(found - logits(model, example)).max() < 1e-4
+    assert found.std(axis=0).min() > 1e-4
+
+
+def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Coder.from_folder(bert, 23)
+    monkeypatch.setattr(export, "logits", lambda model, example: logits(model, example) + 1e-3)
+    with pytest.raises(export.ExportFailed, match="differs"):
+        export.export_onnx(model, 21, tmp_path / "model.onnx", windows(3))
+
+
+@pytest.mark.parametrize("base", ["bert", "roberta"])
+def test_padding_changes_no_logit(base: str, request: pytest.FixtureRequest) -> None:
+    model = Coder.from_folder(request.getfixturevalue(base), 23).eval()
+    together = windows(8)
+    with torch.inference_mode():
+        alone = torch.cat([model(*pad([one], model.pad_id, model.device)) for one in together])
+        padded = model(*pad(together, model.pad_id, model.device))
+    assert (alone - padded).abs().max() < 1e-5
+
+
+def test_heads_of_unknown_truth_stay_where_they_are(bert: Path) -> None:
+    set_seeds(0)
+    model = Coder.from_folder(bert, 23)
+    part = Part(windows(24), some_targets(24))
+    options = FitOptions(epochs=1, batch=8, lr=1e-2, weight_decay=0.0)
+    before = {}
+
+    class Start(Progress):
+        def step(self, epoch: int, done: int, total: int) -> None:
+            before.setdefault("weight", model.output.weight.detach().clone())
+
+    fit(model, part, part, options, Start())
+    moved = (model.output.weight - before["weight"]).abs().amax(dim=1) > 0
+    assert moved.tolist() == [True] * 3 + [False] * 20
+
+
+def test_the_same_seed_gives_the_same_model(bert: Path) -> None:
+    def trained() -> np.ndarray:
+        set_seeds(4)
+        model = Coder.from_folder(bert, 23)
+        part = Part(windows(40), some_targets(40))
+        fit(model, part, part, FAST)
+        return logits(model, part.tokens)
+
+    np.testing.assert_array_equal(trained(), trained())
+
+
+def test_the_best_epoch_is_kept(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([(1.0, 0.5), (1.0, 0.9), (1.0, 0.4), (1.0, 0.3), (1.0, 1.0)])
+    states = []
+
+    def judged(model: Coder, *_: object) -> tuple[float, float]:
+        states.append(logits(model, windows(4)))
+        return next(scores)
+
+    monkeypatch.setattr(fitting, "_judge", judged)
+    set_seeds(0)
+    model = Coder.from_folder(bert, 23)
+    part = Part(windows(32), some_targets(32))
+    epochs = fit(model, part, part, FitOptions(epochs=5, batch=8, lr=1e-2, patience=2))
+    assert [epoch.best for epoch in epochs] == [False, True, False, False]
+    np.testing.assert_array_equal(logits(model, windows(4)), states[1])
+
+
+def test_a_loss_that_is_no_number_stops_the_training(bert: Path) -> None:
+    model = Coder.from_folder(bert, 23)
+    torch.nn.init.constant_(model.output.weight, float("nan"))
+    model.start_from = lambda bias: None  # type: ignore[method-assign]
+    part = Part(windows(8), some_targets(8))
+    with pytest.raises(TrainingFailed, match=r"epoch 1, batch 1 .* lower --lr \(it was 0\.0001\)"):
+        fit(model, part, part, FitOptions(epochs=1))
+
+
+def test_every_message_is_in_one_batch() -> None:
+    lengths = np.random.default_rng(0).integers(3, 90, 1000).tolist()
+    batches = shuffled_batches(lengths, 16, np.random.default_rng(1))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
+    spread = [np.ptp(np.array(lengths)[rows]) for rows in batches]
+    assert np.mean(spread) < 5
+
+
+def test_the_command_shows_epochs_and_figures(roberta: Path, gold: Path, tmp_path: Path) -> None:
+    arguments = [str(gold), "-o", str(tmp_path / "model"), "--base", str(roberta), "--epochs", "2", "--lr", "0.003"]
+    result = CliRunner().invoke(
+        command, [*arguments, "--context-layers", "1", "--threads", "1"], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert "epoch 2: loss" in result.stderr
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", "dev", "test"]
+    assert read_config(tmp_path / "model").base == roberta.name
+    assert not [path for path in tmp_path.iterdir() if path.name != "model"]
+
+
+def test_an_existing_folder_is_not_overwritten(bert: Path, gold: Path, tmp_path: Path) -> None:
+    (tmp_path / "note").write_text("mine")
+    with pytest.raises(UsageProblem, match="exists already"):
+        train(TrainOptions(gold=(gold,), output=tmp_path, version="1", base=str(bert)))
+    assert [path.name for path in tmp_path.iterdir()] == ["note"]
+
+
+def test_a_part_without_gold_is_named(bert: Path, tmp_path: Path) -> None:
+    record = {
+        "conversation_id": "x",
+        "split": "train",
+        "messages": [{"role": "counselor", "text": "hi", "gold": {"codes": ["INT"]}}],
+    }
+    (tmp_path / "one.jsonl").write_text(json.dumps(record) + "\n")
+    with pytest.raises(UsageProblem, match="in the part dev"):
+        train(TrainOptions(gold=(tmp_path / "one.jsonl",), output=tmp_path / "model", version="1", base=str(bert)))
+
+
+def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(NoBase, match=r"lacks tokenizer\.json, \*\.safetensors"):
+        resolve_base(str(tmp_path))
+    with pytest.raises(NoBase, match="No encoder 'no such/name/here'"):
+        resolve_base("no such/name/here")
+    assert resolve_base(str(bert)) == bert
+    assert base_name(str(bert)) == bert.name
+    with pytest.raises(MiCoderError, match="context_layers is 2; for this encoder it can be: 0 to 1"):
+        Coder.from_folder(bert, 23, context_layers=2)

@@ -1,0 +1,87 @@
+"""Figures checked against hand-worked cases."""
+
+import numpy as np
+import pytest
+
+from mi_coder.evaluation.metrics import (
+    Confusion,
+    brier,
+    exact_matches,
+    expected_calibration_error,
+    macro,
+    per_code,
+    share,
+)
+
+NAN = np.nan
+
+
+def test_counts_and_figures_of_one_code() -> None:
+    # Known: 3 positives (2 found), 3 negatives (1 given wrongly). Unknown: 2, of which 1 given; they count nowhere.
+    truth = np.array([[1], [1], [1], [0], [0], [0], [NAN], [NAN]])
+    predicted = np.array([[True], [True], [False], [True], [False], [False], [True], [False]])
+    (score,) = per_code(["OQ"], truth, predicted)
+    assert (score.positives, score.negatives, score.predicted) == (3, 3, 3)
+    assert score.precision == pytest.approx(2 / 3)
+    assert score.recall == pytest.approx(2 / 3)
+    assert score.f1 == pytest.approx(4 / 6)
+    assert np.isnan(score.f1_low)
+
+
+@pytest.mark.parametrize(
+    ("truth", "predicted", "figures"),
+    [
+        pytest.param([0, 0], [False, False], (NAN, NAN, NAN), id="neither applies nor given"),
+        pytest.param([0, 0], [True, False], (0, NAN, 0), id="only given"),
+        pytest.param([1, 0], [False, False], (NAN, 0, 0), id="never given"),
+        pytest.param([1, 1], [True, False], (NAN, 0.5, NAN), id="no negative known"),
+        pytest.param([NAN, NAN], [True, False], (NAN, NAN, NAN), id="nothing known"),
+    ],
+)
+def test_undefined_figures_are_nan(
+    truth: list[float], predicted: list[bool], figures: tuple[float, float, float]
+) -> None:
+    (score,) = per_code(["OQ"], np.array([truth]).T, np.array([predicted]).T)
+    np.testing.assert_equal([score.precision, score.recall, score.f1], figures)
+
+
+def test_cells_of_messages_add_up_to_what_is_known() -> None:
+    truth = np.array([[1, NAN], [0, 1]])
+    cells = Confusion.of_messages(truth, np.array([[True, True], [True, False]])).cells
+    assert cells.shape == (2, 4, 2)
+    assert cells.sum(axis=(0, 1)).tolist() == [2, 1]
+
+
+def test_macro_leaves_out_rare_and_undefined_codes() -> None:
+    values = np.array([0.2, 0.8, NAN, 1.0])
+    assert macro(values, np.array([True, True, True, False])) == pytest.approx(0.5)
+    assert np.isnan(macro(values, np.array([False, False, True, False])))
+
+
+def test_exact_match_counts_complete_messages_only() -> None:
+    truth = np.array([[1, 0], [1, 0], [0, 0], [1, NAN]])
+    predicted = np.array([[True, False], [True, True], [False, False], [True, False]])
+    matches = exact_matches(truth, predicted)
+    assert matches.tolist() == [[True, True], [False, True], [True, True], [False, False]]
+    assert share(matches.sum(axis=0)) == pytest.approx(2 / 3)
+
+
+def test_calibration_error_by_hand() -> None:
+    # Two bins of two: mean probability 0.15 against 0.5 observed, 0.85 against 0.5.
+    truth = np.array([0.0, 1.0, 0.0, 1.0])
+    probability = np.array([0.1, 0.2, 0.8, 0.9])
+    assert expected_calibration_error(truth, probability, bins=2) == pytest.approx(0.35)
+    assert brier(truth, probability) == pytest.approx((0.01 + 0.64 + 0.64 + 0.01) / 4)
+
+
+def test_calibration_error_does_not_depend_on_the_order_of_ties() -> None:
+    truth, probability = np.array([1.0, 0.0, 1.0, 0.0]), np.full(4, 0.5)
+    one, other = (
+        expected_calibration_error(truth[order], probability, bins=2) for order in ([0, 2, 1, 3], [0, 1, 2, 3])
+    )
+    assert one == other
+
+
+def test_perfect_probabilities_have_no_calibration_error() -> None:
+    truth = np.array([0.0, 1.0] * 30)
+    assert expected_calibration_error(truth, truth) == 0

@@ -1,0 +1,95 @@
+"""Calibration finds what the logits were distorted by; thresholds and review shares do what they say."""
+
+import math
+
+import numpy as np
+import pytest
+
+from mi_coder.conversation import Coding
+from mi_coder.tagger.config import Platt
+from mi_coder.tagger.decoding import confidence
+from mi_coder.training.calibrate import best_threshold, calibrated_heads, fit_platt, review_below
+
+RANDOM = np.random.default_rng(7)
+
+
+def drawn(slope: float, offset: float, size: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    logits = RANDOM.normal(0, 2, size)
+    truth = (RANDOM.random(size) < 1 / (1 + np.exp(-(slope * logits + offset)))).astype(float)
+    return logits, truth
+
+
+@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (0.4, -1.5), (2.5, 0.7)])
+def test_known_distortion_is_recovered(slope: float, offset: float) -> None:
+    platt = fit_platt(*drawn(slope, offset))
+    assert platt.slope == pytest.approx(slope, rel=0.08)
+    assert platt.offset == pytest.approx(offset, abs=0.1)
+
+
+def test_the_slope_stays_positive_where_logits_point_the_wrong_way() -> None:
+    logits, truth = drawn(1.0, 0.0, 500)
+    assert 0 < fit_platt(-logits, truth).slope < 0.2
+
+
+def test_perfectly_separated_logits_stay_finite() -> None:
+    logits = np.concatenate([np.full(50, -3.0), np.full(50, 3.0)])
+    platt = fit_platt(logits, (logits > 0).astype(float))
+    assert 1 < platt.slope < 20
+    assert abs(platt.offset) < 1e-6
+
+
+def test_too_few_cases_only_undo_the_weight_of_positives() -> None:
+    logits, truth = np.linspace(-2, 2, 60), np.zeros(60)
+    truth[-19:] = 1
+    assert fit_platt(logits, truth, prior_offset=-0.5) == Platt(1.0, -0.5)
+
+
+def test_unknown_entries_have_no_part_in_calibration() -> None:
+    logits, truth = drawn(0.5, 0.3, 2000)
+    padded_logits = np.concatenate([logits, np.full(1000, 50.0)])[:, None]
+    padded_truth = np.concatenate([truth, np.full(1000, math.nan)])[:, None]
+    trained = np.array([True])
+    head = calibrated_heads(padded_logits, padded_truth, np.ones(1), trained, codes=1)
+    assert head == calibrated_heads(logits[:, None], truth[:, None], np.ones(1), trained, codes=1)
+
+
+def test_attributes_keep_one_half_and_untrained_heads_say_so() -> None:
+    logits, truth = drawn(1.0, -3.0, 3000)
+    both = np.stack([logits, logits], axis=1)
+    code, attribute = calibrated_heads(
+        both, np.stack([truth, truth], axis=1), np.ones(2), np.array([True, False]), codes=1
+    )
+    assert code.threshold != 0.5
+    assert (attribute.threshold, attribute.trained) == (0.5, False)
+    assert code.calibration == attribute.calibration
+
+
+def test_threshold_maximizes_f1_and_shrinks() -> None:
+    probability = np.array([0.9, 0.8, 0.4, 0.3, 0.1] * 40)
+    truth = np.array([1, 1, 1, 0, 0] * 40, dtype=float)
+    assert best_threshold(probability, truth) == pytest.approx((120 * 0.35 + 10 * 0.5) / 130)
+    assert best_threshold(probability[:5], truth[:5]) == pytest.approx((3 * 0.35 + 10 * 0.5) / 13)
+
+
+def test_equal_probabilities_are_not_torn_apart() -> None:
+    probability = np.array([0.6, 0.6, 0.6, 0.2])
+    truth = np.array([1.0, 0.0, 1.0, 0.0])
+    assert best_threshold(probability, truth) == pytest.approx((2 * 0.4 + 5) / 12)
+
+
+@pytest.mark.parametrize("truth", [np.zeros(5), np.ones(5), np.zeros(0)])
+def test_threshold_without_both_kinds_is_one_half(truth: np.ndarray) -> None:
+    assert best_threshold(np.linspace(0, 1, len(truth)), truth) == 0.5
+
+
+def test_a_fifth_of_the_messages_goes_to_review() -> None:
+    codings = [Coding(("OQ",), {"OQ": p, "CQ": q}) for p, q in RANDOM.random((1000, 2))]
+    below = review_below(codings)
+    assert sum(confidence(one.scores) < below for one in codings) == 200
+
+
+def test_messages_without_a_sure_code_count_in_that_fifth() -> None:
+    forced = [Coding(("OQ",), {"OQ": 0.4}, review=True)] * 150
+    codings = forced + [Coding(("OQ",), {"OQ": p}) for p in np.linspace(0.5, 1, 850)]
+    below = review_below(codings)
+    assert sum(one.review or confidence(one.scores) < below for one in codings) == 200
