@@ -73,6 +73,7 @@ def command(
         raise UsageProblem("--only-unseen and --allow-seen exclude each other.")
     from mi_coder.evaluation.report import Options
     from mi_coder.evaluation.run import Request, evaluate_files
+    from mi_coder.formats.atomic import atomic_file
 
     request = Request(
         gold=gold,
@@ -85,7 +86,8 @@ def command(
     report = evaluate_files(request)
     render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[format_name]
     if output:
-        output.write_text(render(), encoding="utf-8")
+        with atomic_file(output) as file:
+            file.write(render().encode())
         click.echo(f"{report.summary()}\nThe report is in {output}.", err=True)
     else:
         click.echo(render(), nl=False)

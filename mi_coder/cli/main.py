@@ -9,6 +9,7 @@ import click
 from mi_coder.errors import MiCoderError, did_you_mean
 
 VERBS = {
+    "demo": "Code the demo chats and show them.",
     "tag": "Code the counselor messages of chats.",
     "codebook": "List and explain the codes, or export them.",
     "evaluate": "Compare codes with gold codes, per code and with intervals.",

@@ -191,12 +191,9 @@ def _file(
 
     paths = RunPaths(source, output_for(source, output, several))
     outcome = tag_file(paths, tagger, options, bar, stop)
+    bar.say(summary(outcome.counts, str(paths.output), str(paths.rejects)))
     if outcome.already_done:
-        bar.say(
-            f"{paths.output} is already there, from the same input and options. Nothing to do (--force tags it again)."
-        )
-    else:
-        bar.say(summary(outcome.counts, str(paths.output), str(paths.rejects)))
+        bar.say("It was already there, from the same input and options: nothing was done (--force tags it again).")
 
 
 def _stream(source: str, rejects: Path | None, tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop") -> None:

@@ -1,9 +1,10 @@
 """ESConv and FailedESConv: chats in which crowd workers support each other, with the supporters' own strategy labels.
 
-Every conversation's extra has `failed` (False in ESConv proper), `official_split` ("train", "valid" or "test" as the
-authors split ESConv, None for failed chats; one situation may stand in several, `source_group` never), the survey scores as numbers (None where the survey is missing; distress, empathy and relevance run
-from 1 to 5, a few supporters gave 0), `emotion_type`, `problem_type`, `experience_type`, and the seeker's `situation`,
-which is the client's own text. The answers to open survey questions are left out.
+Every conversation's extra has `failed` (False in ESConv proper), `official_split` (train, valid or test as the authors
+split ESConv, None for failed chats), the survey scores as numbers (None where the survey is missing; distress, empathy
+and relevance run from 1 to 5, a few supporters gave 0), `emotion_type`, `problem_type`, `experience_type`, and the
+seeker's `situation`, which is the client's own text. The answers to open survey questions are left out. The official
+split puts a few situations into two parts; chats of one `source_group` share a situation.
 
 Message texts are as written, except that FailedESConv's line ends at the end of a text are stripped.
 Liu et al. 2021, ACL; strategies in section 3.

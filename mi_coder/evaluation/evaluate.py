@@ -51,11 +51,8 @@ def evaluate(
         )
 
     def macro_f1(given: Bools) -> _Sampled:
-        def figure(cells: Numbers) -> Floats:
-            # A code without positives in a sample is left out there, for coder and baseline alike.
-            return macro(Confusion(cells).f1, counted & (Confusion(cells).positives > 0))
-
-        return _sampled(Confusion.of_messages(truth, given).cells, figure, comparison, options)
+        per_code_f1 = f1(given)
+        return _Sampled(macro(per_code_f1.value, counted), macro(per_code_f1.samples, counted))
 
     def exact(given: Bools) -> _Sampled:
         return _sampled(exact_matches(truth, given), share, comparison, options)
@@ -130,12 +127,16 @@ def _calibration(truth: Floats, probability: Floats, counted: Bools) -> Calibrat
 def _cautions(rows: tuple[Row, ...], conversations: int, options: Options) -> list[str]:
     """What the figures themselves do not show."""
     untrained = [row.score.code for row in rows if not row.trained]
-    unseen = [row.score.code for row in rows if not row.score.positives]
+    absent = [
+        f"{row.score.code} (given {row.score.predicted} times)" if row.score.predicted else row.score.code
+        for row in rows
+        if not row.score.positives
+    ]
     blind = [row.score.code for row in rows if row.score.positives and not row.score.negatives]
     few = [row.score.code for row in rows if 0 < row.score.positives < options.min_support]
     remarks = {
         "The coder was not trained to give {}; where gold has them, they count as missed.": untrained,
-        "No gold message is known to carry {}: how well they are found is unknown.": unseen,
+        "No gold message is known to carry {}: how well they are found is unknown.": absent,
         "No gold message is known not to carry {}: wrong uses cannot show, so F1 is left out.": blind,
         "Too few positives to be sure, and not in the macro F1: {}.": few,
     }

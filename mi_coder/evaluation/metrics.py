@@ -46,6 +46,9 @@ class CodeScore:
 class Confusion:
     """Counts of right and wrong codes.
 
+    Precision and F1 need a known positive and a known negative: without either, they would tell how the gold was made
+    and not how well the code is given.
+
     Attributes:
         cells: [..., 4, codes]; the four: true positives, false positives, false negatives, true negatives.
     """
@@ -77,8 +80,8 @@ class Confusion:
 
     @property
     def precision(self) -> Floats:
-        """tp / (tp + fp); nan where the code was never given, or no negative is known so that no mistake could show."""
-        return np.where(self.negatives > 0, _ratio(self.cells[..., 0, :], self.predicted), np.nan)
+        """tp / (tp + fp); nan where the code was never given."""
+        return np.where(self._judged, _ratio(self.cells[..., 0, :], self.predicted), np.nan)
 
     @property
     def recall(self) -> Floats:
@@ -87,9 +90,12 @@ class Confusion:
 
     @property
     def f1(self) -> Floats:
-        """2 tp / (2 tp + fp + fn); nan where the code neither applied nor was given, or where no negative is known."""
-        f1 = _ratio(2 * self.cells[..., 0, :], self.predicted + self.positives)
-        return np.where(self.negatives > 0, f1, np.nan)
+        """2 tp / (2 tp + fp + fn)."""
+        return np.where(self._judged, _ratio(2 * self.cells[..., 0, :], self.predicted + self.positives), np.nan)
+
+    @property
+    def _judged(self) -> Bools:
+        return (self.positives > 0) & (self.negatives > 0)
 
 
 def per_code(

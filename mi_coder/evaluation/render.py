@@ -48,10 +48,10 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
 
 
 def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
-    """One row per code that gold or the coder ever gives."""
+    """One row per code that is known to apply anywhere."""
     beside = [f"{BASELINE} F1"] if report.macro.baseline else []
     header = ["code", "support", "precision", "recall", "F1", *beside, "people (alpha)"]
-    shown = [row for row in report.rows if row.score.positives or row.score.predicted]
+    shown = [row for row in report.rows if row.score.positives]
     return header, [_code_row(row, with_baseline=bool(beside)) for row in shown]
 
 

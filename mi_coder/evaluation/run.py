@@ -16,10 +16,10 @@ from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats import read_conversations
 from mi_coder.tagger.config import read_config
+from mi_coder.training.baseline import WORDS_FILE, Baseline
 
 Seen = Literal["refuse", "leave out", "allow"]
 
-BASELINE_FILE = "baseline.json"
 _NAMED = 5
 
 
@@ -70,7 +70,7 @@ def evaluate_files(request: Request) -> EvaluationReport:
         codebook=book.hash,
         title_warning=_warning(seen, request.seen),
     )
-    notes = [*gold_remark, *_training_remark(coder, seen, request.seen), *baseline_remark]
+    notes = [*gold_remark, *_training_remarks(coder, seen, request.seen), *baseline_remark]
     return evaluate(comparison, source, request.options, baseline, coder.untrained, notes)
 
 
@@ -102,22 +102,24 @@ def _tested(gold: list[Conversation], seen: Sequence[str], choice: Seen) -> list
             f"The model was trained on {len(seen)} of the {len(gold)} gold conversations ({named}), so figures on them "
             "would flatter it. Evaluate on others, leave these out with --only-unseen, or keep them with --allow-seen."
         )
-    return [one for one in gold if one.id not in set(seen)]
+    left_out = set(seen)
+    return [one for one in gold if one.id not in left_out]
 
 
 def _warning(seen: Sequence[str], choice: Seen) -> str:
     return f" (WARNING: trained on {len(seen)} of these conversations)" if seen and choice == "allow" else ""
 
 
-def _training_remark(coder: Coder, seen: Sequence[str], choice: Seen) -> list[str]:
+def _training_remarks(coder: Coder, seen: Sequence[str], choice: Seen) -> list[str]:
+    remarks = []
     if seen and choice == "leave out":
-        return [f"{len(seen)} gold conversations on which the model was trained are left out."]
+        remarks.append(f"{len(seen)} gold conversations on which the model was trained are left out.")
     if not coder.config or not coder.config.training_ids:
-        return [
+        remarks.append(
             "Which conversations the coder was trained on is not known, so these may be among them. "
             "Where a model made the codes, name its folder with --model."
-        ]
-    return []
+        )
+    return remarks
 
 
 def _baseline(coder: Coder, chosen: Path | None, comparison: Comparison) -> tuple[Bools | None, list[str]]:
@@ -125,14 +127,12 @@ def _baseline(coder: Coder, chosen: Path | None, comparison: Comparison) -> tupl
     folder = chosen or coder.folder
     if folder is None:
         return None, ["No baseline: name a model folder with --baseline."]
-    if not chosen and not (folder / BASELINE_FILE).is_file():
+    if not chosen and not (folder / WORDS_FILE).is_file():
         return None, ["No baseline: the model has none. Name another model's folder with --baseline."]
     try:
         need("sklearn", extra="train")
     except MissingExtra as error:
         return None, [f"No baseline. {error}"]
-    from mi_coder.training.baseline import Baseline
-
     baseline = Baseline.load(folder)
     if baseline.codes != comparison.codes:
         raise UsageProblem(

@@ -89,27 +89,32 @@ class RecordReader:
         self.close()
 
     def close(self) -> None:
-        """Close the file; a stream that the caller opened stays open."""
+        """Close the file, as the end of reading does too. A stream that the caller opened stays open."""
         self._close()
 
     def _read(self) -> Iterator[Record | Reject]:
-        for line, byte, end, data in self._rows:
-            self.bytes_read = end
-            if data is None:
-                self.blank += 1
-                continue
-            try:
-                if isinstance(data, BadRecord):
-                    raise data
-                plain_message = self.layout == "message" and "messages" not in data
-                layout = "message" if plain_message else self._layout_of(data)
-                conversation_id, messages = self._checks[layout](data)
-            except BadRecord as bad:
-                record_id = None if bad is data else readable_id(data, self.options)
-                yield Reject(self.source, line, byte, record_id, bad.code, bad.reason, end)
-            else:
-                self.layout = layout
-                yield Record(self.source, line, byte, end, data, conversation_id, layout, messages)
+        try:
+            for line, byte, end, data in self._rows:
+                self.bytes_read = end
+                if data is None:
+                    self.blank += 1
+                else:
+                    yield self._checked(line, byte, end, data)
+        finally:
+            self.close()
+
+    def _checked(self, line: int, byte: int, end: int, data: dict[str, Any] | BadRecord) -> Record | Reject:
+        try:
+            if isinstance(data, BadRecord):
+                raise data
+            plain_message = self.layout == "message" and "messages" not in data
+            layout = "message" if plain_message else self._layout_of(data)
+            conversation_id, messages = self._checks[layout](data)
+        except BadRecord as bad:
+            record_id = None if bad is data else readable_id(data, self.options)
+            return Reject(self.source, line, byte, record_id, bad.code, bad.reason, end)
+        self.layout = layout
+        return Record(self.source, line, byte, end, data, conversation_id, layout, messages)
 
     def _layout_of(self, data: dict[str, Any]) -> Layout:
         layout: Layout = "conversation" if "messages" in data and self._is_conversation(data) else "message"

@@ -6,7 +6,7 @@ Word and character n-grams of the message alone. Saved as arrays and JSON, read 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
@@ -18,7 +18,6 @@ from mi_coder.tagger.config import Probability
 from mi_coder.tagger.decoding import choose
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
 ARRAYS_FILE = "baseline.npz"
@@ -141,7 +140,7 @@ class Baseline:
             intercepts=intercepts,
         )
 
-    def _features(self, texts: Sequence[str]) -> "csr_matrix":
+    def _features(self, texts: Sequence[str]) -> Any:
         split = len(self.words)
         words = _restored(WORDS, self.words, self.idf[:split])
         characters = _restored(CHARACTERS, self.characters, self.idf[split:])

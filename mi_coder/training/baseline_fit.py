@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +10,6 @@ from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Bools, Confusion, Floats, macro
 from mi_coder.training.baseline import CHARACTERS, WORDS, Baseline
 from mi_coder.training.calibrate import best_threshold
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
 
 REGULARIZATIONS = (1.0, 2.0, 4.0)
 MAX_FEATURES = 30_000
@@ -60,7 +57,7 @@ def _both_known(truth: Floats) -> Bools:
     return (truth == 1).any(axis=0) & (truth == 0).any(axis=0)
 
 
-def _fitted(blank: Baseline, features: "csr_matrix", truth: Floats, regularization: float, seed: int) -> Baseline:
+def _fitted(blank: Baseline, features: Any, truth: Floats, regularization: float, seed: int) -> Baseline:
     linear_model = need("sklearn.linear_model", extra="train")
     coefficients, intercepts = blank.coefficients.copy(), blank.intercepts.copy()
     for code in np.flatnonzero(blank.trained):

@@ -13,6 +13,7 @@ from mi_coder.tagger.window import Tokens
 Rows = NDArray[np.intp]
 
 _BATCHES_SORTED_TOGETHER = 50
+_MESSAGE_STEP = 8
 
 
 class Batch(NamedTuple):
@@ -24,23 +25,21 @@ class Batch(NamedTuple):
     context_mask: Tensor
 
 
-def shuffled_batches(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[Rows]:
-    """Row numbers of random batches, each of messages of like length.
+def shuffled_batches(windows: Sequence[Tokens], size: int, random: np.random.Generator) -> list[Rows]:
+    """Row numbers of random batches, each of windows of like length.
 
-    Messages are shuffled, sorted by length within pieces of 50 batches, and the batches are shuffled again.
+    Windows are shuffled, sorted by length within pieces of 50 batches, and the batches are shuffled again.
     """
-    order = random.permutation(len(lengths))
-    piece = size * _BATCHES_SORTED_TOGETHER
+    order = random.permutation(len(windows))
     batches: list[Rows] = []
-    for start in range(0, len(order), piece):
-        rows = order[start : start + piece]
-        batches += _cut(rows[np.argsort(np.asarray(lengths)[rows], kind="stable")], size)
+    for rows in _cut(order, size * _BATCHES_SORTED_TOGETHER):
+        batches += _cut(rows[_by_length([windows[row] for row in rows])], size)
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def sorted_batches(lengths: Sequence[int], size: int) -> list[Rows]:
-    """Row numbers of batches from the shortest messages to the longest."""
-    return _cut(np.argsort(np.asarray(lengths), kind="stable"), size)
+def sorted_batches(windows: Sequence[Tokens], size: int) -> list[Rows]:
+    """Row numbers of batches from the shortest windows to the longest."""
+    return _cut(_by_length(windows), size)
 
 
 def pad(windows: Sequence[Tokens], pad_id: int, device: torch.device) -> Batch:
@@ -58,6 +57,16 @@ def _stack(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> 
         ids[index, : len(row)] = row
         mask[index, : len(row)] = 1
     return torch.as_tensor(ids, device=device), torch.as_tensor(mask, device=device)
+
+
+def _by_length(windows: Sequence[Tokens]) -> Rows:
+    """The order of windows by the length of the message in steps of eight tokens, then by that of the context.
+
+    Both are padded, so a batch should be even in both; steps of one would leave the contexts as they come.
+    """
+    own = np.array([one.own for one in windows])
+    context = np.array([len(one.ids) - one.own for one in windows])
+    return np.lexsort((context, own // _MESSAGE_STEP))
 
 
 def _cut(rows: Rows, size: int) -> list[Rows]:

@@ -25,8 +25,8 @@ _LABELS = (
 _PARTS = "Conversations were put into parts by group (one worker, one video, one text), never by message:"
 _FIGURES = (
     "Dev chose the epoch, the calibration and the thresholds, so its figures flatter; test chose nothing. Every code "
-    "is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on the same "
-    "messages and is decided by the same rule. A code with few positives has an uncertain figure."
+    "is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on the "
+    "same messages and is decided by the same rule. A code with few positives has an uncertain figure."
 )
 _LIMITS = (
     "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",

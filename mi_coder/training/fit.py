@@ -52,15 +52,11 @@ class FitOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FitData:
     """The messages of one part as the encoder reads them, and their truth."""
 
     tokens: Sequence[Tokens]
     targets: Targets
-
-    @property
-    def lengths(self) -> list[int]:
-        return [len(one.ids) for one in self.tokens]
 
 
 def set_seeds(seed: int) -> None:
@@ -70,7 +66,14 @@ def set_seeds(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def fit(model: Coder, train: Part, dev: Part, options: FitOptions, progress: Progress | None = None) -> list[Epoch]:
+def best_device() -> torch.device:
+    """A GPU where torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def fit(
+    model: Coder, train: FitData, dev: FitData, options: FitOptions, progress: Progress | None = None
+) -> list[Epoch]:
     """Fine-tune `model` in place and leave it with the weights of its best epoch.
 
     The best epoch has the highest macro-F1 on dev at probability 0.5 over the codes that dev can judge, or the lowest
@@ -95,7 +98,7 @@ def fit(model: Coder, train: Part, dev: Part, options: FitOptions, progress: Pro
         started = time.perf_counter()
         model.train()
         losses = []
-        batches = shuffled_batches(train.lengths, options.batch, order)
+        batches = shuffled_batches(train.tokens, options.batch, order)
         for done, rows in enumerate(batches, start=1):
             loss = _loss(model, train, rows, weight)
             if not torch.isfinite(loss):
@@ -131,7 +134,7 @@ def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
     model.eval()
     result = np.empty((len(tokens), model.output.out_features))
     with torch.inference_mode():
-        for rows in sorted_batches([len(one.ids) for one in tokens], _EVALUATION_BATCH):
+        for rows in sorted_batches(tokens, _EVALUATION_BATCH):
             result[rows] = _forward(model, [tokens[row] for row in rows]).cpu().numpy()
     return result
 
@@ -147,12 +150,12 @@ def _forward(model: Coder, tokens: Sequence[Tokens]) -> Tensor:
     return model(*pad(tokens, model.pad_id, model.device))
 
 
-def _loss(model: Coder, part: Part, rows: np.ndarray, weight: Tensor) -> Tensor:
+def _loss(model: Coder, part: FitData, rows: np.ndarray, weight: Tensor) -> Tensor:
     batch_targets = BatchTargets.of(part.targets.take(rows), model.device)
     return masked_loss(_forward(model, [part.tokens[row] for row in rows]), batch_targets, weight)
 
 
-def _judge(model: Coder, dev: Part, weight: Tensor, trained_on: Targets) -> tuple[float, float]:
+def _judge(model: Coder, dev: FitData, weight: Tensor, trained_on: Targets) -> tuple[float, float]:
     scores = logits(model, dev.tokens)
     loss = masked_loss(_tensor(scores, model), BatchTargets.of(dev.targets, model.device), weight)
     counts = Confusion.of_messages(dev.targets.known, scores > 0).total()

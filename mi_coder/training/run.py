@@ -70,7 +70,7 @@ class TrainReport:
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Data:
     examples: list[Example]
     targets: Targets
 
@@ -82,8 +82,8 @@ class _Part:
     def conversations(self) -> set[str]:
         return {one.conversation for one in self.examples}
 
-    def for_encoder(self) -> fit.Part:
-        return fit.Part(self.tokens, self.targets)
+    def for_encoder(self) -> fit.FitData:
+        return fit.FitData(self.tokens, self.targets)
 
     def for_baseline(self, codes: int) -> Labeled:
         return Labeled([one.text for one in self.examples], self.targets.known[:, :codes])
@@ -108,7 +108,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     progress.stage("reading")
     data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book)
     fit.set_seeds(options.fit.seed)
-    model = Coder.from_folder(base, len(head_names(book)), options.context_layers)
+    model = Coder.from_folder(base, len(head_names(book)), options.context_layers).to(fit.best_device())
     progress.stage("training")
     epochs = fit.fit(model, data["train"].for_encoder(), data["dev"].for_encoder(), options.fit, progress)
     progress.stage("baseline")
@@ -138,8 +138,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     return report
 
 
-def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Part]:
-    data: dict[Part, _Part] = {}
+def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Data]:
+    data: dict[Part, _Data] = {}
     for part, conversations in split(read_gold(options.gold)).items():
         found = [example for one in conversations for example in examples(one, builder)]
         if not found:
@@ -147,12 +147,12 @@ def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict
                 f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
-        data[part] = _Part(found, targets(found, book))
+        data[part] = _Data(found, targets(found, book))
     return data
 
 
 def _config(
-    options: TrainOptions, book: Codebook, data: Mapping[Part, _Part], dev_logits: NDArray[np.float32], folder: Path
+    options: TrainOptions, book: Codebook, data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], folder: Path
 ) -> ModelConfig:
     learned = data["train"].targets
     *heads, depth, permission = calibrated_heads(
@@ -206,7 +206,7 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
     }
 
 
-def _describe(report: TrainReport, data: Mapping[Part, _Part], settings: dict[str, str], folder: Path) -> None:
+def _describe(report: TrainReport, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path) -> None:
     config = report.config
     card = Card(
         config=config,

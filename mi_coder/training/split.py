@@ -36,8 +36,8 @@ def split(conversations: Iterable[Conversation]) -> dict[Part, list[Conversation
         group = group_of(conversation)
         if part and named.setdefault(group, part) != part:
             raise UsageProblem(
-                f"The group {group!r} is in two parts: conversation {conversation.id!r} has split {part!r}, another one "
-                f"has {named[group]!r}. Give all conversations of a source_group the same split, or none."
+                f"The group {group!r} is in two parts: conversation {conversation.id!r} has split {part!r}, another "
+                f"one has {named[group]!r}. Give all conversations of a source_group the same split, or none."
             )
     parts: dict[Part, list[Conversation]] = {part: [] for part in PARTS}
     for conversation in conversations:

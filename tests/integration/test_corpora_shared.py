@@ -32,7 +32,7 @@ def tally_of(conversations: list[Conversation]) -> Tally:
 
 
 def test_every_row_is_there(name: str, shared: Path) -> None:
-    chats = list(corpora.load(name, shared / "data"))
+    chats = list(corpora.load(name, shared))
     tally = tally_of(chats)
     assert (tally.conversations, tally.messages, tally.counselor_messages) == COUNTS[name]
     ids = [message.id for chat in chats for message in chat.messages]
@@ -41,7 +41,7 @@ def test_every_row_is_there(name: str, shared: Path) -> None:
 
 
 def test_esconv_marks_the_failed_chats(shared: Path) -> None:
-    chats = list(corpora.load("esconv", shared / "data" / "esconv"))
+    chats = list(corpora.load("esconv", shared / "esconv"))
     assert Counter(chat.extra["official_split"] for chat in chats) == {"train": 462, "valid": 91, "test": 95, None: 98}
     assert all(chat.extra["failed"] == (chat.extra["official_split"] is None) for chat in chats)
     assert sum(chat.extra["final_emotion_intensity"] is None for chat in chats if not chat.extra["failed"]) == 79
@@ -50,7 +50,7 @@ def test_esconv_marks_the_failed_chats(shared: Path) -> None:
 
 
 def test_esconv_gold_counts_are_the_strategy_counts(shared: Path) -> None:
-    chats = [chat for chat in corpora.load("esconv", shared / "data") if not chat.extra["failed"]]
+    chats = [chat for chat in corpora.load("esconv", shared) if not chat.extra["failed"]]
     golds = [message.gold for chat in chats for message in chat.counselor_messages if message.gold]
     assert tally_of(chats).positives == {"PR": 1476, "PD": 867, "REF": 715 + 557, "GI": 571}
     any_of = Counter(group for gold in golds for group in gold.any_of)
@@ -58,7 +58,7 @@ def test_esconv_gold_counts_are_the_strategy_counts(shared: Path) -> None:
 
 
 def test_annomi_gold_of_single_raters_is_theirs(shared: Path) -> None:
-    chats = list(corpora.load("annomi", shared / "data"))
+    chats = list(corpora.load("annomi", shared))
     ten_raters = {chat.id for chat in chats if chat.messages[0].extra["raters"] == 10}
     assert ten_raters == {"annomi-109", "annomi-27", "annomi-56", "annomi-7"}
     permissions = Counter(m.gold.permission for chat in chats for m in chat.counselor_messages if m.gold)
@@ -72,7 +72,7 @@ def test_annomi_gold_of_single_raters_is_theirs(shared: Path) -> None:
 
 
 def test_mibot_has_outcomes_and_no_gold(shared: Path) -> None:
-    chats = list(corpora.load("mibot", shared / "data"))
+    chats = list(corpora.load("mibot", shared))
     assert tally_of(chats).with_gold == 0
     assert all(isinstance(chat.extra["PreRulerConfidence"], int) for chat in chats)
     assert all(isinstance(chat.extra["LikedBot"], bool) for chat in chats)
@@ -81,12 +81,12 @@ def test_mibot_has_outcomes_and_no_gold(shared: Path) -> None:
 @pytest.mark.parametrize("layout", ["conversation", "message"])
 def test_converted_files_read_back_the_same(name: str, layout: str, shared: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    arguments = ["convert", name, "--root", str(shared / "data"), "-o", str(output), "--layout", layout]
+    arguments = ["convert", name, "--root", str(shared), "-o", str(output), "--layout", layout]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.stdout == ""
     conversations, messages, counselor_messages = COUNTS[name]
     assert f"{conversations} conversations, {messages} messages, {counselor_messages} by counselors" in result.stderr
-    loaded = list(corpora.load(name, shared / "data"))
+    loaded = list(corpora.load(name, shared))
     if layout == "message":
         for chat in loaded:
             for message in chat.messages:
@@ -96,7 +96,7 @@ def test_converted_files_read_back_the_same(name: str, layout: str, shared: Path
 
 
 def test_convert_to_stdout_writes_one_chat_a_line(shared: Path) -> None:
-    arguments = ["convert", "esconv", "--root", str(shared / "data"), "-o", "-"]
+    arguments = ["convert", "esconv", "--root", str(shared), "-o", "-"]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert len(result.stdout.splitlines()) == 746
 
@@ -104,7 +104,7 @@ def test_convert_to_stdout_writes_one_chat_a_line(shared: Path) -> None:
 @pytest.mark.parametrize("layout", ["conversation", "message"])
 def test_stats_counts_codes_by_split(layout: str, shared: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
-    arguments = ["convert", "esconv", "--root", str(shared / "data"), "-o", str(output), "--layout", layout]
+    arguments = ["convert", "esconv", "--root", str(shared), "-o", str(output), "--layout", layout]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
     lines = CliRunner().invoke(command, ["stats", str(output)], catch_exceptions=False).stdout.splitlines()
     table = {line[:18].strip(): line[18:].split() for line in lines}

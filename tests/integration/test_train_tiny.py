@@ -30,7 +30,7 @@ from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.baseline import Baseline
 from mi_coder.training.batches import pad, shuffled_batches
 from mi_coder.training.export import export_onnx
-from mi_coder.training.fit import FitOptions, Part, TrainingFailed, fit, logits, set_seeds
+from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
@@ -227,7 +227,7 @@ def test_padding_changes_no_logit(base: str, request: pytest.FixtureRequest) -> 
 def test_heads_of_unknown_truth_stay_where_they_are(bert: Path) -> None:
     set_seeds(0)
     model = Coder.from_folder(bert, 23)
-    part = Part(windows(24), some_targets(24))
+    part = FitData(windows(24), some_targets(24))
     options = FitOptions(epochs=1, batch=8, lr=1e-2, weight_decay=0.0)
     before = {}
 
@@ -244,7 +244,7 @@ def test_the_same_seed_gives_the_same_model(bert: Path) -> None:
     def trained() -> np.ndarray:
         set_seeds(4)
         model = Coder.from_folder(bert, 23)
-        part = Part(windows(40), some_targets(40))
+        part = FitData(windows(40), some_targets(40))
         fit(model, part, part, FAST)
         return logits(model, part.tokens)
 
@@ -262,7 +262,7 @@ def test_the_best_epoch_is_kept(bert: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(fitting, "_judge", judged)
     set_seeds(0)
     model = Coder.from_folder(bert, 23)
-    part = Part(windows(32), some_targets(32))
+    part = FitData(windows(32), some_targets(32))
     epochs = fit(model, part, part, FitOptions(epochs=5, batch=8, lr=1e-2, patience=2))
     assert [epoch.best for epoch in epochs] == [False, True, False, False]
     np.testing.assert_array_equal(logits(model, windows(4)), states[1])
@@ -272,17 +272,18 @@ def test_a_loss_that_is_no_number_stops_the_training(bert: Path) -> None:
     model = Coder.from_folder(bert, 23)
     torch.nn.init.constant_(model.output.weight, float("nan"))
     model.start_from = lambda bias: None  # type: ignore[method-assign]
-    part = Part(windows(8), some_targets(8))
+    part = FitData(windows(8), some_targets(8))
     with pytest.raises(TrainingFailed, match=r"epoch 1, batch 1 .* lower --lr \(it was 0\.0001\)"):
         fit(model, part, part, FitOptions(epochs=1))
 
 
-def test_every_message_is_in_one_batch() -> None:
-    lengths = np.random.default_rng(0).integers(3, 90, 1000).tolist()
-    batches = shuffled_batches(lengths, 16, np.random.default_rng(1))
-    assert sorted(np.concatenate(batches).tolist()) == list(range(1000))
-    spread = [np.ptp(np.array(lengths)[rows]) for rows in batches]
-    assert np.mean(spread) < 5
+def test_every_message_is_in_one_batch_with_its_like() -> None:
+    many = windows(2000)
+    batches = shuffled_batches(many, 16, np.random.default_rng(1))
+    assert sorted(np.concatenate(batches).tolist()) == list(range(2000))
+    for length in (lambda one: one.own, lambda one: len(one.ids) - one.own):
+        spread = [np.ptp([length(many[row]) for row in rows]) for rows in batches]
+        assert np.mean(spread) < 9
 
 
 def test_the_command_shows_epochs_and_figures(roberta: Path, gold: Path, tmp_path: Path) -> None:

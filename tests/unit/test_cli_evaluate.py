@@ -81,15 +81,15 @@ def model(tmp_path: Path) -> Path:
 @pytest.fixture
 def with_baseline(model: Path) -> Path:
     """The model with a baseline that gives OQ where there is a question mark."""
-    coefficients = np.zeros((len(BOOK.ids), 1), dtype=np.float16)
-    coefficients[BOOK.ids.index("OQ")] = 20
+    coefficients = np.zeros((len(BOOK.ids), 2), dtype=np.float16)
+    coefficients[BOOK.ids.index("OQ"), 0] = 20
     Baseline(
         codes=BOOK.ids,
         trained=np.ones(len(BOOK.ids), dtype=bool),
         thresholds=np.full(len(BOOK.ids), 0.5),
         words=("?",),
-        characters=(),
-        idf=np.ones(1, dtype=np.float32),
+        characters=("zz",),
+        idf=np.ones(2, dtype=np.float32),
         coefficients=coefficients,
         intercepts=np.full(len(BOOK.ids), -10, dtype=np.float32),
     ).save(model)
@@ -222,8 +222,8 @@ def test_codes_stand_in_for_gold_and_the_report_says_so(tagged: Path, tmp_path: 
 
 def test_codes_are_not_gold_where_any_message_has_gold(gold: Path, tagged: Path, tmp_path: Path) -> None:
     mixed = tmp_path / "mixed.jsonl"
-    first, *others = tagged.read_text().splitlines(keepends=True)
-    mixed.write_text(gold.read_text().splitlines(keepends=True)[0] + "".join(others))
+    with_gold, with_codes = (path.read_text().splitlines(keepends=True) for path in (gold, tagged))
+    mixed.write_text("".join(with_gold[:1] + with_codes[1:]))
     assert figures(mixed, "--tagged", tagged)["conversations"] == 1
 
 
@@ -233,6 +233,11 @@ def test_another_text_is_refused_without_showing_it(gold: Path, tagged: Path) ->
     assert isinstance(result.exception, MiCoderError)
     assert "conversation 'chat-0', message 1" in str(result.exception)
     assert "private" not in str(result.exception) and "rough" not in str(result.exception)
+
+
+def test_a_report_that_cannot_be_written_is_told(gold: Path, tagged: Path, tmp_path: Path) -> None:
+    result = run(gold, "--tagged", tagged, "-o", tmp_path / "nowhere" / "report.md")
+    assert isinstance(result.exception, MiCoderError)
 
 
 def test_contrary_options_are_refused(gold: Path) -> None:

@@ -1,6 +1,7 @@
 """Names and descriptions of the corpora, and counting their codes."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,11 @@ def test_tallies_by_corpus_and_split() -> None:
 
 
 def test_parts_of_a_corpus() -> None:
-    fields = [{"official_split": "valid", "failed": False}, {"official_split": None, "failed": True}, {"split": "dev"}]
+    fields: list[dict[str, Any]] = [
+        {"official_split": "valid", "failed": False},
+        {"official_split": None, "failed": True},
+        {"split": "dev"},
+    ]
     chats = [Conversation("c", [], {"corpus": "one", **extra}) for extra in fields]
     assert list(by_part(chats)) == ["one/valid", "one/failed", "one/dev"]
 

@@ -32,7 +32,7 @@ def test_counts_and_figures_of_one_code() -> None:
     ("truth", "predicted", "figures"),
     [
         pytest.param([0, 0], [False, False], (NAN, NAN, NAN), id="neither applies nor given"),
-        pytest.param([0, 0], [True, False], (0, NAN, 0), id="only given"),
+        pytest.param([0, 0], [True, False], (NAN, NAN, NAN), id="no positive known"),
         pytest.param([1, 0], [False, False], (NAN, 0, 0), id="never given"),
         pytest.param([1, 1], [True, False], (NAN, 0.5, NAN), id="no negative known"),
         pytest.param([NAN, NAN], [True, False], (NAN, NAN, NAN), id="nothing known"),

@@ -137,6 +137,12 @@ def test_codes_that_cannot_be_given_are_named_and_count_as_missed() -> None:
     assert one.macro.coder.value == pytest.approx((0 + 2 / 3 + 1) / 3)
 
 
+def test_false_alarms_of_codes_without_positives_are_told() -> None:
+    one = report([*CHATS, chat("c", (full("OQ"), given("OQ", "PR")), (full("SU"), given("PR")))])
+    assert "No gold message is known to carry CQ, PR (given 2 times): how well they are found is unknown." in one.notes
+    assert [row.score.code for row in one.rows if row.counted] == ["OQ", "REF", "SU"]
+
+
 def test_no_probabilities_no_calibration() -> None:
     bare = chat("a", (full("OQ"), Coding(("OQ",), {"OQ": 0.9})), (full("SU"), Coding(("SU",), {"SU": 0.9})))
     assert report([bare]).calibration is None

@@ -1,0 +1,70 @@
+"""`mi-code demo`: a first look, on chats that come with the package."""
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_coder.cli.progress import summary
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from mi_coder.conversation import Conversation, Message
+
+_SHOWN = 2
+_WIDTH = 100
+_COLUMN = 34
+
+
+@click.command(epilog="Example:  mi-code demo -o demo.tagged.jsonl")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=Path("demo.tagged.jsonl"),
+    show_default=True,
+    help="Where the coded chats go; an earlier file is replaced.",
+)
+def command(output: Path) -> None:
+    """Code twelve invented chats, show two of them with their codes (? = a person should look), and count the codes of all."""
+    from mi_coder.batch.interrupt import Stop
+    from mi_coder.batch.options import TagOptions
+    from mi_coder.batch.paths import RunPaths
+    from mi_coder.batch.run import tag_file
+    from mi_coder.formats import ReadOptions, read_conversations
+    from mi_coder.tagger.tagger import Tagger
+
+    with as_file(_chats()) as chats:
+        outcome = tag_file(
+            RunPaths(str(chats), output), Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop()
+        )
+    conversations = read_conversations(output, ReadOptions(overwrite=True))
+    for conversation, _ in zip(conversations, range(_SHOWN), strict=False):
+        click.echo("\n".join(_lines(conversation)))
+        click.echo()
+    click.echo(summary(outcome.counts, str(output), ""))
+    click.echo("\nNext:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
+
+
+def _chats() -> "Traversable":
+    """The demo chats: inside an installed package, or in the checkout."""
+    packaged = files("mi_coder").joinpath("demo.jsonl")
+    return packaged if packaged.is_file() else Path(__file__).parents[2] / "annotations" / "practice" / "demo.jsonl"
+
+
+def _lines(conversation: "Conversation") -> list[str]:
+    lines = [f"--- {conversation.id}: {conversation.extra.get('topic', '')}"]
+    for message in conversation.messages:
+        margin = f"{message.role:9} {_codes(message):{_COLUMN - 10}}"
+        lines.append(fill(message.text, _WIDTH, initial_indent=margin, subsequent_indent=" " * _COLUMN))
+    return lines
+
+
+def _codes(message: "Message") -> str:
+    if message.coding is None:
+        return ""
+    shown = " ".join(f"{code} {message.coding.scores[code]:.0%}" for code in message.coding.codes)
+    return shown + (" ?" if message.coding.review else "")

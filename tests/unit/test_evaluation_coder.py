@@ -1,0 +1,87 @@
+"""What a tagged file's sidecar tells of the model that made it."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mi_coder.batch.counts import Counts
+from mi_coder.batch.journal import Fingerprint
+from mi_coder.batch.meta import Meta
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation import coder
+from mi_coder.evaluation.coder import file_coder
+from mi_coder.tagger.config import Head, ModelConfig, Window, write_config
+
+BOOK = Codebook.load()
+
+
+@pytest.fixture
+def tagged(tmp_path: Path) -> Path:
+    path = tmp_path / "chats.tagged.jsonl"
+    path.write_bytes(b"")
+    return path
+
+
+def write_meta(tagged: Path, codebook: str = BOOK.hash, files: dict[str, str] | None = None) -> None:
+    trained = [code for code in BOOK.ids if code != "CC"]
+    meta = Meta("0", "toy 1", codebook, trained, Fingerprint({}, files or {}, {}), Counts())
+    tagged.with_name("chats.tagged.meta.json").write_bytes(msgspec.json.encode(meta))
+
+
+def write_model(folder: Path, training_ids: list[str]) -> Path:
+    folder.mkdir()
+    heads = [Head(trained=code != "IP") for code in BOOK.ids]
+    write_config(
+        ModelConfig(
+            name="toy",
+            version="1",
+            codebook=BOOK.hash,
+            codes=list(BOOK.ids),
+            heads=heads,
+            depth=Head(),
+            permission=Head(),
+            review_below=0.5,
+            window=Window(),
+            base="none",
+            training_ids=training_ids,
+            files={},
+        ),
+        folder,
+    )
+    return folder
+
+
+def test_without_a_sidecar_nothing_is_known_of_the_model(tagged: Path) -> None:
+    found = file_coder(tagged, None)
+    assert (found.name, found.config, found.untrained) == ("chats.tagged.jsonl", None, ())
+
+
+def test_the_sidecar_names_the_model_and_what_it_cannot_give(tagged: Path) -> None:
+    write_meta(tagged, files={"model.onnx": "00"})
+    found = file_coder(tagged, None)
+    assert (found.name, found.config, found.untrained) == ("chats.tagged.jsonl (toy 1)", None, ("CC",))
+
+
+def test_a_file_of_the_bundled_model_is_known_by_its_hashes(
+    tagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(coder, "BUNDLED", write_model(tmp_path / "default", ["0123456789abcdef"]))
+    write_meta(tagged)
+    found = file_coder(tagged, None)
+    assert found.config is not None
+    assert found.config.training_ids == ["0123456789abcdef"]
+    assert found.untrained == ("IP",)
+
+
+def test_another_codebook_is_refused(tagged: Path) -> None:
+    write_meta(tagged, codebook="sha256:0000000000000000")
+    with pytest.raises(UsageProblem, match=r"sha256:0000000000000000.*mi-code tag"):
+        file_coder(tagged, None)
+
+
+def test_another_model_than_the_named_one_is_refused(tagged: Path, tmp_path: Path) -> None:
+    write_meta(tagged, files={"model.onnx": "00"})
+    with pytest.raises(UsageProblem, match="made by another model"):
+        file_coder(tagged, write_model(tmp_path / "model", []))
