@@ -1,6 +1,7 @@
 """The journal of an unfinished run: how far input, output and rejects belong together."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import msgspec
@@ -8,6 +9,7 @@ import msgspec
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.paths import STDIO
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.convokit import utterances_file
 
 _SAMPLE = 1 << 20
 
@@ -62,20 +64,28 @@ def read_journal(path: Path) -> Journal | None:
         return msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageProblem(f"{path} is damaged ({error}). Start over with --no-resume.") from None
 
 
 def fingerprint_of(source: str) -> dict[str, str | int]:
-    """Name, size, time and a hash of both ends of a file (of `utterances.jsonl` in a ConvoKit folder); only the name of stdin."""
+    """Name, size, time and a hash of both ends of a file (in a ConvoKit folder, of the utterances); the name of stdin.
+
+    Raises:
+        UsageProblem: the source is a pipe or a device.
+        MiCoderError: a folder is no ConvoKit corpus.
+    """
     if source == STDIO:
         return {"name": "stdin"}
     path = Path(source)
-    file_path = path / "utterances.jsonl" if path.is_dir() else path
+    file_path = utterances_file(path) if path.is_dir() else path
+    if path.exists() and not file_path.is_file():
+        raise UsageProblem(f"{source} is not a file on disk. Read it as a stream:  mi-code tag - < {source}")
     state = file_path.stat()
     digest = hashlib.sha256()
     with file_path.open("rb") as file:
         digest.update(file.read(_SAMPLE))
         file.seek(max(0, state.st_size - _SAMPLE))
         digest.update(file.read(_SAMPLE))
-    return {"name": path.name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns, "ends": digest.hexdigest()}
+    name = os.fsencode(path.name).decode("utf-8", "replace")
+    return {"name": name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns, "ends": digest.hexdigest()}

@@ -45,7 +45,7 @@ def read_meta(path: Path) -> Meta | None:
     """The sidecar at `path`, or None where there is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Meta)
-    except (FileNotFoundError, msgspec.DecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

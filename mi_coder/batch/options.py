@@ -1,5 +1,6 @@
 """The choices of a run."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -29,7 +30,7 @@ class MaxErrors:
             raise UsageProblem(
                 f"--max-errors is {text!r}; it takes a number such as 25 or a share such as 1%."
             ) from None
-        if number < 0:
+        if not 0 <= number < math.inf:
             raise UsageProblem(f"--max-errors is {text!r}; it must be 0 or more.")
         return cls(number, percent)
 

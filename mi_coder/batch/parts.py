@@ -1,7 +1,6 @@
 """The two growing files of a run, kept in step with its journal."""
 
 import os
-from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -24,14 +23,13 @@ class Parts:
     """Opens both part files at the checkpoint of `journal`, cutting off what was written after it.
 
     Raises:
-        UsageProblem: another run writes them now, or they hold less than the journal says.
+        UsageProblem: they hold less than the journal says.
     """
 
     def __init__(self, paths: RunPaths, journal: Journal) -> None:
         self._paths = paths
         self._output = _open_at(paths.part, journal.output_bytes)
         try:
-            _lock(self._output, paths)
             self._rejects = _open_at(paths.rejects_part, journal.reject_bytes)
         except BaseException:
             self._output.close()
@@ -56,8 +54,10 @@ class Parts:
             file.write(msgspec.json.encode(sized))
 
     def close(self) -> None:
-        self._output.close()
-        self._rejects.close()
+        try:
+            self._output.close()
+        finally:
+            self._rejects.close()
 
 
 def _open_at(path: os.PathLike[str], size: int) -> BinaryIO:
@@ -70,16 +70,3 @@ def _open_at(path: os.PathLike[str], size: int) -> BinaryIO:
         )
     file.seek(size)
     return file
-
-
-def _lock(file: BinaryIO, paths: RunPaths) -> None:
-    """Hold the part file for this process; the system lets go of it when the process ends, however it ends."""
-    with suppress(ImportError):
-        import fcntl
-
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageProblem(
-                f"Another run is writing {paths.output} now. Wait for it, or choose another -o."
-            ) from None

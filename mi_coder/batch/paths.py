@@ -45,6 +45,15 @@ class RunPaths:
     def journal(self) -> Path:
         return self.output.with_name(self.output.name + ".journal")
 
+    @property
+    def lock(self) -> Path:
+        return self.output.with_name(self.output.name + ".lock")
+
+    @property
+    def written(self) -> tuple[Path, ...]:
+        """Every file that the run may leave."""
+        return self.output, self.part, self.rejects, self.rejects_part, self.meta, self.journal, self.lock
+
     def _beside(self, suffix: str) -> Path:
         """`NAME.jsonl` gives its stem; other outputs their whole name, so that two formats of one chat file do not share a sidecar."""
         return self.output.with_name(self.output.name.removesuffix(".jsonl") + suffix)
@@ -70,6 +79,27 @@ def expand(patterns: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def plan(sources: Sequence[str], chosen: str | None) -> list[RunPaths]:
+    """The runs over `sources`. A source that another of the runs writes is left out, since patterns find outputs too.
+
+    Raises:
+        UsageProblem: two sources have the same output, or as `output_for`.
+    """
+    runs = [RunPaths(source, output_for(source, chosen, len(sources) > 1)) for source in sources]
+    written = {path.absolute() for run in runs for path in run.written}
+    first: dict[Path, RunPaths] = {}
+    for run in runs:
+        if Path(run.source).absolute() in written:
+            continue
+        other = first.setdefault(run.output.absolute(), run)
+        if other is not run:
+            raise UsageProblem(
+                f"{other.source} and {run.source} would both be written to {run.output}. "
+                "Tag them one after the other, each with its own -o."
+            )
+    return list(first.values())
+
+
 def output_for(source: str, chosen: str | None, several: bool) -> Path:
     """The output of `source`: beside it as NAME.tagged.EXT, or where `chosen` (-o) says.
 
@@ -80,7 +110,7 @@ def output_for(source: str, chosen: str | None, several: bool) -> Path:
         UsageProblem: the choice does not fit, or would overwrite the input.
     """
     if chosen is None:
-        output = Path(source).with_name(_tagged_name(source))
+        output = Path(source).parent / _tagged_name(source)
     elif several or chosen.endswith(("/", "\\")) or Path(chosen).is_dir():
         if Path(chosen).is_file():
             raise UsageProblem(f"-o {chosen} is a file, but there are several inputs. Name a folder.")
@@ -95,9 +125,11 @@ def output_for(source: str, chosen: str | None, several: bool) -> Path:
 
 
 def _tagged_name(source: str) -> str:
-    name = "stdin.jsonl" if source == STDIO else Path(source).name
-    stem, extension, compression = _stem(name)
-    if extension not in _KEPT or Path(source).is_dir():
+    path = Path(source)
+    if path.is_dir():
+        return f"{path.resolve().name}.tagged.jsonl"
+    stem, extension, compression = _stem("stdin.jsonl" if source == STDIO else path.name)
+    if extension not in _KEPT:
         extension = ".jsonl"
     return f"{stem}.tagged{extension}{compression}"
 

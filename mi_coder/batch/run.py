@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import msgspec
 
@@ -11,6 +11,7 @@ from mi_coder.batch.counts import Counts
 from mi_coder.batch.finish import clear, finish
 from mi_coder.batch.interrupt import Interrupted, Stop
 from mi_coder.batch.journal import Fingerprint, Journal, fingerprint_of, read_journal
+from mi_coder.batch.lock import exclusive
 from mi_coder.batch.meta import Meta, read_meta
 from mi_coder.batch.options import TagOptions
 from mi_coder.batch.parts import Parts, encode
@@ -45,7 +46,8 @@ def tag_file(paths: RunPaths, tagger: Tagger, options: TagOptions, progress: Pro
     The output appears under its name when it is complete; until then there are `.part` files and a journal beside it.
 
     Raises:
-        UsageProblem: a finished output or an unfinished run of another kind is in the way.
+        UsageProblem: a finished output, an unfinished run of another kind or a run at work is in the way,
+            or the disk fails.
         StoppedAtReject: a bad record with `on_error="fail"`.
         TooManyRejects: more bad records than allowed; the output is complete all the same.
         CountMismatch: the counts do not add up.
@@ -53,17 +55,28 @@ def tag_file(paths: RunPaths, tagger: Tagger, options: TagOptions, progress: Pro
     """
     paths.output.parent.mkdir(parents=True, exist_ok=True)
     meta = Meta.of(tagger, options, fingerprint_of(paths.source))
-    journal = _start(paths, meta.fingerprint, options)
-    if journal is None:
-        return Outcome(read_meta(paths.meta).counts, already_done=True)
-    counts = journal.counts
-    resumed = journal.items > 0
-    if not journal.finished:
-        _work(paths, journal, tagger, options, progress, stop)
-    counts.check()
-    finish(paths, msgspec.structs.replace(meta, counts=counts))
+    with exclusive(paths):
+        try:
+            return _tag_file(paths, tagger, options, meta, progress, stop)
+        except OSError as error:
+            reason = f"{error.filename or paths.output}: {error.strerror or error}."
+            raise UsageProblem(f"{reason} {_how_to_resume(paths, options)}") from error
+
+
+def _tag_file(
+    paths: RunPaths, tagger: Tagger, options: TagOptions, meta: Meta, progress: Progress, stop: Stop
+) -> Outcome:
+    start = _start(paths, meta.fingerprint, options)
+    counts = start.counts
+    if isinstance(start, Journal):
+        if not start.finished:
+            _work(paths, start, tagger, options, progress, stop)
+        counts.check()
+        finish(paths, msgspec.structs.replace(meta, counts=counts))
     _refuse_too_many(counts, options, f"The output is complete, and the bad records are listed in {paths.rejects}.")
-    return Outcome(counts, resumed=resumed)
+    if isinstance(start, Meta):
+        return Outcome(counts, already_done=True)
+    return Outcome(counts, resumed=start.items > 0)
 
 
 def tag_stream(
@@ -93,13 +106,13 @@ def tag_stream(
     return Outcome(counts)
 
 
-def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Journal | None:
-    """The journal to go on from, or None where the output is already there and right."""
+def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Journal | Meta:
+    """The journal to go on from, or the sidecar of the output that is already there and right."""
     fresh = Journal(fingerprint)
     if options.force or not options.resume or paths.source == STDIO:
-        clear(paths)
         if paths.output.exists() and not options.force:
             raise UsageProblem(f"{paths.output} exists. Write over it with --force, or choose another -o.")
+        clear(paths)
         return fresh
     journal = read_journal(paths.journal)
     if journal is not None:
@@ -121,7 +134,15 @@ def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jo
         raise UsageProblem(
             f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}. Write over it with --force, or choose another -o."
         )
-    return None
+    return done
+
+
+def _how_to_resume(paths: RunPaths, options: TagOptions) -> str:
+    if paths.source == STDIO:
+        return "Standard input cannot be resumed; start over with --force."
+    if options.force or not options.resume:
+        return "Run it again without --force and --no-resume to go on."
+    return "Run the same command again to resume."
 
 
 def _work(
@@ -130,15 +151,13 @@ def _work(
     """Read, code and write from the checkpoint in `journal` to the end, with checkpoints on the way."""
     counts, items = journal.counts, journal.items
     coder = Coder(tagger, options.scores, options.batch_size, counts)
-    parts = Parts(paths, journal)
-    reader = open_records(paths.source, options.read)
 
     def checkpoint(finished: bool = False) -> None:
         parts.checkpoint(
             msgspec.structs.replace(journal, items=items, input_byte=reached, counts=counts, finished=finished)
         )
 
-    with reader:
+    with open_records(paths.source, options.read) as reader, closing(Parts(paths, journal)) as parts:
         try:
             reached = _replay(reader, coder, journal)
             last = time.monotonic()
@@ -148,9 +167,7 @@ def _work(
                 progress(reached, counts)
                 if stop.signal is not None:
                     checkpoint()
-                    raise Interrupted(
-                        f"Stopped after {items} records. Run the same command again to resume.", stop.signal
-                    )
+                    raise Interrupted(f"Stopped after {items} records. {_how_to_resume(paths, options)}", stop.signal)
                 if time.monotonic() - last >= _SECONDS_BETWEEN_CHECKPOINTS:
                     checkpoint()
                     last = time.monotonic()
@@ -159,8 +176,6 @@ def _work(
         except StoppedAtReject:
             checkpoint()
             raise
-        finally:
-            parts.close()
 
 
 def _replay(reader: RecordReader, coder: Coder, journal: Journal) -> int:

@@ -1,12 +1,14 @@
 """`mi-code corpora`: public data sets as coded conversations."""
 
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 
 import click
 
 from mi_coder import corpora
 from mi_coder.codebook import Codebook
+from mi_coder.corpora.standoff import read_standoff, with_standoff
 from mi_coder.corpora.tally import Tally, by_part
 from mi_coder.formats import Layout, read_conversations, write_conversations
 
@@ -54,10 +56,19 @@ def list_corpora() -> None:
     show_default=True,
     help="One conversation or one message per line.",
 )
-def convert(name: str, root: Path, output: str, layout: Layout) -> None:
+@click.option(
+    "--codes",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Stand-off codes that take the place of the corpus's own labels. Repeatable.",
+)
+@click.option("--only-coded", is_flag=True, help="With --codes: leave out the conversations that have none.")
+def convert(name: str, root: Path, output: str, layout: Layout, codes: tuple[Path, ...], only_coded: bool) -> None:
     """Write the corpus NAME as conversations with gold codes."""
     tally = Tally()
-    write_conversations(tally.over(corpora.load(name, root)), output, layout=layout)
+    standoff = chain.from_iterable(map(read_standoff, codes))
+    conversations = with_standoff(corpora.load(name, root), standoff, only_coded)
+    write_conversations(tally.over(conversations), output, layout=layout)
     click.echo(
         f"{name}: {tally.conversations} conversations, {tally.messages} messages, "
         f"{tally.counselor_messages} by counselors; of these {tally.with_gold} with gold, "

@@ -2,7 +2,10 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,7 +19,12 @@ VERBS = {
     "corpora": "Turn public corpora into chats with gold codes.",
     "train": "Train a tagger on gold codes.",
 }
+_FAULT = 1
 _CLOSED_STDOUT = 141
+
+
+class _ClosedStdout(Exception):
+    """Whoever read standard output has gone. Click would take a BrokenPipeError for itself and leave with 1."""
 
 
 class _Verbs(click.Group):
@@ -31,6 +39,12 @@ class _Verbs(click.Group):
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            raise _ClosedStdout from None
 
     def resolve_command(
         self, context: click.Context, args: list[str]
@@ -75,9 +89,22 @@ def main() -> None:
         sys.exit(error.exit_code)
     except MiCoderError as error:
         _leave(f"Error: {error}", error.exit_code)
-    except BrokenPipeError:
+    except _ClosedStdout:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(_CLOSED_STDOUT)
+    except OSError as error:
+        _leave(f"Error: {error.filename or 'reading or writing'}: {error.strerror or type(error).__name__}.", 2)
+    except Exception as error:
+        _leave(_fault(error), _FAULT)
+
+
+def _fault(error: Exception) -> str:
+    """What to say of an error that nobody foresaw: its kind and place only, since its own words may quote a message."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"Error: {type(error).__name__} in {Path(place.filename).name}, line {place.lineno}. "
+        "This is a fault of mi-code; please report it with this line."
+    )
 
 
 def _leave(message: str, code: int) -> None:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_UPDATES = 0.2
 _BAR = 24
+# The place in these files is not an offset in the file itself.
+_NOT_IN_BYTES = (".gz", ".zst", ".parquet")
 
 
 class Bar:
@@ -22,9 +24,7 @@ class Bar:
         self._name = Path(source).name
         self._quiet = quiet
         self._shown = not quiet and sys.stderr.isatty()
-        self._size = (
-            os.path.getsize(source) if os.path.isfile(source) and not source.endswith((".gz", ".zst")) else None
-        )
+        self._size = os.path.getsize(source) if os.path.isfile(source) and not source.endswith(_NOT_IN_BYTES) else None
         self._start = self._last = time.monotonic()
         self._dirty = False
 

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mi_coder.batch.counts import Counts
     from mi_coder.batch.interrupt import Stop
     from mi_coder.batch.options import TagOptions
+    from mi_coder.batch.paths import RunPaths
     from mi_coder.conversation import Role
     from mi_coder.formats import ReadOptions, Reject
     from mi_coder.tagger.tagger import Tagger
@@ -149,7 +150,7 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
     """
     from mi_coder.batch.interrupt import catching_signals
     from mi_coder.batch.options import MaxErrors, TagOptions
-    from mi_coder.batch.paths import STDIO, expand
+    from mi_coder.batch.paths import STDIO, expand, plan
     from mi_coder.tagger.tagger import Tagger
 
     options = TagOptions(
@@ -164,6 +165,8 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
     sources = expand(inputs)
     if STDIO in sources and len(sources) > 1:
         raise UsageProblem("Standard input (-) goes alone; tag the files in a run of their own.")
+    streamed = output == STDIO or (output is None and sources == [STDIO])
+    runs = [] if streamed else plan(sources, output)
     tagger = Tagger.load(
         choices["model"],
         context=choices["context"],
@@ -171,25 +174,21 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
         threads=choices["threads"] or _cores(),
         unit=choices["unit"],
     )
+    quiet = choices["quiet"]
     with catching_signals() as stop:
-        for source in sources:
-            bar = Bar(source, choices["quiet"])
-            try:
-                if output == STDIO or (source == STDIO and output is None):
+        if streamed:
+            for source in sources:
+                with closing(Bar(source, quiet)) as bar:
                     _stream(source, choices["rejects"], tagger, options, bar, stop)
-                else:
-                    _file(source, output, len(sources) > 1, tagger, options, bar, stop)
-            finally:
-                bar.close()
+        else:
+            for paths in runs:
+                with closing(Bar(paths.source, quiet)) as bar:
+                    _file(paths, tagger, options, bar, stop)
 
 
-def _file(
-    source: str, output: str | None, several: bool, tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop"
-) -> None:
-    from mi_coder.batch.paths import RunPaths, output_for
+def _file(paths: "RunPaths", tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop") -> None:
     from mi_coder.batch.run import tag_file
 
-    paths = RunPaths(source, output_for(source, output, several))
     outcome = tag_file(paths, tagger, options, bar, stop)
     bar.say(summary(outcome.counts, str(paths.output), str(paths.rejects)))
     if outcome.already_done:
@@ -200,6 +199,8 @@ def _stream(source: str, rejects: Path | None, tagger: "Tagger", options: "TagOp
     from mi_coder.batch.run import tag_stream
     from mi_coder.formats import open_records
 
+    if sys.stdout is None:
+        raise UsageProblem("Standard output is closed.")
     out = sys.stdout.buffer
     with open_records(source, options.read) as reader, rejects.open("wb") if rejects else nullcontext() as listed:
 

@@ -51,10 +51,8 @@ _BAR = 30
 )
 @click.option(
     "--context-layers",
-    default=0,
-    show_default=True,
     type=click.IntRange(min=0),
-    help="Layers of the encoder that read the previous messages; fewer tag faster. 0 for all.",
+    help="Layers that read message and context together before the message goes on alone; fewer tag faster.  [default: all]",
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
@@ -68,7 +66,7 @@ def command(
     batch: int,
     lr: float | None,
     context: int,
-    context_layers: int,
+    context_layers: int | None,
     seed: int,
     threads: int | None,
 ) -> None:

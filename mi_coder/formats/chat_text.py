@@ -1,7 +1,8 @@
 """Chats pasted as text: "Name: text" lines, with or without the time stamps of a phone's chat export.
 
 The first message of the file settles whether its messages are stamped; after that a line of the other kind, like any
-further line, belongs to the message above it. A line of three dashes or more starts another conversation.
+further line, belongs to the message above it. So does "note: text", since a name that the table of roles does not know
+must start with a capital. A line of three dashes or more starts another conversation.
 """
 
 import re
@@ -75,7 +76,7 @@ class _Chat:
                 return BadRecord("unparsed_line", "a time without a name: a line of the chat system")
             return self._message(named, {"time": stamp["in_brackets"] or stamp["plain"]})
         named = None if self._stamped else _PLAIN_NAME.match(text)
-        if not named:
+        if not named or (named["name"][0].islower() and not self._roles.role(named["name"])):
             return None
         self._stamped = False
         return self._message(named, {})

@@ -146,6 +146,8 @@ def open_source(source: Source, max_decompressed: int | None = None) -> ByteSour
 
 def _open_raw(source: Source, stack: ExitStack) -> io.BufferedReader:
     if source == "-":
+        if sys.stdin is None:
+            raise MiCoderError("Standard input is closed.")
         source = sys.stdin.buffer
     if isinstance(source, str | os.PathLike):
         try:

@@ -174,5 +174,4 @@ class _Feed:
             text = content.decode("utf-8", "replace")
         if "\0" in text:
             self.problem = self.problem or BadRecord("nul_byte", "a line holds a raw NUL byte")
-            text = text.replace("\0", "")
         return text

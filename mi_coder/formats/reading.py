@@ -69,6 +69,8 @@ def open_records(source: Source, options: ReadOptions = DEFAULT_OPTIONS) -> Reco
         if Path(source).is_dir():
             source, format = utterances_file(Path(source)), "convokit"
         format = format or format_of_path(source)
+    elif format == "convokit":
+        raise MiCoderError("A ConvoKit corpus is a folder: name it instead of stdin or a stream.")
     opened = open_source(source, options.max_decompressed)
     try:
         with _disk_errors(opened.name):

@@ -1,5 +1,6 @@
 """Why a record was turned away: a closed list of codes, and the entry that goes to the rejects file."""
 
+import os
 from types import MappingProxyType
 
 import msgspec
@@ -69,6 +70,7 @@ class Reject(msgspec.Struct, frozen=True):
         """The line of the rejects file, without its newline."""
         entry = msgspec.structs.asdict(self)
         del entry["end"]
+        entry["source"] = os.fsencode(self.source).decode("utf-8", "replace")
         return msgspec.json.encode(entry)
 
     def __str__(self) -> str:

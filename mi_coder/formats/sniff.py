@@ -78,7 +78,7 @@ def _head(opened: ByteSource) -> bytes:
 
 
 def _is_header(line: bytes, delimiter: bytes, options: ReadOptions) -> bool:
-    columns = {column.strip(b' "').decode("utf-8", "replace") for column in line.split(delimiter)}
+    columns = {column.strip(b'"').decode("utf-8", "replace") for column in line.split(delimiter)}
     return all(
         columns.intersection(names)
         for names in (names_of("text", options.text_field), names_of("role", options.role_field))

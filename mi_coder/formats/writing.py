@@ -17,6 +17,9 @@ from mi_coder.formats.delimited import DELIMITERS
 from mi_coder.formats.guard import guard as guard_cell
 from mi_coder.formats.sniff import checked_format
 
+# The csv module quotes a CR in a cell only where CR is part of the line end, which is cut to the newline afterwards.
+_LINE_END = "\r\n"
+
 
 class RecordEncoder(Protocol):
     """Turns records into bytes of one format."""
@@ -46,7 +49,7 @@ class DelimitedEncoder:
     def __init__(self, sink: BinaryIO, delimiter: str, fields: Iterable[str] | None, guard: bool) -> None:
         self._sink = sink
         self._line = io.StringIO(newline="")
-        self._table = csv.writer(self._line, delimiter=delimiter, lineterminator="\n")
+        self._table = csv.writer(self._line, delimiter=delimiter, lineterminator=_LINE_END)
         self._guard = guard
         self._fields: tuple[str, ...] | None = None
         if fields is not None:
@@ -69,7 +72,7 @@ class DelimitedEncoder:
 
     def _write_line(self, cells: list[str]) -> None:
         self._table.writerow([guard_cell(cell) for cell in cells] if self._guard else cells)
-        self._sink.write(self._line.getvalue().encode())
+        self._sink.write(self._line.getvalue().removesuffix(_LINE_END).encode() + b"\n")
         self._line.seek(0)
         self._line.truncate()
 

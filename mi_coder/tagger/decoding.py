@@ -41,7 +41,8 @@ class Decoder:
         heads = [*self.config.heads, self.config.depth, self.config.permission]
         slope = np.array([head.calibration.slope for head in heads])
         offset = np.array([head.calibration.offset for head in heads])
-        return 1 / (1 + np.exp(-(logits.astype(np.float64) * slope + offset)))
+        # The logistic function, written so that it cannot overflow.
+        return (1 + np.tanh((logits.astype(np.float64) * slope + offset) / 2)) / 2
 
     def _coding(self, row: NDArray[np.float64]) -> Coding:
         *codes, depth, permission = (float(value) for value in row)

@@ -1,5 +1,6 @@
 """Codes the sentences of a message one by one (`--unit sentence`)."""
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -29,6 +30,8 @@ def spacy_splitter() -> Splitter:
 def _sentencizer() -> Any:
     pipeline = need("spacy", "nlp").blank("en")
     pipeline.add_pipe("sentencizer")
+    # The limit of spaCy is there for parsers, which need far more memory.
+    pipeline.max_length = sys.maxsize
     return pipeline
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from mi_coder.conversation import Coding, Conversation, Message, SentenceCoding, model_text
+from mi_coder.conversation import COUNSELOR, Coding, Conversation, Message, SentenceCoding, model_text
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig
 from mi_coder.tagger.decoding import EMPTY, Decoder
@@ -16,6 +16,9 @@ from mi_coder.tagger.sentences import Span, Splitter, merge, spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
 UNITS = ("message", "sentence")
+
+# A sentence is read after this much of its own message: more characters than the context of any window holds.
+_SAID_CHARS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +121,11 @@ class Tagger:
         if not model_text(text):
             return Job([])
         spans = tuple(self._splitter(text)) if self._splitter else ()
-        if len(spans) < 2:
+        if not spans:
             return Job([self._builder.build(text, before)])
         windows = []
         for start, end in spans:
-            said = Message("counselor", text[:start].strip())
+            said = Message(COUNSELOR, text[max(0, start - _SAID_CHARS) : start].strip())
             windows.append(self._builder.build(text[start:end], [*before, said] if said.text else before))
         return Job(windows, spans)
 

@@ -3,10 +3,11 @@
 Two readers of the same Transformers weights:
 
 - `FullReader`: every layer reads message and context (any encoder).
-- `FunnelReader`: message and context are read together in the first layers; in the next one the message reads the context a last
-  time; from there on only the tokens of the message are computed, and in the last layer only the first token. On chats, where the
-  context is twice as long as the message, this does two fifths of the work. The idea is that of Funnel-Transformer (Dai et al. 2020)
-  and PoWER-BERT (Goyal et al. 2020): drop positions that the later layers no longer need.
+- `FunnelReader`: message and context are read together in the first layers (none, if so chosen); in the next one the
+  message reads the context a last time; from there on only the tokens of the message are computed, and in the last
+  layer only the first token. On chats, where the context is twice as long as the message, this is a third of the work.
+  The idea is that of Funnel-Transformer (Dai et al. 2020) and PoWER-BERT (Goyal et al. 2020): drop positions that the
+  later layers no longer need.
 """
 
 import torch
@@ -45,15 +46,15 @@ class FunnelReader(nn.Module):
     Args:
         encoder: a Transformers encoder whose layers have BERT's parts.
         segments: whether the encoder has token types.
-        context_layers: layers that read message and context together, at least 1 and at most the number of layers - 2.
+        context_layers: layers that read message and context together, from 0 to the number of layers - 2.
     """
 
     def __init__(self, encoder: nn.Module, segments: bool, context_layers: int) -> None:
         super().__init__()
         layers = len(encoder.encoder.layer)
-        if not 1 <= context_layers <= layers - 2:
+        if not 0 <= context_layers <= layers - 2:
             raise ValueError(
-                f"context_layers is {context_layers}; this encoder has {layers} layers and takes 1 to {layers - 2}"
+                f"context_layers is {context_layers}; this encoder has {layers} layers and takes 0 to {layers - 2}"
             )
         self.encoder = encoder
         self.segments = segments

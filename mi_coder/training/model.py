@@ -18,14 +18,14 @@ class Coder(nn.Module):
     Args:
         encoder: a Transformers encoder.
         heads: number of outputs: the codes, then depth and permission.
-        context_layers: layers that read the context (see `FunnelReader`); 0 for all.
+        context_layers: layers that read the context (see `FunnelReader`); None for all.
         dropout: share of the vector that is hidden from the linear layer in training.
 
     Raises:
         UsageProblem: this encoder cannot stop reading the context after `context_layers`.
     """
 
-    def __init__(self, encoder: PreTrainedModel, heads: int, context_layers: int = 0, dropout: float = 0.1) -> None:
+    def __init__(self, encoder: PreTrainedModel, heads: int, context_layers: int | None = None, dropout: float = 0.1) -> None:
         super().__init__()
         self.reader = _reader(encoder, context_layers)
         self.pad_id: int = encoder.config.pad_token_id or 0
@@ -33,7 +33,7 @@ class Coder(nn.Module):
         self.output = nn.Linear(encoder.config.hidden_size, heads)
 
     @classmethod
-    def from_folder(cls, folder: Path, heads: int, context_layers: int = 0) -> "Coder":
+    def from_folder(cls, folder: Path, heads: int, context_layers: int | None = None) -> "Coder":
         """Start from the weights in a folder; the output layer is random.
 
         Raises:
@@ -63,13 +63,13 @@ class Coder(nn.Module):
             self.output.weight.normal_(std=0.02)
 
 
-def _reader(encoder: PreTrainedModel, context_layers: int) -> nn.Module:
+def _reader(encoder: PreTrainedModel, context_layers: int | None) -> nn.Module:
     accepted = "token_type_ids" in inspect.signature(encoder.forward).parameters
     segments = accepted and getattr(encoder.config, "type_vocab_size", 0) > 1
-    if not context_layers:
+    if context_layers is None:
         return FullReader(encoder, segments)
     most = encoder.config.num_hidden_layers - 2
     if not can_funnel(encoder) or context_layers > most:
-        allowed = f"0 to {most}" if can_funnel(encoder) else "0"
-        raise UsageProblem(f"context_layers is {context_layers}; for this encoder it can be: {allowed}.")
+        allowed = f"0 to {most}, or not be given" if can_funnel(encoder) else "left out only"
+        raise UsageProblem(f"context_layers is {context_layers}; for this encoder it can be {allowed}.")
     return FunnelReader(encoder, segments, context_layers)

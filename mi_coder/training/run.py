@@ -44,7 +44,7 @@ class TrainOptions:
     Attributes:
         base: a folder, "minilm" or a hub name (see `mi_coder.training.base`).
         version: a date or a number.
-        context_layers: layers of the encoder that read the context; 0 for all (see `mi_coder.training.encoder`).
+        context_layers: layers of the encoder that read the context; None for all (see `mi_coder.training.encoder`).
     """
 
     gold: tuple[Path, ...]
@@ -52,7 +52,7 @@ class TrainOptions:
     version: str
     base: str = MINILM
     name: str = "mi-coder"
-    context_layers: int = 0
+    context_layers: int | None = None
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
 
@@ -198,7 +198,7 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
         "encoder": base_name(options.base),
         "previous messages that are read": str(window.context),
         "tokens": f"{window.max_tokens}, at most {window.context_tokens} of them for previous messages",
-        "layers that read the context": str(options.context_layers or "all"),
+        "layers that read the context": "all" if options.context_layers is None else str(options.context_layers),
         "epochs": f"{len(epochs)} run, number {best.number} kept",
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",

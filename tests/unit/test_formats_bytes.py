@@ -14,7 +14,7 @@ import pytest
 
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import ReadOptions, Record, Reject, open_records
-from mi_coder.formats.compress import open_source
+from mi_coder.formats.compress import Codec, DecompressedStream, open_source
 from mi_coder.formats.lines import read_lines
 from mi_coder.formats.rejects import BadRecord
 
@@ -58,6 +58,24 @@ def test_damage_in_the_middle_ends_the_file(compress: Callable[[bytes], bytes]) 
     assert reject.line == len(records) + 1
     assert reject.code in ("corrupt_file", "invalid_json", "invalid_utf8")
     assert len(records) < 3000
+
+
+def test_nothing_is_read_past_damage() -> None:
+    class FailingOnce:
+        eof = False
+        failed = False
+
+        def decompress(self, data: bytes) -> bytes:
+            if not self.failed:
+                self.failed = True
+                raise ValueError
+            return data
+
+    codec = Codec(b"", FailingOnce, lambda: ValueError)
+    stream = DecompressedStream(io.BufferedReader(Endless(5000, b"")), codec, None)
+    for _ in range(2):
+        with pytest.raises(BadRecord, match="corrupt_file"):
+            stream.read(10)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zst])

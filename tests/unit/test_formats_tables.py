@@ -42,7 +42,7 @@ def test_a_csv_record_keeps_every_column_in_order() -> None:
         ("id", ""),
     ]
     assert first.messages[0].id is None
-    assert (first.line, first.byte, first.end) == (2, 37, second.byte)
+    assert (first.line, first.byte, first.end) == (2, 36, second.byte)
     assert (second.line, second.end) == (4, len(content))
 
 
@@ -70,10 +70,10 @@ def test_a_quoted_record_may_not_pass_the_limit() -> None:
     content = HEAD + b'c1,client,"' + b"line\n" * 30 + b'"\nc1,client,x\n'
     assert [item.line for item in read(content, max_line_bytes=1000)] == [2, 33]
     assert isinstance(read(content, max_line_bytes=1000)[0], Record)
-    short = read(content, max_line_bytes=100)
+    short = read(content + b'c1,client,"a" b\n' + b"c1,client,x\n", max_line_bytes=100)
     assert isinstance(short[0], Reject)
     assert (short[0].line, short[0].code, short[0].end) == (2, "unclosed_quote", content.index(b"line\n") + 5)
-    assert isinstance(short[-1], Record)
+    assert [getattr(item, "code", "ok") for item in short[-3:]] == ["ok", "invalid_csv", "ok"]
 
 
 @pytest.mark.parametrize(
@@ -183,6 +183,7 @@ class TestParquet:
             [{"id": str(place), "messages": [ROW | (coded if place < 10_000 else late)]} for place in range(10_001)],
         ):
             items = read(written(rows, "parquet"), "parquet", overwrite=True)
+            assert len(items) == 10_001
             assert isinstance(items[-1], Record)
             last = items[-1].data.get("messages", [items[-1].data])[0]
             assert (last["codes"], last["review"], last["scores"]) == ([], True, None)

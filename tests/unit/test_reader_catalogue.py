@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from catalogue import CASES, LIMIT, REFUSED, Case, Refused
+from reader_catalogue import CASES, LIMIT, REFUSED, Case, Refused
 
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import REJECT_CODES, ReadOptions, Record, Reject, open_records, read_conversations

@@ -1,0 +1,406 @@
+"""The pieces of a run: counts, output fields, limits, paths, lock, journal, part files, context."""
+
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mi_coder.batch.counts import Counts
+from mi_coder.batch.fields import write_coding
+from mi_coder.batch.interrupt import Interrupted, catching_signals
+from mi_coder.batch.journal import Fingerprint, Journal, fingerprint_of, read_journal
+from mi_coder.batch.lock import exclusive
+from mi_coder.batch.meta import read_meta
+from mi_coder.batch.options import MaxErrors
+from mi_coder.batch.parts import Parts
+from mi_coder.batch.paths import RunPaths, expand, output_for, plan
+from mi_coder.batch.stream import Coder, ContextTail
+from mi_coder.conversation import Coding, Message, SentenceCoding
+from mi_coder.errors import CountMismatch, MiCoderError, UsageProblem
+from mi_coder.formats import OUTPUT_FIELDS, Record, Reject
+from mi_coder.tagger.tagger import Tagger
+
+CODING = Coding(("SU", "OQ"), {"SU": 0.943219, "OQ": 0.6, "GI": 0.1})
+REJECT = Reject("in.jsonl", 3, 20, None, "invalid_json", "not JSON", 30)
+
+
+def message_record(text: str, role: str = "counselor", conversation: str = "c1") -> Record:
+    data = {"conversation_id": conversation, "role": role, "text": text}
+    return Record("in.jsonl", 1, 0, 10, data, conversation, "message", [Message(role, text)])
+
+
+class TestFields:
+    def test_chosen_scores_are_rounded_and_keep_the_order_of_the_codes(self) -> None:
+        data = {"text": "a"}
+        write_coding(data, CODING, "chosen")
+        assert data == {"text": "a", "codes": ["SU", "OQ"], "scores": {"SU": 0.9432, "OQ": 0.6}}
+        assert list(data["scores"]) == ["SU", "OQ"]
+
+    def test_all_scores_or_none(self) -> None:
+        data = {}
+        write_coding(data, CODING, "all")
+        assert data["scores"] == {"SU": 0.9432, "OQ": 0.6, "GI": 0.1}
+        write_coding(data, CODING, "none")
+        assert data == {"codes": ["SU", "OQ"]}
+
+    def test_an_earlier_coding_goes_whole(self) -> None:
+        data = {"a": 1, **dict.fromkeys(OUTPUT_FIELDS, "old"), "b": 2}
+        write_coding(data, Coding((), {}, uncoded="empty"), "all")
+        assert data == {"a": 1, "b": 2, "codes": [], "uncoded": "empty"}
+
+    def test_attributes_review_and_sentences(self) -> None:
+        part = Coding(("REF",), {"REF": 0.8}, depth="complex", review=True)
+        data = {}
+        write_coding(
+            data, Coding(("REF",), {"REF": 0.8}, "complex", "with", True, None, (SentenceCoding(0, 5, part),)), "none"
+        )
+        assert data == {
+            "codes": ["REF"],
+            "depth": "complex",
+            "permission": "with",
+            "review": True,
+            "sentences": [{"start": 0, "end": 5, "codes": ["REF"], "depth": "complex", "review": True}],
+        }
+
+
+class TestCounts:
+    def test_what_is_read_is_written_or_rejected(self, tiny: Path) -> None:
+        counts = Counts()
+        counts.add_record()
+        counts.add_reject(REJECT)
+        counts.add_reject(REJECT)
+        job = Tagger.load(tiny).job("hm? " * 100, [])
+        counts.add_coding(job, CODING)
+        counts.add_coding(job, Coding((), {}, review=True, uncoded="empty"))
+        counts.check()
+        assert counts == Counts(
+            read=3,
+            written=1,
+            rejected=2,
+            rejects={"invalid_json": 2},
+            messages=2,
+            review=1,
+            empty=1,
+            truncated=2,
+            codes={"SU": 1, "OQ": 1},
+        )
+
+    def test_a_difference_has_its_own_exit_code(self) -> None:
+        with pytest.raises(CountMismatch, match="3 records were read, but 1 written and 1 rejected") as raised:
+            Counts(read=3, written=1, rejected=1).check()
+        assert raised.value.exit_code == 4
+
+
+class TestMaxErrors:
+    @pytest.mark.parametrize(
+        ("text", "rejected", "read", "exceeded"),
+        [
+            ("0", 0, 0, False),
+            ("0", 1, 1000, True),
+            ("25", 25, 30, False),
+            ("25", 26, 30_000, True),
+            ("1%", 1, 100, False),
+            ("1%", 1, 99, True),
+            ("1%", 1, 1, True),
+            ("0.5%", 5, 1000, False),
+            ("0.5%", 6, 1000, True),
+            ("100%", 7, 7, False),
+        ],
+    )
+    def test_exceeded(self, text: str, rejected: int, read: int, exceeded: bool) -> None:
+        limit = MaxErrors.parse(text)
+        assert limit.exceeded(rejected, read) == exceeded
+        assert str(limit) == text
+
+    @pytest.mark.parametrize("text", ["", "%", "many", "-1", "-1%", "1.5", "nan%", "inf%", "1%%"])
+    def test_anything_else_is_refused(self, text: str) -> None:
+        with pytest.raises(UsageProblem, match="--max-errors"):
+            MaxErrors.parse(text)
+
+
+class TestPaths:
+    def test_the_files_beside_an_output(self) -> None:
+        paths = RunPaths("chats.jsonl", Path("out/a.tagged.jsonl"))
+        assert [path.name for path in paths.written] == [
+            "a.tagged.jsonl",
+            "a.tagged.jsonl.part",
+            "a.tagged.rejects.jsonl",
+            "a.tagged.rejects.jsonl.part",
+            "a.tagged.meta.json",
+            "a.tagged.jsonl.journal",
+            "a.tagged.jsonl.lock",
+        ]
+        assert {path.parent for path in paths.written} == {Path("out")}
+
+    def test_two_formats_of_one_file_share_nothing(self) -> None:
+        outputs = ("a.tagged.jsonl", "a.tagged.jsonl.gz", "a.tagged.csv")
+        written = [path for name in outputs for path in RunPaths("a", Path(name)).written]
+        assert len(set(written)) == len(written)
+
+    @pytest.mark.parametrize(
+        ("source", "output"),
+        [
+            ("d/a.jsonl", "d/a.tagged.jsonl"),
+            ("a.JSONL", "a.tagged.jsonl"),
+            ("a.b.jsonl.gz", "a.b.tagged.jsonl.gz"),
+            ("a.jsonl.zst", "a.tagged.jsonl.zst"),
+            ("a.csv", "a.tagged.csv"),
+            ("a.tsv.gz", "a.tagged.tsv.gz"),
+            ("a.parquet", "a.tagged.jsonl"),
+            ("a.txt", "a.tagged.jsonl"),
+            ("a", "a.tagged.jsonl"),
+            ("-", "stdin.tagged.jsonl"),
+        ],
+    )
+    def test_the_default_output(self, source: str, output: str) -> None:
+        assert output_for(source, None, several=False) == Path(output)
+
+    def test_a_folder_is_coded_into_a_file_beside_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "corpus.v2").mkdir()
+        assert output_for(str(tmp_path / "corpus.v2"), None, False) == tmp_path / "corpus.v2.tagged.jsonl"
+        monkeypatch.chdir(tmp_path / "corpus.v2")
+        assert output_for(".", None, False).name == "corpus.v2.tagged.jsonl"
+
+    def test_the_chosen_output_is_a_file_or_a_folder(self, tmp_path: Path) -> None:
+        assert output_for("a.csv", "b.jsonl", False) == Path("b.jsonl")
+        assert output_for("a.csv", "new/", False) == Path("new/a.tagged.csv")
+        assert output_for("a.csv", "new", True) == Path("new/a.tagged.csv")
+        assert output_for("a.csv", str(tmp_path), False) == tmp_path / "a.tagged.csv"
+
+    def test_several_inputs_need_a_folder(self, tmp_path: Path) -> None:
+        (tmp_path / "b.jsonl").touch()
+        with pytest.raises(UsageProblem, match="is a file, but there are several inputs"):
+            output_for("a.csv", str(tmp_path / "b.jsonl"), True)
+
+    def test_the_input_is_never_the_output(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "a.jsonl").touch()
+        (tmp_path / "link.jsonl").symlink_to("a.jsonl")
+        for source, chosen in (("a.jsonl", "./a.jsonl"), ("link.jsonl", "a.jsonl"), ("a.jsonl", "link.jsonl")):
+            with pytest.raises(UsageProblem, match="the input itself"):
+                output_for(source, chosen, False)
+
+    def test_a_link_is_not_written_through(self, tmp_path: Path) -> None:
+        (tmp_path / "link.jsonl").symlink_to("elsewhere.jsonl")
+        with pytest.raises(UsageProblem, match="is a link"):
+            output_for("a.jsonl", str(tmp_path / "link.jsonl"), False)
+
+    def test_patterns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        for name in ("b.jsonl", "a.jsonl", "x[1].jsonl", "deep/c.jsonl"):
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).touch()
+        assert expand(["*.jsonl", "a.jsonl"]) == ["a.jsonl", "b.jsonl", "x[1].jsonl"]
+        assert expand(["x[1].jsonl", "-"]) == ["x[1].jsonl", "-"]
+        assert expand(["**/c.jsonl"]) == ["deep/c.jsonl"]
+        for missing in ("no.jsonl", "no*.jsonl"):
+            with pytest.raises(UsageProblem, match="there is no such file"):
+                expand([missing])
+
+    def test_what_an_earlier_run_wrote_is_no_input(self, tmp_path: Path) -> None:
+        names = ["a.csv", "b.jsonl", *(path.name for path in RunPaths("", Path("b.tagged.jsonl")).written)]
+        runs = plan([str(tmp_path / name) for name in names], None)
+        assert [Path(run.source).name for run in runs] == ["a.csv", "b.jsonl"]
+        assert [run.output.name for run in runs] == ["a.tagged.csv", "b.tagged.jsonl"]
+
+    def test_a_tagged_file_alone_is_an_input(self) -> None:
+        assert plan(["b.tagged.jsonl"], None) == [RunPaths("b.tagged.jsonl", Path("b.tagged.tagged.jsonl"))]
+
+    def test_two_inputs_with_one_output_are_refused(self) -> None:
+        with pytest.raises(UsageProblem, match=r"x/a.jsonl and y/a.jsonl would both be written to out/a.tagged.jsonl"):
+            plan(["x/a.jsonl", "y/a.jsonl"], "out")
+        with pytest.raises(UsageProblem, match="would both be written"):
+            plan(["a.jsonl", "a.parquet"], None)
+
+
+class TestLock:
+    def test_a_second_run_is_refused_and_the_lock_goes_with_the_run(self, tmp_path: Path) -> None:
+        pytest.importorskip("fcntl")
+        paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
+        with exclusive(paths):
+            with pytest.raises(UsageProblem, match="Another run is writing"), exclusive(paths):
+                pass
+            with exclusive(RunPaths("a.jsonl", tmp_path / "other.jsonl")):
+                pass
+            assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl.lock"]
+        assert not list(tmp_path.iterdir())
+        with exclusive(paths):
+            pass
+
+    def test_the_lock_file_of_a_killed_run_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
+        paths.lock.touch()
+        with exclusive(paths):
+            pass
+        assert not paths.lock.exists()
+
+    def test_a_lock_that_was_removed_meanwhile_is_taken_anew(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fcntl = pytest.importorskip("fcntl")
+        paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
+        taken = []
+
+        def flock(file: object, operation: int) -> None:
+            taken.append(file)
+            if len(taken) == 1:
+                paths.lock.unlink()
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+        with exclusive(paths):
+            assert paths.lock.exists()
+        assert len(taken) == 2
+
+
+FINGERPRINT = Fingerprint({"name": "a"}, {"model.onnx": "1"}, {"context": "3", "scores": "all"})
+
+
+class TestJournal:
+    def test_differences_are_named(self) -> None:
+        other = Fingerprint({"name": "b"}, {"model.onnx": "2"}, {"context": "4", "unit": "message"})
+        assert FINGERPRINT.differences(FINGERPRINT) == []
+        assert FINGERPRINT.differences(other) == [
+            "the input file",
+            "the model",
+            "the option context",
+            "the option scores",
+            "the option unit",
+        ]
+
+    def test_no_journal(self, tmp_path: Path) -> None:
+        assert read_journal(tmp_path / "journal") is None
+
+    @pytest.mark.parametrize("content", [b"", b"{}", b'{"fingerprint', b"\xff\xfe", b'"\xff"'])
+    def test_a_damaged_journal(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "journal").write_bytes(content)
+        with pytest.raises(UsageProblem, match=r"damaged.*--no-resume"):
+            read_journal(tmp_path / "journal")
+        assert read_meta(tmp_path / "journal") is None
+
+    def test_the_fingerprint_sees_name_size_time_and_both_ends(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.jsonl"
+        path.write_bytes(b"x" * 3_000_000)
+        os.utime(path, ns=(1, 1))
+        first = fingerprint_of(str(path))
+        assert first == fingerprint_of(str(path))
+        for offset, differs in ((0, True), (2_999_999, True), (1_500_000, False)):
+            changed = bytearray(b"x" * 3_000_000)
+            changed[offset] = 0
+            path.write_bytes(changed)
+            os.utime(path, ns=(1, 1))
+            assert (fingerprint_of(str(path)) != first) == differs
+        path.write_bytes(b"x" * 3_000_000)
+        os.utime(path, ns=(1, 2))
+        assert fingerprint_of(str(path)) != first
+
+    def test_stdin_a_convokit_folder_and_neither(self, tmp_path: Path) -> None:
+        assert fingerprint_of("-") == {"name": "stdin"}
+        with pytest.raises(MiCoderError, match=r"no utterances\.jsonl"):
+            fingerprint_of(str(tmp_path))
+        (tmp_path / "utterances.jsonl").write_bytes(b"{}\n")
+        assert fingerprint_of(str(tmp_path))["bytes"] == 3
+        if hasattr(os, "mkfifo"):
+            os.mkfifo(tmp_path / "pipe")
+            with pytest.raises(UsageProblem, match="mi-code tag - <"):
+                fingerprint_of(str(tmp_path / "pipe"))
+
+    def test_a_file_name_that_is_not_utf8_can_be_written(self, tmp_path: Path) -> None:
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl"))
+        try:
+            path.touch()
+        except OSError:
+            pytest.skip("this system refuses such names")
+        assert msgspec.json.encode(fingerprint_of(str(path)))
+        assert Reject(str(path), 1, 0, None, "invalid_json", "not JSON", 1).to_json()
+
+
+class TestParts:
+    @pytest.fixture
+    def paths(self, tmp_path: Path) -> RunPaths:
+        return RunPaths("in.jsonl", tmp_path / "out.jsonl")
+
+    def test_what_was_written_after_the_checkpoint_is_cut_off(self, paths: RunPaths) -> None:
+        parts = Parts(paths, Journal(FINGERPRINT))
+        parts.write([message_record("one"), REJECT])
+        parts.checkpoint(Journal(FINGERPRINT, items=2))
+        good = paths.part.read_bytes(), paths.rejects_part.read_bytes()
+        parts.write([message_record("two"), REJECT, message_record("three")])
+        parts.close()
+        assert len(paths.part.read_bytes()) > len(good[0])
+
+        journal = read_journal(paths.journal)
+        assert (journal.items, journal.output_bytes, journal.reject_bytes) == (2, len(good[0]), len(good[1]))
+        Parts(paths, journal).close()
+        assert (paths.part.read_bytes(), paths.rejects_part.read_bytes()) == good
+
+    def test_writing_goes_on_at_the_checkpoint(self, paths: RunPaths) -> None:
+        paths.part.write_bytes(b"one\njunk")
+        paths.rejects_part.write_bytes(b"")
+        parts = Parts(paths, Journal(FINGERPRINT, output_bytes=4))
+        parts.write([message_record("two")])
+        parts.close()
+        assert paths.part.read_bytes() == b'one\n{"conversation_id":"c1","role":"counselor","text":"two"}\n'
+
+    @pytest.mark.parametrize("lost", ["output_bytes", "reject_bytes"])
+    def test_a_part_that_is_too_short_is_refused(self, paths: RunPaths, lost: str) -> None:
+        with pytest.raises(UsageProblem, match=r"shorter than its journal says.*--no-resume"):
+            Parts(paths, Journal(FINGERPRINT, **{lost: 1}))
+
+
+class TestContextTail:
+    def test_it_holds_the_last_messages_of_the_current_conversation(self) -> None:
+        tail = ContextTail(2)
+        texts = [
+            [message.text for message in tail.before(message_record(text, conversation=conversation))]
+            for text, conversation in [("a", "1"), ("b", "1"), ("c", "1"), ("d", "1"), ("e", "2"), ("f", "2")]
+        ]
+        assert texts == [[], ["a"], ["a", "b"], ["b", "c"], [], ["e"]]
+
+    def test_it_may_hold_none(self) -> None:
+        tail = ContextTail(0)
+        tail.before(message_record("a"))
+        assert tail.before(message_record("b")) == ()
+
+
+class TestCoder:
+    def test_batches_stay_small_where_only_clients_talk(self, tiny: Path) -> None:
+        coder = Coder(Tagger.load(tiny), "none", 2, Counts())
+        batches = list(coder.batches(message_record("a", "client") for _ in range(200)))
+        assert [len(batch) for batch in batches] == [64, 64, 64, 8]
+
+    def test_a_rejected_record_keeps_its_place(self, tiny: Path) -> None:
+        counts = Counts()
+        items = [message_record("a"), REJECT, message_record("b"), REJECT]
+        [*done] = Coder(Tagger.load(tiny), "none", 64, counts).batches(items)
+        assert [item for batch in done for item in batch] == items
+        assert (counts.read, counts.written, counts.rejected) == (4, 2, 2)
+
+    def test_skipping_leaves_the_context_as_coding_does(self, tiny: Path) -> None:
+        texts = ["zzz", "qqq", "jazz?", "box", "why?"]
+        whole, resumed = [message_record(text) for text in texts], [message_record(text) for text in texts]
+        tagger = Tagger.load(tiny)
+        list(Coder(tagger, "all", 64, Counts()).batches(whole))
+        coder = Coder(tagger, "all", 64, Counts())
+        for record in resumed[:3]:
+            coder.skip(record)
+        coder.skip(REJECT)
+        list(coder.batches(resumed[3:]))
+        assert [record.data for record in resumed[3:]] == [record.data for record in whole[3:]]
+
+
+class TestInterrupt:
+    def test_the_first_signal_is_remembered_and_the_second_leaves(self) -> None:
+        before = signal.getsignal(signal.SIGTERM)
+        with catching_signals() as stop:
+            assert stop.signal is None
+            signal.raise_signal(signal.SIGTERM)
+            assert stop.signal == signal.SIGTERM
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGTERM) is before
+
+    @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+    def test_exit_codes(self, number: int, code: int) -> None:
+        assert Interrupted("Stopped.", number).exit_code == code

@@ -1,0 +1,382 @@
+"""A whole run in one process: resuming, refusing, and kills between any two steps."""
+
+import gzip
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import mi_coder.batch.run as run
+from mi_coder.batch.counts import Counts
+from mi_coder.batch.interrupt import Interrupted, Stop
+from mi_coder.batch.options import MaxErrors, TagOptions
+from mi_coder.batch.paths import RunPaths
+from mi_coder.batch.run import Outcome, StoppedAtReject, tag_file
+from mi_coder.errors import CountMismatch, MiCoderError, TooManyRejects, UsageProblem
+from mi_coder.formats import ReadOptions
+from mi_coder.tagger.tagger import Tagger
+from tests.chats import bad_line, nested_records, read_jsonl, write_flat, write_jsonl
+
+OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True))
+Files = dict[str, bytes]
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny: Path) -> Tagger:
+    return Tagger.load(tiny)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_flat(tmp_path / "chats.jsonl", 120, bad_every=13)
+
+
+@pytest.fixture(autouse=True)
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every batch."""
+    monkeypatch.setattr(run, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
+
+
+def tag(
+    source: Path,
+    output: Path,
+    tagger: Tagger,
+    options: TagOptions = OPTIONS,
+    on_batch: Callable[[], None] | None = None,
+) -> Outcome:
+    def progress(reached: int, counts: Counts) -> None:
+        if on_batch:
+            on_batch()
+
+    return tag_file(RunPaths(str(source), output), tagger, options, progress, Stop())
+
+
+def files(folder: Path) -> Files:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class Crash(Exception):
+    """Ends a run in the middle."""
+
+
+def crash_at_batch(number: int) -> Callable[[], None]:
+    seen = iter(range(1, 1000))
+
+    def on_batch() -> None:
+        if next(seen) == number:
+            raise Crash
+
+    return on_batch
+
+
+def test_a_run_writes_output_rejects_and_sidecar(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    outcome = tag(source, tmp_path / "out" / "a.jsonl", tagger)
+    assert sorted(files(tmp_path / "out")) == ["a.jsonl", "a.meta.json", "a.rejects.jsonl"]
+    tagged, rejects = read_jsonl(tmp_path / "out" / "a.jsonl"), read_jsonl(tmp_path / "out" / "a.rejects.jsonl")
+    meta = json.loads((tmp_path / "out" / "a.meta.json").read_bytes())
+    assert (outcome.counts.read, outcome.counts.written, outcome.counts.rejected) == (120, len(tagged), len(rejects))
+    assert [reject["line"] for reject in rejects] == list(range(13, 120, 13))
+    assert set(rejects[0]) == {"source", "line", "byte", "id", "code", "reason"}
+    coded = [record for record in tagged if record["role"] == "counselor"]
+    assert all("codes" not in record for record in tagged if record["role"] == "client")
+    assert all(record["codes"] for record in coded)
+    assert meta["counts"]["messages"] == len(coded)
+    assert meta["counts"]["codes"]["OT"] == sum("OT" in record["codes"] for record in coded)
+    assert meta["codebook"] == tagger.config.codebook
+    assert meta["fingerprint"]["model"] == tagger.config.files
+    assert meta["fingerprint"]["options"]["scores"] == "chosen"
+
+
+def test_nothing_is_rejected_and_an_old_list_of_rejects_goes(tmp_path: Path, tagger: Tagger) -> None:
+    clean = write_flat(tmp_path / "chats.jsonl", 20)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "a.rejects.jsonl").write_bytes(b"old\n")
+    tag(clean, tmp_path / "out" / "a.jsonl", tagger)
+    assert sorted(files(tmp_path / "out")) == ["a.jsonl", "a.meta.json"]
+
+
+def test_batch_size_changes_nothing(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    for size in (1, 8, 64):
+        tag(source, tmp_path / str(size) / "a.jsonl", tagger, replace(OPTIONS, batch_size=size))
+    assert files(tmp_path / "1") == files(tmp_path / "8") == files(tmp_path / "64")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv"])
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_a_run_goes_on_where_it_stopped(source: Path, tmp_path: Path, tagger: Tagger, name: str, batch: int) -> None:
+    tag(source, tmp_path / "whole" / name, tagger)
+    output = tmp_path / "broken" / name
+    coded = []
+    with pytest.raises(Crash):
+        tag(source, output, tagger, on_batch=crash_at_batch(batch))
+    assert not output.exists()
+    outcome = tag(source, output, tagger, on_batch=lambda: coded.append(1))
+    assert files(tmp_path / "broken") == files(tmp_path / "whole")
+    assert outcome.resumed == (batch > 1)
+    assert len(coded) < 10 or batch == 1
+
+
+class Killed(BaseException):
+    """The end of a process; no `except` of the run may see it as its own."""
+
+
+class KillSwitch:
+    """Lets the first `steps` changes to names of files happen and none after them, as if the process had ended."""
+
+    def __init__(self, steps: int, patch: pytest.MonkeyPatch) -> None:
+        self.left = steps
+        for name in ("replace", "unlink"):
+            patch.setattr(Path, name, self._stepping(getattr(Path, name)))
+
+    def _stepping(self, real: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **options: Any) -> Any:
+            if self.left == 0:
+                raise Killed
+            self.left -= 1
+            return real(*args, **options)
+
+        return step
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.csv"])
+@pytest.mark.parametrize("bad_every", [0, 5])
+def test_a_kill_between_any_two_steps_does_no_harm(
+    tmp_path: Path, tagger: Tagger, name: str, bad_every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_flat(tmp_path / "chats.jsonl", 24, bad_every)
+    tag(source, tmp_path / "whole" / name, tagger)
+    whole = files(tmp_path / "whole")
+    for steps in range(1000):
+        folder = tmp_path / str(steps)
+        with monkeypatch.context() as patch:
+            KillSwitch(steps, patch)
+            try:
+                tag(source, folder / name, tagger)
+                break
+            except Killed:
+                pass
+        tag(source, folder / name, tagger)
+        assert files(folder) == whole, f"killed after step {steps}"
+    assert steps > 7
+
+
+def test_a_kill_while_writing_over_an_old_output_leaves_one_or_the_other(
+    tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_flat(tmp_path / "chats.jsonl", 24, bad_every=5)
+    output = tmp_path / "out" / "a.jsonl"
+    tag(source, output, tagger)
+    old = output.read_bytes()
+    forced = replace(OPTIONS, force=True, scores="all")
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger, forced)
+    new = (tmp_path / "whole" / "a.jsonl").read_bytes()
+    assert new != old
+    seen = set()
+    for steps in range(1000):
+        with monkeypatch.context() as patch:
+            KillSwitch(steps, patch)
+            try:
+                tag(source, output, tagger, forced)
+                break
+            except Killed:
+                seen.add(output.read_bytes())
+    assert seen == {old, new}
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_finished_output_is_left_alone(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    first = tag(source, tmp_path / "out" / "a.jsonl", tagger)
+    before = files(tmp_path / "out")
+    second = tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(OPTIONS, batch_size=3))
+    assert second == Outcome(first.counts, already_done=True)
+    assert files(tmp_path / "out") == before
+
+
+def test_a_finished_output_with_too_many_rejects_says_so_again(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    strict = replace(OPTIONS, max_errors=MaxErrors(0, percent=False))
+    for _ in range(2):
+        with pytest.raises(TooManyRejects, match=r"9 of 120 records.*a\.rejects\.jsonl"):
+            tag(source, tmp_path / "a.jsonl", tagger, strict)
+    assert tag(source, tmp_path / "a.jsonl", tagger).already_done
+
+
+def changed_input(source: Path) -> TagOptions:
+    source.write_bytes(source.read_bytes() + b"\n")
+    return OPTIONS
+
+
+REFUSALS = [
+    (changed_input, "the input file"),
+    (lambda source: replace(OPTIONS, scores="all"), "the option scores"),
+    (lambda source: replace(OPTIONS, read=ReadOptions(duplicates="keep")), "the option duplicates"),
+]
+
+
+@pytest.mark.parametrize(("change", "named"), REFUSALS)
+def test_a_finished_output_of_another_kind_is_refused_by_name(
+    source: Path, tmp_path: Path, tagger: Tagger, change: Callable[[Path], TagOptions], named: str
+) -> None:
+    tag(source, tmp_path / "out" / "a.jsonl", tagger)
+    before = files(tmp_path / "out")
+    options = change(source)
+    with pytest.raises(UsageProblem, match=rf"with a difference in: {named}\. Write over it with --force"):
+        tag(source, tmp_path / "out" / "a.jsonl", tagger, options)
+    assert files(tmp_path / "out") == before
+    tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(options, force=True))
+    assert sorted(files(tmp_path / "out")) == sorted(before)
+
+
+@pytest.mark.parametrize(("change", "named"), REFUSALS)
+def test_an_unfinished_run_of_another_kind_is_refused_by_name(
+    source: Path, tmp_path: Path, tagger: Tagger, change: Callable[[Path], TagOptions], named: str
+) -> None:
+    output = tmp_path / "out" / "a.jsonl"
+    with pytest.raises(Crash):
+        tag(source, output, tagger, on_batch=crash_at_batch(3))
+    before = files(tmp_path / "out")
+    options = change(source)
+    with pytest.raises(UsageProblem, match=rf"differs from this one in: {named}\. .*--no-resume"):
+        tag(source, output, tagger, options)
+    assert files(tmp_path / "out") == before
+    assert not tag(source, output, tagger, replace(options, resume=False)).resumed
+
+
+def test_another_context_threshold_or_model_is_refused_by_name(
+    tiny: Path, source: Path, tmp_path: Path, tagger: Tagger
+) -> None:
+    tag(source, tmp_path / "a.jsonl", tagger)
+    for other, named in (
+        (Tagger.load(tiny, context=1), "the option context"),
+        (Tagger.load(tiny, threshold=0.7), "the option thresholds"),
+    ):
+        with pytest.raises(UsageProblem, match=f"difference in: {named}"):
+            tag(source, tmp_path / "a.jsonl", other)
+    assert tag(source, tmp_path / "a.jsonl", Tagger.load(tiny, threads=2)).already_done
+
+
+def test_a_file_that_no_run_wrote_is_not_overwritten(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    output = tmp_path / "mine.jsonl"
+    output.write_text("mine")
+    for options in (OPTIONS, replace(OPTIONS, resume=False)):
+        with pytest.raises(UsageProblem, match="--force"):
+            tag(source, output, tagger, options)
+        assert output.read_text() == "mine"
+
+
+def test_a_refusal_without_resume_keeps_the_unfinished_run(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    output = tmp_path / "out" / "a.jsonl"
+    tag(source, output, tagger)
+    with pytest.raises(Crash):
+        tag(source, output, tagger, replace(OPTIONS, force=True), on_batch=crash_at_batch(3))
+    before = files(tmp_path / "out")
+    with pytest.raises(UsageProblem, match="exists"):
+        tag(source, output, tagger, replace(OPTIONS, resume=False))
+    assert files(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_two_runs_of_one_output_do_not_meet(source: Path, tmp_path: Path, tagger: Tagger, force: bool) -> None:
+    pytest.importorskip("fcntl")
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger)
+    refused = []
+
+    def second_run() -> None:
+        with pytest.raises(UsageProblem, match="Another run is writing"):
+            tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(OPTIONS, force=force))
+        refused.append(True)
+
+    tag(source, tmp_path / "out" / "a.jsonl", tagger, on_batch=second_run)
+    assert refused
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_a_signal_stops_after_the_batch(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger)
+    stop = Stop()
+    paths = RunPaths(str(source), tmp_path / "out" / "a.jsonl")
+    with pytest.raises(Interrupted, match=r"Stopped after \d+ records. Run the same command again to resume") as raised:
+        tag_file(paths, tagger, OPTIONS, lambda reached, counts: stop(15, None), stop)
+    assert raised.value.exit_code == 143
+    assert not paths.output.exists()
+    assert tag(source, paths.output, tagger).resumed
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_on_error_fail_stops_before_the_bad_record_and_can_go_on(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger)
+    output = tmp_path / "out" / "a.jsonl"
+    with pytest.raises(StoppedAtReject, match=r"chats\.jsonl:13: .*--on-error skip") as raised:
+        tag(source, output, tagger, replace(OPTIONS, on_error="fail"))
+    assert raised.value.exit_code == 3
+    assert not output.exists()
+    tag(source, output, tagger)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_an_input_that_cannot_be_read_leaves_nothing_behind(tmp_path: Path, tagger: Tagger) -> None:
+    (tmp_path / "notes.xyz").write_text("what is this?")
+    (tmp_path / "out").mkdir()
+    with pytest.raises(MiCoderError, match="--format"):
+        tag(tmp_path / "notes.xyz", tmp_path / "out" / "a.jsonl", tagger)
+    assert files(tmp_path / "out") == {}
+
+
+def test_a_full_disk_is_an_error_to_go_on_from(
+    source: Path, tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger)
+    calls = iter(range(1000))
+
+    def fsync(descriptor: int) -> None:
+        if next(calls) > 6:
+            raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", fsync)
+        with pytest.raises(MiCoderError, match="No space left on device"):
+            tag(source, tmp_path / "out" / "a.jsonl", tagger)
+    tag(source, tmp_path / "out" / "a.jsonl", tagger)
+    assert files(tmp_path / "out") == files(tmp_path / "whole")
+
+
+def test_counts_that_do_not_add_up_end_the_run(
+    source: Path, tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Counts, "add_record", lambda self: setattr(self, "read", self.read + 1))
+    with pytest.raises(CountMismatch):
+        tag(source, tmp_path / "a.jsonl", tagger)
+    assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_flat_messages_are_coded_as_in_whole_conversations(tmp_path: Path, tagger: Tagger) -> None:
+    nested = write_jsonl(tmp_path / "nested.jsonl", nested_records(20))
+    flat = write_flat(tmp_path / "flat.jsonl", 160)
+    tag(nested, tmp_path / "n.jsonl", tagger, replace(OPTIONS, scores="all"))
+    tag(flat, tmp_path / "f.jsonl", tagger, replace(OPTIONS, scores="all"))
+    together = [message for record in read_jsonl(tmp_path / "n.jsonl") for message in record["messages"]]
+    apart = read_jsonl(tmp_path / "f.jsonl")
+    assert [{**message, "conversation_id": None} for message in together] == [
+        {**message, "conversation_id": None} for message in apart
+    ]
+
+
+def test_an_output_format_that_is_not_jsonl_gets_every_field(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    tag(source, tmp_path / "a.jsonl", tagger)
+    tag(source, tmp_path / "a.jsonl.gz", tagger)
+    assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()) == (tmp_path / "a.jsonl").read_bytes()
+    tag(source, tmp_path / "a.csv", tagger)
+    header = (tmp_path / "a.csv").read_text().partition("\n")[0].split(",")
+    assert header[:5] == ["conversation_id", "id", "role", "text", "minute"]
+    assert {"codes", "scores", "review"} <= set(header)
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", bad_line(1) + b"\n"])
+def test_a_file_without_a_good_record(tmp_path: Path, tagger: Tagger, content: bytes) -> None:
+    (tmp_path / "in.jsonl").write_bytes(content)
+    outcome = tag(tmp_path / "in.jsonl", tmp_path / "out.jsonl", tagger)
+    assert (tmp_path / "out.jsonl").read_bytes() == b""
+    assert outcome.counts.read == outcome.counts.rejected
+    assert outcome.counts.blank == content.count(b"\n\n") * 2

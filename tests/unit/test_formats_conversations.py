@@ -1,0 +1,263 @@
+"""Whole conversations in and out: grouping, gold codes, codings, further fields, files that appear whole."""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Coding, Conversation, Gold, Message, SentenceCoding
+from mi_coder.errors import MiCoderError
+from mi_coder.formats import ReadOptions, Reject, open_writer, read_conversations, write_conversations
+
+IDS = frozenset(Codebook.load().ids)
+COMPLETE = Gold(frozenset({"REF", "SU"}), IDS - {"REF", "SU"}, (), "simple")
+PARTIAL = Gold(frozenset({"GI"}), frozenset({"IP"}), (frozenset({"OQ", "CQ"}),), None, "with", "abuse")
+SENTENCES = (
+    SentenceCoding(0, 3, Coding(("SU",), {"SU": 0.9})),
+    SentenceCoding(4, 9, Coding(("REF",), {}, "complex")),
+)
+CODING = Coding(("SU", "REF"), {"SU": 0.9, "REF": 0.5}, "complex", None, True, None, SENTENCES)
+CHATS = [
+    Conversation(
+        "c1",
+        [
+            Message("client", "=hi\n-x", "m1", extra={"n": 1}),
+            Message("counselor", "oh. I see.", "m2", COMPLETE, CODING),
+            Message("counselor", "", None, PARTIAL, Coding((), {}, uncoded="empty")),
+        ],
+    ),
+    Conversation("c2", [Message("counselor", "bye", "m1", Gold(frozenset(), IDS), Coding(("OUT",), {}))]),
+]
+
+
+def read(*lines: Any, **options: Any) -> list[Conversation]:
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    return list(read_conversations(io.BytesIO(content), ReadOptions(**options)))
+
+
+def flat(**changed: Any) -> dict[str, Any]:
+    return {"conversation_id": "c1", "role": "client", "text": "hello"} | changed
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.ndjson"])
+@pytest.mark.parametrize("layout", ["conversation", "message"])
+def test_what_is_written_reads_back(name: str, layout: Any, tmp_path: Path) -> None:
+    write_conversations(CHATS, tmp_path / name, layout)
+    assert list(read_conversations(tmp_path / name, ReadOptions(overwrite=True))) == CHATS
+
+
+def test_further_fields_of_a_conversation_stay_with_it(tmp_path: Path) -> None:
+    chats = [Conversation("c", [Message("client", "x"), Message("client", "y", extra={"mood": 2})], {"rating": 4})]
+    write_conversations(chats, tmp_path / "nested.jsonl")
+    assert list(read_conversations(tmp_path / "nested.jsonl")) == chats
+    write_conversations(chats, tmp_path / "flat.jsonl", "message")
+    (chat,) = read_conversations(tmp_path / "flat.jsonl")
+    assert [message.extra for message in chat.messages] == [{"rating": 4}, {"rating": 4, "mood": 2}]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.parquet"])
+def test_tables_hold_gold_and_codings(name: str, tmp_path: Path) -> None:
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    write_conversations(CHATS, tmp_path / name, "message")
+    back = list(read_conversations(tmp_path / name, ReadOptions(overwrite=True, unguard=True)))
+    for old, new in zip(CHATS, back, strict=True):
+        assert old.id == new.id
+        for before, after in zip(old.messages, new.messages, strict=True):
+            assert (before.role, before.text, before.id) == (after.role, after.text, after.id)
+            assert (before.gold, before.coding) == (after.gold, after.coding)
+            assert set(after.extra) == {"n"}
+
+
+def test_parquet_holds_conversations_too(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    write_conversations(CHATS, tmp_path / "a.parquet")
+    back = list(read_conversations(tmp_path / "a.parquet", ReadOptions(overwrite=True)))
+    assert [[message.gold for message in chat.messages] for chat in back] == [
+        [message.gold for message in chat.messages] for chat in CHATS
+    ]
+
+
+def test_gold_on_disk_is_short_and_in_the_order_of_the_codebook() -> None:
+    sink = io.BytesIO()
+    write_conversations(CHATS, sink)
+    messages = [message for line in sink.getvalue().splitlines() for message in json.loads(line)["messages"]]
+    assert [message.get("gold") for message in messages] == [
+        None,
+        {"codes": ["REF", "SU"], "depth": "simple"},
+        {"positive": ["GI"], "negative": ["IP"], "any_of": [["OQ", "CQ"]], "permission": "with", "reason": "abuse"},
+        {"codes": []},
+    ]
+
+
+def test_messages_are_grouped_as_they_follow_one_another() -> None:
+    one, other = flat(), flat(conversation_id="c2")
+    chats = read(one, one, other, one, non_contiguous="restart")
+    assert [(chat.id, len(chat.messages)) for chat in chats] == [("c1", 2), ("c2", 1), ("c1", 1)]
+
+
+def test_nested_conversations_of_one_id_are_not_joined() -> None:
+    line = {"conversation_id": "c1", "messages": [{"role": "client", "text": "x"}]}
+    assert len(read(line, line, duplicates="keep")) == 2
+
+
+def test_further_fields_are_kept_and_known_ones_are_not() -> None:
+    line = {"conversation_id": 1, "id": "m", "speaker": "user", "content": "x", "author": "kept", "codes": ["SU"]}
+    (chat,) = read(line, overwrite=True)
+    assert chat.messages[0].extra == {"author": "kept"}
+    assert chat.messages[0].coding == Coding(("SU",), {})
+    (chat,) = read({"id": "c", "conversation_id": "d", "messages": [], "rating": 1})
+    assert (chat.id, chat.extra) == ("d", {"id": "c", "rating": 1})
+
+
+def test_the_first_bad_record_raises_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps(flat()) + "\n" + json.dumps(flat(text=["canary"])) + "\n")
+    with pytest.raises(
+        MiCoderError, match=r"in\.jsonl:2: the field 'text' must be a string.*\[wrong_type\]"
+    ) as failure:
+        list(read_conversations(path))
+    assert "canary" not in str(failure.value)
+
+
+def test_bad_records_may_be_collected() -> None:
+    rejects: list[Reject] = []
+    content = b"".join(json.dumps(line).encode() + b"\n" for line in (flat(), flat(role="bot"), flat(gold=3), flat()))
+    (chat,) = read_conversations(io.BytesIO(content), on_reject=rejects.append)
+    assert len(chat.messages) == 2
+    assert [(reject.line, reject.code, reject.id) for reject in rejects] == [
+        (2, "unknown_role", "c1"),
+        (3, "wrong_type", "c1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gold", "field"),
+    [
+        (3, "'gold'"),
+        ([], "'gold'"),
+        ("{oops", "'gold'"),
+        ({"code": []}, "'gold'"),
+        ({"codes": [], "positive": []}, "'gold'"),
+        ({"codes": ["XX"]}, "'gold.codes'"),
+        ({"codes": "SU"}, "'gold.codes'"),
+        ({"codes": [1]}, "'gold.codes'"),
+        ({"positive": {"SU": 1}}, "'gold.positive'"),
+        ({"negative": ["su"]}, "'gold.negative'"),
+        ({"positive": ["SU"], "negative": ["SU"]}, "'gold'"),
+        ({"any_of": ["SU"]}, "'gold.any_of'"),
+        ({"codes": ["REF"], "depth": "deep"}, "'gold.depth'"),
+        ({"codes": ["PR"], "permission": True}, "'gold.permission'"),
+        ({"codes": ["IP"], "reason": ["abuse"]}, "'gold.reason'"),
+    ],
+)
+def test_bad_gold_names_its_field(gold: Any, field: str) -> None:
+    with pytest.raises(MiCoderError, match=r"stdin:1: .*\[wrong_type\]") as failure:
+        read(flat(gold=gold))
+    assert field in str(failure.value)
+    with pytest.raises(MiCoderError, match="message 2: the field") as failure:
+        read({"id": "n", "messages": [flat(), flat(gold=gold)]})
+
+
+def test_no_gold_is_not_empty_gold() -> None:
+    written: list[Any] = [None, "", {}, {"codes": []}]
+    golds = [read(flat(gold=gold))[0].messages[0].gold for gold in written]
+    assert golds == [None, None, Gold(), Gold(frozenset(), IDS)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"codes": "SU;XX"}, "'codes'"),
+        ({"codes": [["SU"]]}, "'codes'"),
+        ({"codes": {}}, "'codes'"),
+        ({"codes": [], "scores": [1]}, "'scores'"),
+        ({"codes": [], "scores": {"SU": "high"}}, "'scores'"),
+        ({"codes": [], "scores": {"XX": 1}}, "'scores'"),
+        ({"codes": [], "depth": 1}, "'depth'"),
+        ({"codes": [], "review": "maybe"}, "'review'"),
+        ({"codes": [], "review": []}, "'review'"),
+        ({"codes": [], "uncoded": 1}, "'uncoded'"),
+        ({"codes": [], "sentences": [1]}, "'sentences'"),
+        ({"codes": [], "sentences": [{"start": 0, "end": 1}]}, "'sentences'"),
+        ({"codes": [], "sentences": [{"start": "0", "end": 1, "codes": []}]}, "'sentences'"),
+    ],
+)
+def test_a_bad_coding_names_its_field(fields: dict[str, Any], field: str) -> None:
+    with pytest.raises(MiCoderError, match=r"\[wrong_type\]") as failure:
+        read(flat(**fields), overwrite=True)
+    assert field in str(failure.value)
+
+
+def test_fields_that_clash_are_refused_and_not_lost() -> None:
+    for chat in (
+        Conversation("c", [Message("client", "x", extra={"text": "y"})]),
+        Conversation("c", [], {"messages": 1}),
+    ):
+        with pytest.raises(MiCoderError, match="rename it"):
+            write_conversations([chat], io.BytesIO())
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_text("old")
+
+    def failing() -> Iterator[Conversation]:
+        yield CHATS[0]
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_conversations(failing(), path)
+    assert path.read_text() == "old"
+    write_conversations(CHATS, path)
+    assert len(path.read_text().splitlines()) == 2
+    assert os.listdir(tmp_path) == ["out.jsonl"]  # noqa: PTH208
+
+
+def test_links_and_missing_folders_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "link.jsonl").symlink_to(tmp_path / "real.jsonl")
+    with pytest.raises(MiCoderError, match="symbolic link"):
+        write_conversations(CHATS, tmp_path / "link.jsonl")
+    with pytest.raises(MiCoderError, match="No such file"):
+        write_conversations(CHATS, tmp_path / "none" / "a.jsonl")
+    with pytest.raises(MiCoderError, match=r"\.jsonl, \.csv"):
+        write_conversations(CHATS, tmp_path / "a.docx")
+
+
+def test_the_same_conversations_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "a.jsonl.gz", "a.jsonl.zst", "a.csv.gz"):
+        write_conversations(CHATS, tmp_path / name, "message")
+        first = (tmp_path / name).read_bytes()
+        os.utime(tmp_path / name, (1, 1))
+        write_conversations(CHATS, tmp_path / name, "message")
+        assert (tmp_path / name).read_bytes() == first
+
+
+def test_a_writer_flushes_and_leaves_streams_open() -> None:
+    sink = io.BytesIO()
+    writer = open_writer(sink, "jsonl", "gz")
+    writer.write({"a": 1})
+    writer.flush()
+    flushed = sink.getvalue()
+    writer.close()
+    assert not sink.closed
+    assert gzip.decompress(sink.getvalue()) == b'{"a":1}\n'
+    assert sink.getvalue().startswith(flushed)
+    assert len(flushed) > 10
+
+
+def test_a_writer_writes_files_and_stdout(tmp_path: Path, capfdbinary: Any) -> None:
+    with open_writer(tmp_path / "a.jsonl.gz", "jsonl") as writer:
+        writer.write({"a": "é"})
+    assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()) == '{"a":"é"}\n'.encode()
+    with pytest.raises(MiCoderError, match="No such file"):
+        open_writer(tmp_path / "none" / "a.jsonl", "jsonl")
+    with open_writer("-", "jsonl") as writer:
+        writer.write({"a": 1})
+    assert capfdbinary.readouterr().out == b'{"a":1}\n'

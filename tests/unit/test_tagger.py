@@ -1,0 +1,211 @@
+"""The tagger: model folders, options, and codings that do not depend on how they were computed."""
+
+import random
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from mi_coder.conversation import Conversation, Message
+from mi_coder.errors import MiCoderError, UnknownName, UsageProblem
+from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, BadModel, read_config, write_config
+from mi_coder.tagger.decoding import EMPTY
+from mi_coder.tagger.tagger import Tagger
+from tests.chats import line
+from tests.tiny_model import make_tiny_model
+
+
+@pytest.fixture(scope="module")
+def tagger(tiny: Path) -> Tagger:
+    return Tagger.load(tiny)
+
+
+@pytest.fixture
+def folder(tiny: Path, tmp_path: Path) -> Path:
+    """A model folder to spoil."""
+    return Path(shutil.copytree(tiny, tmp_path / "model"))
+
+
+def chats(number: int, seed: int = 3) -> list[Conversation]:
+    dice = random.Random(seed)
+    return [
+        Conversation(
+            f"c{at}",
+            [Message(dice.choice(["client", "counselor"]), line(dice)) for _ in range(dice.randint(0, 12))],
+        )
+        for at in range(number)
+    ]
+
+
+def test_only_counselor_messages_are_coded_and_the_input_is_left_alone(tagger: Tagger) -> None:
+    conversation = Conversation(
+        "c1", [Message("client", "hello"), Message("counselor", "what now?", id="m2"), Message("other", "bot")]
+    )
+    tagged = tagger.tag(conversation)
+    assert [message.coding is not None for message in tagged.messages] == [False, True, False]
+    assert [message.text for message in tagged.messages] == ["hello", "what now?", "bot"]
+    assert tagged.messages[1].id == "m2"
+    assert all(message.coding is None for message in conversation.messages)
+
+
+@pytest.mark.parametrize("text", ["", "  \n\t", "\u200b\ufeff", "\u2028\x85"])
+def test_a_message_without_text_is_empty(tagger: Tagger, text: str) -> None:
+    assert tagger.tag(Conversation("c", [Message("counselor", text)])).messages[0].coding == EMPTY
+
+
+def test_codings_do_not_depend_on_batches_threads_or_order(tiny: Path, tagger: Tagger) -> None:
+    conversations = chats(40)
+    expected = {chat.id: chat for chat in tagger.tag_many(conversations)}
+    assert len({code for chat in expected.values() for m in chat.counselor_messages for code in m.coding.codes}) > 8
+    shuffled = random.Random(1).sample(conversations, len(conversations))
+    threaded = Tagger.load(tiny, threads=2)
+    assert {chat.id: chat for chat in threaded.tag_many(shuffled)} == expected
+    jobs = [
+        tagger.job(message.text, chat.messages[:place])
+        for chat in conversations
+        for place, message in enumerate(chat.messages)
+        if message.is_counselor
+    ]
+    for size in (1, 8, 64):
+        codings = [coding for at in range(0, len(jobs), size) for coding in threaded.code(jobs[at : at + size])]
+        assert codings == [m.coding for chat in expected.values() for m in chat.counselor_messages]
+
+
+def test_the_context_counts_as_far_as_it_is_read(tiny: Path) -> None:
+    far, near = Message("client", "zzz zzz"), Message("client", "qqq qqq")
+
+    def scores(context: int, *before: Message) -> object:
+        tagged = Tagger.load(tiny, context=context).tag(Conversation("c", [*before, Message("counselor", "hm?")]))
+        return tagged.messages[-1].coding
+
+    assert scores(0, far, near) == scores(0)
+    assert scores(1, far, near) == scores(1, near) != scores(1, far)
+    assert scores(2, far, near) not in (scores(2, near), scores(2, near, far))
+
+
+def test_thresholds_for_all_codes_or_for_one(tiny: Path) -> None:
+    chat = Conversation("c", [Message("counselor", "what helps?")])
+    [before] = Tagger.load(tiny).tag(chat).messages
+    strict = Tagger.load(tiny, threshold=1.0).tag(chat).messages[0].coding
+    assert len(strict.codes) == 1
+    assert strict.review
+    dropped = before.coding.codes[0]
+    one = Tagger.load(tiny, threshold={dropped: 1.0}).tag(chat).messages[0].coding
+    assert dropped not in one.codes
+    assert one.codes
+    assert one.scores == before.coding.scores
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"unit": "sentance"}, UsageProblem, "sentence"),
+        ({"threads": 0}, UsageProblem, "at least 1"),
+        ({"context": -1}, UsageProblem, "0 or more"),
+        ({"threshold": 1.1}, UsageProblem, "between 0 and 1"),
+        ({"threshold": float("nan")}, UsageProblem, "between 0 and 1"),
+        ({"threshold": {"INTO": 0.5}}, UnknownName, "Did you mean"),
+    ],
+)
+def test_options_out_of_range_are_refused(tiny: Path, options: dict, error: type[MiCoderError], words: str) -> None:
+    with pytest.raises(error, match=words):
+        Tagger.load(tiny, **options)
+
+
+def test_untrained_codes_are_never_given(tmp_path: Path) -> None:
+    model = make_tiny_model(tmp_path / "model", untrained=("OT", "INT"))
+    tagged = list(Tagger.load(model).tag_many(chats(20)))
+    codings = [message.coding for chat in tagged for message in chat.counselor_messages]
+    assert not {"OT", "INT"} & {code for coding in codings for code in (*coding.codes, *coding.scores)}
+
+
+def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=r"not a model folder.*mi-code train"):
+        Tagger.load(tmp_path)
+
+
+def test_a_missing_file(folder: Path) -> None:
+    (folder / MODEL_FILE).unlink()
+    with pytest.raises(BadModel, match=r"'model\.onnx' of the model is missing"):
+        Tagger.load(folder)
+
+
+def test_an_altered_file(folder: Path) -> None:
+    (folder / MODEL_FILE).write_bytes((folder / MODEL_FILE).read_bytes() + b"\0")
+    with pytest.raises(BadModel, match="SHA-256 differs"):
+        Tagger.load(folder)
+
+
+def test_a_file_outside_the_folder_is_refused(folder: Path) -> None:
+    config = read_config(folder)
+    write_config(msgspec.structs.replace(config, files={"../model/model.onnx": config.files[MODEL_FILE]}), folder)
+    with pytest.raises(BadModel, match="missing"):
+        Tagger.load(folder)
+
+
+def test_another_codebook(folder: Path) -> None:
+    write_config(msgspec.structs.replace(read_config(folder), codebook="sha256:0000000000000000"), folder)
+    with pytest.raises(BadModel, match=r"codebook sha256:0000000000000000.*mi-code train"):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "truncated"),
+        (b"\xff", "."),
+        (b"{}", "missing required field"),
+        (b'{"colour": 1}', "unknown field `colour`"),
+    ],
+)
+def test_a_malformed_config(folder: Path, content: bytes, words: str) -> None:
+    (folder / CONFIG_FILE).write_bytes(content)
+    with pytest.raises(BadModel, match=words):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize("changes", [{"format": 2}, {"heads": []}])
+def test_a_config_of_another_format_or_with_missing_heads(folder: Path, changes: dict) -> None:
+    write_config(msgspec.structs.replace(read_config(folder), **changes), folder)
+    with pytest.raises(BadModel, match="mi-code train"):
+        Tagger.load(folder)
+
+
+@pytest.fixture(scope="module")
+def by_sentence(tiny: Path) -> Tagger:
+    pytest.importorskip("spacy")
+    return Tagger.load(tiny, unit="sentence")
+
+
+class TestSentences:
+    def test_every_sentence_has_its_span_and_the_message_the_union(self, by_sentence: Tagger) -> None:
+        text = "Thank you for the call.  What would help? \U0001f642 Try jogging!"
+        [message] = by_sentence.tag(Conversation("c", [Message("counselor", text)])).messages
+        parts = [text[part.start : part.end] for part in message.coding.sentences]
+        assert [part.strip() for part in parts] == [
+            "Thank you for the call.",
+            "What would help?",
+            "\U0001f642 Try jogging!",
+        ]
+        union = {code for part in message.coding.sentences for code in part.coding.codes}
+        assert set(message.coding.codes) == (union - {"OT"} or union)
+
+    def test_a_sentence_is_read_after_the_message_so_far(self, by_sentence: Tagger, tagger: Tagger) -> None:
+        client = Message("client", "jazz")
+        [_, message] = by_sentence.tag(Conversation("c", [client, Message("counselor", "Zzz zz. What?")])).messages
+        alone = tagger.tag(Conversation("c", [client, Message("counselor", "Zzz zz."), Message("counselor", "What?")]))
+        assert [part.coding for part in message.coding.sentences] == [m.coding for m in alone.messages[1:]]
+
+    def test_a_message_of_one_sentence_has_it_too(self, by_sentence: Tagger, tagger: Tagger) -> None:
+        chat = Conversation("c", [Message("counselor", "What now")])
+        [part] = by_sentence.tag(chat).messages[0].coding.sentences
+        assert (part.start, part.end) == (0, 8)
+        assert part.coding == tagger.tag(chat).messages[0].coding
+
+    def test_an_empty_message_has_no_sentences(self, by_sentence: Tagger) -> None:
+        assert by_sentence.tag(Conversation("c", [Message("counselor", " ")])).messages[0].coding == EMPTY
+
+    def test_a_message_beyond_the_limit_of_the_sentence_splitter(self, by_sentence: Tagger) -> None:
+        job = by_sentence.job("word " * 210_000, [])
+        assert job.truncated
