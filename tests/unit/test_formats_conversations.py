@@ -215,9 +215,10 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         write_conversations(failing(), path)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
     write_conversations(CHATS, path)
     assert len(path.read_text().splitlines()) == 2
-    assert os.listdir(tmp_path) == ["out.jsonl"]  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_links_and_missing_folders_are_refused(tmp_path: Path) -> None:
