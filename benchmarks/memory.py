@@ -4,7 +4,7 @@
 
 Writes flat files of invented messages, every thousandth line a bad one, and tags each in a process of its own. Prints
 the peak resident memory of each (`ru_maxrss`) and their ratio. Leaves with 1 where they are more than 5 % apart or one
-passes 600 MB. The bundled model takes an hour or more for the long file; a tiny one (see tests/tiny_model.py) tells
+passes 600 MB. The bundled model takes hours for the long file; a tiny one (see tests/tiny_model.py) tells
 about everything but the encoder.
 """
 

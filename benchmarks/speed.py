@@ -2,10 +2,11 @@
 
     python benchmarks/speed.py [--data ../shared/data] [--messages 600] [--threads 1]
 
-Both sides code the same counselor messages with the same context, from text to probabilities, with the weights of the same
-model; the pipeline runs them as 32-bit floats in batches of 32, in the order of the file. They take turns, and the figures are
-messages per CPU-second (user + system time of this process), the median of the rounds. The pipeline knows no funnel: it reads
-the context in every layer. So the ratio has three parts, all printed: padding, the funnel, and the rest.
+Both sides code the same counselor messages with the same context, from text to probabilities, with the weights of the
+same model; the pipeline runs them as 32-bit floats in batches of 32, in the order of the file. They take turns, and the
+figures are messages per CPU-second (user + system time of this process), the median of the rounds. The pipeline knows
+no funnel: it reads the context in every layer. So the ratio has three parts, all printed: padding, the funnel, and the
+rest.
 
 Cold starts are CPU-seconds of a child process, the median of five.
 """
@@ -80,8 +81,9 @@ def _compare(conversations: list, arguments: argparse.Namespace) -> None:
     ratios = [fast / slow for fast, slow in zip(speeds["tagger"], speeds["pipeline"], strict=True)]
     lengths = [len(window.ids) for window in windows]
     padded = sum(max(lengths[at : at + BATCH]) * len(lengths[at : at + BATCH]) for at in range(0, len(lengths), BATCH))
-    print(f"{len(places)} ESConv counselor messages, {tagger.context} messages of context, {arguments.threads} thread(s)")
-    print(f"mean tokens {statistics.mean(lengths):.1f}; padding makes the pipeline read {padded / sum(lengths):.2f} times that")
+    print(f"{len(places)} ESConv counselor messages, {tagger.context} messages of context, {arguments.threads} threads")
+    mean, growth = statistics.mean(lengths), padded / sum(lengths)
+    print(f"mean tokens {mean:.1f}; padding makes the pipeline read {growth:.2f} times that")
     print(f"transformers.pipeline fp32, batch {BATCH}: {medians['pipeline']:7.1f} messages per CPU-second")
     print(f"mi_coder Tagger:                     {medians['tagger']:7.1f} messages per CPU-second")
     print(f"ratio: {statistics.median(ratios):.2f} (rounds: {', '.join(f'{ratio:.2f}' for ratio in ratios)})")
@@ -107,9 +109,11 @@ def _pipeline(tagger) -> object:
     from mi_coder.training.base import resolve_base
 
     base = resolve_base("minilm")
-    config = AutoConfig.from_pretrained(base, num_labels=len(tagger.config.codes), problem_type="multi_label_classification")
+    codes = len(tagger.config.codes)
+    config = AutoConfig.from_pretrained(base, num_labels=codes, problem_type="multi_label_classification")
     model = AutoModelForSequenceClassification.from_config(config).eval()
-    tensors = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(str(tagger.folder / "model.onnx")).graph.initializer}
+    graph = onnx.load(str(tagger.folder / "model.onnx")).graph
+    tensors = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
     state = model.state_dict()
     loaded = 0
     for name in state:
@@ -120,7 +124,11 @@ def _pipeline(tagger) -> object:
     if loaded < len(state) - 4:
         sys.exit(f"only {loaded} of {len(state)} weights were found in the bundled model")
     return pipeline(
-        "text-classification", model=model, tokenizer=AutoTokenizer.from_pretrained(base), top_k=None, function_to_apply="sigmoid"
+        "text-classification",
+        model=model,
+        tokenizer=AutoTokenizer.from_pretrained(base),
+        top_k=None,
+        function_to_apply="sigmoid",
     )
 
 
@@ -153,7 +161,8 @@ def _cold_starts() -> None:
             ("mi-code tag, one chat", ["tag", str(chat), "-o", str(Path(folder) / "out.jsonl"), "--force", "--quiet"]),
             ("mi-code --help", ["--help"]),
         ):
-            print(f"cold start of {label}: {statistics.median(_cpu([*command, *arguments]) for _ in range(5)):.2f} CPU-seconds")
+            seconds = statistics.median(_cpu([*command, *arguments]) for _ in range(5))
+            print(f"cold start of {label}: {seconds:.2f} CPU-seconds")
 
 
 def _cpu(command: list[str]) -> float:

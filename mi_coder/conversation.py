@@ -18,6 +18,7 @@ _CLIENT_NAMES = "client member seeker help-seeker patient caller user usr texter
 ROLE_ALIASES: Mapping[str, Role] = {
     **{name: COUNSELOR for name in _COUNSELOR_NAMES.split()},
     **{name: CLIENT for name in _CLIENT_NAMES.split()},
+    OTHER: OTHER,
 }
 
 
@@ -61,7 +62,7 @@ class Coding:
     """What the tagger says of one counselor message.
 
     Attributes:
-        codes: at most three code ids, most likely first; the union over sentences where the message was coded by sentence.
+        codes: at most three code ids, most likely first; the union over sentences where it was coded by sentence.
         scores: calibrated probability by code id, between 0 and 1.
         depth: simple or complex, only beside REF.
         permission: with or without, only beside PR or RC.

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real corpora, which is not part of the project: `$MI_CODER_DATA`, or `../shared/data` beside the checkout."""
+    """The folder of real corpora, not in the project: `$MI_CODER_DATA`, or `../shared/data` beside the checkout."""
     folder = Path(os.environ.get("MI_CODER_DATA", ROOT.parent / "shared" / "data"))
     if not folder.is_dir():
         pytest.skip(

@@ -1,4 +1,7 @@
-"""A model folder of a few kilobytes: real files, real ONNX, made-up weights. It reads message and context and is quick."""
+"""A model folder of a few kilobytes: real files, real ONNX, made-up weights.
+
+It reads message and context and is quick.
+"""
 
 import hashlib
 from pathlib import Path
@@ -15,7 +18,7 @@ _WORDS = 64
 
 
 def make_tiny_model(folder: Path, *, untrained: tuple[str, ...] = (), training_ids: tuple[str, ...] = ()) -> Path:
-    """Write a complete model folder: every code's logit is a fixed random function of the letters of message and context."""
+    """Write a complete model folder: a code's logit is a fixed random function of the letters it reads."""
     folder.mkdir(parents=True, exist_ok=True)
     book = Codebook.load()
     _tokenizer().save(str(folder / TOKENIZER_FILE))

@@ -15,12 +15,20 @@ from codebook_lint import findings
 from mi_coder.annotation.label_config import label_config
 from mi_coder.codebook import Codebook
 from mi_coder.codebook_export import to_json, to_markdown
+from mi_coder.formats.schema import render_schemas
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "schemas/codebook.yaml"
 
+
+def _schema(name: str) -> Callable[[Codebook], str]:
+    return lambda book: render_schemas(book.ids, book.attributes)[name]
+
+
 GENERATED: tuple[tuple[str, Callable[[Codebook], str]], ...] = (
     ("mi_coder/codebook.json", to_json),
+    ("schemas/transcript.schema.json", _schema("transcript.schema.json")),
+    ("schemas/coded.schema.json", _schema("coded.schema.json")),
     ("schemas/label_studio.xml", label_config),
     ("docs/codebook.md", to_markdown),
 )

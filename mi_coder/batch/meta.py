@@ -53,4 +53,5 @@ def _texts(tagger: Tagger, options: TagOptions) -> dict[str, str]:
     """Every choice that changes the output, as text."""
     choices: dict[str, Any] = {**tagger.choices, "scores": options.scores, **asdict(options.read)}
     choices["roles"] = sorted(options.read.roles.names.items())
+    del choices["max_decompressed"]
     return {name: str(value) for name, value in choices.items()}

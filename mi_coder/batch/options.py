@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mi_coder.batch.fields import Scores
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions
+from mi_coder.formats.coding import Scores
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,8 @@
 """The two growing files of a run, kept in step with its journal."""
 
 import os
+from contextlib import ExitStack
+from pathlib import Path
 from typing import BinaryIO
 
 import msgspec
@@ -28,14 +30,12 @@ class Parts:
 
     def __init__(self, paths: RunPaths, journal: Journal) -> None:
         self._paths = paths
-        self._output = _open_at(paths.part, journal.output_bytes)
-        try:
-            self._rejects = _open_at(paths.rejects_part, journal.reject_bytes)
-        except BaseException:
-            self._output.close()
-            raise
-        self._output.truncate(journal.output_bytes)
-        self._rejects.truncate(journal.reject_bytes)
+        with ExitStack() as stack:
+            self._output = stack.enter_context(_open_at(paths.part, journal.output_bytes))
+            self._rejects = stack.enter_context(_open_at(paths.rejects_part, journal.reject_bytes))
+            self._output.truncate()
+            self._rejects.truncate()
+            self._files = stack.pop_all()
 
     def write(self, items: list[Record | Reject]) -> None:
         for item in items:
@@ -54,19 +54,16 @@ class Parts:
             file.write(msgspec.json.encode(sized))
 
     def close(self) -> None:
-        try:
-            self._output.close()
-        finally:
-            self._rejects.close()
+        self._files.close()
 
 
-def _open_at(path: os.PathLike[str], size: int) -> BinaryIO:
+def _open_at(path: Path, size: int) -> BinaryIO:
     """Open for writing at `size` without cutting; the file may not be shorter."""
-    file = open(os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o644), "r+b")
-    if file.seek(0, os.SEEK_END) < size:
-        file.close()
+    path.touch(0o644)
+    if path.stat().st_size < size:
         raise UsageProblem(
             f"{path} is shorter than its journal says; the disk lost a part of it. Start over with --no-resume."
         )
+    file = path.open("r+b")
     file.seek(size)
     return file

@@ -55,7 +55,7 @@ class RunPaths:
         return self.output, self.part, self.rejects, self.rejects_part, self.meta, self.journal, self.lock
 
     def _beside(self, suffix: str) -> Path:
-        """`NAME.jsonl` gives its stem; other outputs their whole name, so that two formats of one chat file do not share a sidecar."""
+        """`NAME.jsonl` gives its stem; other outputs their whole name, so that no two formats share a sidecar."""
         return self.output.with_name(self.output.name.removesuffix(".jsonl") + suffix)
 
 
@@ -70,7 +70,8 @@ def expand(patterns: Sequence[str]) -> list[str]:
         if pattern == STDIO or Path(pattern).exists():
             found.append(pattern)
             continue
-        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []
+        # Path.glob refuses absolute patterns.
+        matches = sorted(glob.glob(pattern, recursive=True)) if glob.has_magic(pattern) else []  # noqa: PTH207
         if not matches:
             raise UsageProblem(
                 f"{pattern}: there is no such file. Check the name, or quote a pattern such as 'chats/*.jsonl'."
@@ -103,8 +104,8 @@ def plan(sources: Sequence[str], chosen: str | None) -> list[RunPaths]:
 def output_for(source: str, chosen: str | None, several: bool) -> Path:
     """The output of `source`: beside it as NAME.tagged.EXT, or where `chosen` (-o) says.
 
-    `chosen` is a folder where it exists as one, ends in a slash, or there are several inputs. JSON Lines, CSV and TSV keep their
-    format and compression; everything else becomes JSON Lines.
+    `chosen` is a folder where it exists as one, ends in a slash, or there are several inputs. JSON Lines, CSV and TSV
+    keep their format and compression; everything else becomes JSON Lines.
 
     Raises:
         UsageProblem: the choice does not fit, or would overwrite the input.

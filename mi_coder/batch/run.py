@@ -123,7 +123,6 @@ def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jo
             )
         return journal
     if not paths.output.exists():
-        clear(paths)
         return fresh
     done = read_meta(paths.meta)
     if done is None:
@@ -132,7 +131,8 @@ def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jo
         )
     if changed := fingerprint.differences(done.fingerprint):
         raise UsageProblem(
-            f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}. Write over it with --force, or choose another -o."
+            f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}. "
+            "Write over it with --force, or choose another -o."
         )
     return done
 
@@ -202,6 +202,8 @@ def _checked(reader: RecordReader, options: TagOptions) -> Iterator[Record | Rej
 def _refuse_too_many(counts: Counts, options: TagOptions, done: str) -> None:
     if options.max_errors.exceeded(counts.rejected, counts.read):
         raise TooManyRejects(
-            f"{counts.rejected} of {counts.read} records were rejected, more than --max-errors {options.max_errors} allows. {done} "
-            "Many bad records usually mean another format: see --format, --text-field, --role-field and --conversation-field."
+            f"{counts.rejected} of {counts.read} records were rejected, "
+            f"more than --max-errors {options.max_errors} allows. {done} "
+            "Many bad records usually mean another format: "
+            "see --format, --text-field, --role-field and --conversation-field."
         )

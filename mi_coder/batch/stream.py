@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from mi_coder.batch.counts import Counts
-from mi_coder.batch.fields import Scores, write_coding
 from mi_coder.conversation import Message
 from mi_coder.formats import Record, Reject
+from mi_coder.formats.coding import Scores, write_coding
 from mi_coder.tagger.tagger import Tagger
 
-# A batch is full at its number of counselor messages, or at this many records for each of them: clients may talk for long.
+# A batch is full at its number of counselor messages, or at this many records for each of them: clients may talk long.
 _RECORDS_PER_MESSAGE = 32
 
 
 @dataclass(slots=True)
 class _Place:
-    """A counselor message, the messages before it that the tagger reads, and the decoded object that takes its codes."""
+    """A counselor message, the messages before it that the tagger reads, and the object that takes its codes."""
 
     text: str
     before: Sequence[Message]

@@ -29,7 +29,7 @@ _COLUMN = 34
     help="Where the coded chats go; an earlier file is replaced.",
 )
 def command(output: Path) -> None:
-    """Code twelve invented chats, show two of them with their codes (? = a person should look), and count the codes of all."""
+    """Code twelve invented chats, show two of them (? = a person should look), and count the codes of all."""
     from mi_coder.batch.interrupt import Stop
     from mi_coder.batch.options import TagOptions
     from mi_coder.batch.paths import RunPaths

@@ -52,8 +52,7 @@ class _Verbs(click.Group):
         try:
             return super().resolve_command(context, args)
         except click.UsageError as error:
-            error.message += did_you_mean(args[0], VERBS)
-            raise
+            raise click.UsageError(error.message + did_you_mean(args[0], VERBS), error.ctx) from None
 
 
 def _show_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:

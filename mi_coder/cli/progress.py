@@ -1,6 +1,5 @@
 """What a run shows on standard error: a bar while it works (only on a terminal) and a summary at its end."""
 
-import os
 import sys
 import time
 from pathlib import Path
@@ -21,10 +20,11 @@ class Bar:
     """A progress bar; silent where standard error is no terminal."""
 
     def __init__(self, source: str, quiet: bool) -> None:
-        self._name = Path(source).name
         self._quiet = quiet
         self._shown = not quiet and sys.stderr.isatty()
-        self._size = os.path.getsize(source) if os.path.isfile(source) and not source.endswith(_NOT_IN_BYTES) else None
+        path = Path(source)
+        self._name = path.name
+        self._size = path.stat().st_size if path.is_file() and not source.endswith(_NOT_IN_BYTES) else None
         self._start = self._last = time.monotonic()
         self._dirty = False
 

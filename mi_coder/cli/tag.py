@@ -5,12 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from mi_coder.cli.progress import Bar, summary
-from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.cli.size import Size
+from mi_coder.errors import TooManyRejects, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
     from mi_coder.batch.counts import Counts
@@ -141,12 +142,27 @@ Examples:
     help="What to do with a conversation that comes back after another.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace codes that the records already carry.")
+@click.option(
+    "--max-line-bytes",
+    type=Size(),
+    default="16MiB",
+    show_default=True,
+    metavar="SIZE",
+    help="Longest line, and longest CSV or chat record.",
+)
+@click.option(
+    "--max-decompressed",
+    type=Size(),
+    metavar="SIZE",
+    help="Most bytes that a compressed input may grow to. Default: no limit.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None:
     """Code the counselor messages of INPUT... with up to three codes each.
 
-    INPUT is JSON Lines (one message or one conversation a line), CSV, TSV, Parquet, a ConvoKit folder or pasted chat text, plain or
-    compressed (.gz, .zst), or - for standard input. Bad records go to NAME.rejects.jsonl and the rest goes on.
+    INPUT is JSON Lines (one message or one conversation a line), CSV, TSV, Parquet, a ConvoKit folder or pasted chat
+    text, plain or compressed (.gz, .zst), or - for standard input. Bad records go to NAME.rejects.jsonl and the rest
+    goes on.
     """
     from mi_coder.batch.interrupt import catching_signals
     from mi_coder.batch.options import MaxErrors, TagOptions
@@ -167,6 +183,11 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
         raise UsageProblem("Standard input (-) goes alone; tag the files in a run of their own.")
     streamed = output == STDIO or (output is None and sources == [STDIO])
     runs = [] if streamed else plan(sources, output)
+    rejects = choices["rejects"]
+    if rejects and not streamed:
+        raise UsageProblem("--rejects goes with -o -; the bad records of a file are listed beside its output.")
+    if rejects and rejects.resolve() in (Path(source).resolve() for source in sources):
+        raise UsageProblem(f"--rejects {rejects} is an input. Name another file.")
     tagger = Tagger.load(
         choices["model"],
         context=choices["context"],
@@ -177,13 +198,29 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
     quiet = choices["quiet"]
     with catching_signals() as stop:
         if streamed:
-            for source in sources:
-                with closing(Bar(source, quiet)) as bar:
-                    _stream(source, choices["rejects"], tagger, options, bar, stop)
+            with rejects.open("wb") if rejects else nullcontext() as listed:
+                for source in sources:
+                    with closing(Bar(source, quiet)) as bar:
+                        _stream(source, listed, tagger, options, bar, stop)
         else:
-            for paths in runs:
-                with closing(Bar(paths.source, quiet)) as bar:
-                    _file(paths, tagger, options, bar, stop)
+            _files(runs, tagger, options, quiet, stop)
+
+
+def _files(runs: "Sequence[RunPaths]", tagger: "Tagger", options: "TagOptions", quiet: bool, stop: "Stop") -> None:
+    """Tag one file after the other. One with too many bad records does not keep the others waiting."""
+    from mi_coder.batch.run import StoppedAtReject
+
+    problems: list[str] = []
+    for paths in runs:
+        with closing(Bar(paths.source, quiet)) as bar:
+            try:
+                _file(paths, tagger, options, bar, stop)
+            except StoppedAtReject:
+                raise
+            except TooManyRejects as problem:
+                problems.append(f"{paths.source}: {problem}" if len(runs) > 1 else str(problem))
+    if problems:
+        raise TooManyRejects("\n".join(problems))
 
 
 def _file(paths: "RunPaths", tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop") -> None:
@@ -195,14 +232,16 @@ def _file(paths: "RunPaths", tagger: "Tagger", options: "TagOptions", bar: Bar, 
         bar.say("It was already there, from the same input and options: nothing was done (--force tags it again).")
 
 
-def _stream(source: str, rejects: Path | None, tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop") -> None:
+def _stream(
+    source: str, listed: BinaryIO | None, tagger: "Tagger", options: "TagOptions", bar: Bar, stop: "Stop"
+) -> None:
     from mi_coder.batch.run import tag_stream
     from mi_coder.formats import open_records
 
     if sys.stdout is None:
         raise UsageProblem("Standard output is closed.")
     out = sys.stdout.buffer
-    with open_records(source, options.read) as reader, rejects.open("wb") if rejects else nullcontext() as listed:
+    with open_records(source, options.read) as reader:
 
         def on_reject(reject: "Reject") -> None:
             if listed:
@@ -216,7 +255,7 @@ def _stream(source: str, rejects: Path | None, tagger: "Tagger", options: "TagOp
 
         outcome = tag_stream(reader, out.write, on_reject, tagger, options, progress, stop)
         out.flush()
-    bar.say(summary(outcome.counts, "standard output", str(rejects) if rejects else "the lines above"))
+    bar.say(summary(outcome.counts, "standard output", listed.name if listed else "the lines above"))
 
 
 def _cores() -> int:
@@ -251,6 +290,8 @@ def _read_options(choices: Mapping[str, Any]) -> "ReadOptions":
         duplicates=choices["duplicates"],
         non_contiguous=choices["non_contiguous"],
         overwrite=choices["overwrite"],
+        max_line_bytes=choices["max_line_bytes"],
+        max_decompressed=choices["max_decompressed"],
     )
 
 

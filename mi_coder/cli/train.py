@@ -52,8 +52,10 @@ _BAR = 30
 @click.option(
     "--context-layers",
     type=click.IntRange(min=0),
-    help="Layers that read message and context together before the message goes on alone; fewer tag faster.  [default: all]",
+    help="Layers that read message and context together before the message goes on alone; fewer tag faster.  "
+    "[default: all]",
 )
+@click.option("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 def command(
@@ -67,6 +69,7 @@ def command(
     lr: float | None,
     context: int,
     context_layers: int | None,
+    freeze_words: bool,
     seed: int,
     threads: int | None,
 ) -> None:
@@ -94,7 +97,7 @@ def command(
         name=name,
         context_layers=context_layers,
         window=Window(context=context),
-        fit=FitOptions(epochs=epochs, batch=batch, lr=lr, seed=seed, threads=threads),
+        fit=FitOptions(epochs=epochs, batch=batch, lr=lr, freeze_words=freeze_words, seed=seed, threads=threads),
     )
     _show(train(options, _Shown()))
 

@@ -1,8 +1,8 @@
 """Stand-off codes: the project's own codes for public chats, in files without the text.
 
-A file is a CSV with one coded counselor message a row: `conversation_id`, `index` (place of the message in its conversation,
-from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text), `codes` (joined by "+", most salient first), `depth`,
-`permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
+A file is a CSV with one coded counselor message a row: `conversation_id`, `index` (place of the message in its
+conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text), `codes` (joined by "+", most
+salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
 """
 
 import csv
@@ -91,8 +91,8 @@ def with_standoff(
             yield conversation
     if by_conversation:
         raise BadStandoff(
-            f"{len(by_conversation)} coded conversations are not in the corpus, the first of them {min(by_conversation)!r}. "
-            "The codes are for another corpus or another release of it."
+            f"{len(by_conversation)} coded conversations are not in the corpus, the first of them "
+            f"{min(by_conversation)!r}. The codes are for another corpus or another release of it."
         )
 
 
@@ -101,7 +101,8 @@ def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> Non
         message = conversation.messages[index] if index < len(conversation.messages) else None
         if message is None or not message.is_counselor or text_hash(message.text) != code.text_hash:
             raise BadStandoff(
-                f"Conversation {conversation.id!r}, message {index}: the corpus has another text here than the one that was coded."
+                f"Conversation {conversation.id!r}, message {index}: "
+                "the corpus has another text here than the one that was coded."
             )
         message.gold = code.gold
 
@@ -117,7 +118,9 @@ def _parse(row: Mapping[str, str], book: Codebook) -> StandoffCode:
         due = any(name in book[code].attributes for code in codes)
         value = row[name] or None
         if due != (value is not None) or (value is not None and value not in allowed):
-            raise ValueError(f"{name}: must be one of {', '.join(allowed)} with the codes that carry it, and empty otherwise")
+            raise ValueError(
+                f"{name}: must be one of {', '.join(allowed)} with the codes that carry it, and empty otherwise"
+            )
         values[name] = value
     gold = Gold(
         frozenset(codes),

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 
 from mi_coder.conversation import RoleTable
-from mi_coder.formats.lines import Line
+from mi_coder.formats.lines import Line, too_long
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row
@@ -120,7 +120,7 @@ class _OpenMessage:
     def rows(self) -> Iterator[Row]:
         """The message and the blank lines after it."""
         if self._too_long(self._end):
-            problem = BadRecord("line_too_long", f"the message is longer than {self._limit} bytes")
+            problem = too_long("message", self._limit)
             yield self._line, self._byte, self._end, problem
         else:
             yield (self._line, self._byte, self._end, {**self._fields, "text": "\n".join(self._lines)})

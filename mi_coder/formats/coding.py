@@ -1,13 +1,17 @@
 """Gold codes and codings as they stand in a message on disk."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Gold, SentenceCoding
+from mi_coder.formats.fields import OUTPUT_FIELDS
 from mi_coder.formats.rejects import BadRecord
+
+Scores = Literal["chosen", "all", "none"]
+_DIGITS = 4
 
 _DETAILS = ("depth", "permission", "reason")
 _COMPLETE = {"codes", *_DETAILS}
@@ -73,25 +77,33 @@ def coding_from(data: Mapping[str, Any]) -> Coding | None:
     )
 
 
-def coding_fields(coding: Coding) -> dict[str, Any]:
-    """The output fields of a coded message, in their order. What does not apply is left out."""
-    fields: dict[str, Any] = {"codes": list(coding.codes)}
-    if coding.scores:
-        fields["scores"] = dict(coding.scores)
-    if coding.depth is not None:
-        fields["depth"] = coding.depth
-    if coding.permission is not None:
-        fields["permission"] = coding.permission
-    if coding.review:
-        fields["review"] = True
-    if coding.uncoded is not None:
-        fields["uncoded"] = coding.uncoded
-    if coding.sentences:
-        fields["sentences"] = [
-            {"start": sentence.start, "end": sentence.end, **coding_fields(sentence.coding)}
+def coding_fields(coding: Coding, scores: Scores = "all") -> dict[str, Any]:
+    """The output fields of a coded message, in their order. What does not apply is left out.
+
+    Args:
+        scores: which scores are written, to four digits: those of the chosen codes, all, or none.
+    """
+    shown = {"chosen": coding.codes, "all": tuple(coding.scores), "none": ()}[scores]
+    fields = {
+        "codes": list(coding.codes),
+        "scores": {code: round(coding.scores[code], _DIGITS) for code in shown if code in coding.scores},
+        "depth": coding.depth,
+        "permission": coding.permission,
+        "review": coding.review,
+        "uncoded": coding.uncoded,
+        "sentences": [
+            {"start": sentence.start, "end": sentence.end, **coding_fields(sentence.coding, scores)}
             for sentence in coding.sentences
-        ]
-    return fields
+        ],
+    }
+    return {name: value for name, value in fields.items() if value or name == "codes"}
+
+
+def write_coding(message: dict[str, Any], coding: Coding, scores: Scores) -> None:
+    """Add the fields of a coding to a decoded message; those of an earlier run are replaced."""
+    for name in OUTPUT_FIELDS:
+        message.pop(name, None)
+    message.update(coding_fields(coding, scores))
 
 
 def _from_cell(value: Any, name: str, decode: Callable[[str], Any] = msgspec.json.decode) -> Any:

@@ -30,7 +30,7 @@ def read_lines(stream: io.BufferedReader, limit: int) -> Iterator[Line]:
             end = byte + len(raw)
             if len(raw) > limit and not raw.endswith(b"\n"):
                 end += _skip_to_newline(stream)
-                yield (number, byte, end, BadRecord("line_too_long", f"the line is longer than {limit} bytes"))
+                yield number, byte, end, too_long("line", limit)
             elif number == 1 and raw.startswith(BOM):
                 yield number, byte, end, raw[len(BOM) :]
             else:
@@ -39,6 +39,11 @@ def read_lines(stream: io.BufferedReader, limit: int) -> Iterator[Line]:
             byte = end
     except BadRecord as damage:
         yield number, byte, end, damage
+
+
+def too_long(what: str, limit: int) -> BadRecord:
+    """What is said of a line or message that passes the limit."""
+    return BadRecord("line_too_long", f"the {what} is longer than {limit} bytes; allow more with --max-line-bytes")
 
 
 def _skip_to_newline(stream: io.BufferedReader) -> int:

@@ -100,11 +100,13 @@ def read_config(folder: Path) -> ModelConfig:
         raise BadModel(f"{path}: {error}. Export the model again with `mi-code train`.") from None
     if config.format != FORMAT:
         raise BadModel(
-            f"{path}: format {config.format}, this version reads format {FORMAT}. Export the model again with `mi-code train`."
+            f"{path}: format {config.format}, this version reads format {FORMAT}. "
+            "Export the model again with `mi-code train`."
         )
     if len(config.heads) != len(config.codes):
         raise BadModel(
-            f"{path}: {len(config.codes)} codes but {len(config.heads)} heads. Export the model again with `mi-code train`."
+            f"{path}: {len(config.codes)} codes but {len(config.heads)} heads. "
+            "Export the model again with `mi-code train`."
         )
     return config
 

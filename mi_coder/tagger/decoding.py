@@ -66,7 +66,8 @@ class Decoder:
 def choose(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tuple[tuple[str, ...], bool]:
     """The codes whose score reaches its threshold, most likely first, at most three; OT only alone.
 
-    Where none does, the most likely code is taken all the same, since every message carries one; the second value says so.
+    Where none does, the most likely code is taken all the same, since every message carries one; the second value says
+    so.
     """
     ranked = sorted(scores, key=lambda code: (-scores[code], code))
     reached = [code for code in ranked if scores[code] >= thresholds[code]]
@@ -78,7 +79,10 @@ def choose(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tupl
 
 
 def confidence(scores: Mapping[str, float]) -> float:
-    """Estimated probability that every yes and no is right, as if codes erred independently: the product of max(p, 1 - p)."""
+    """Estimated probability that every yes and no is right: the product of max(p, 1 - p).
+
+    It takes the codes to err independently of one another.
+    """
     return float(np.prod([max(score, 1 - score) for score in scores.values()]))
 
 

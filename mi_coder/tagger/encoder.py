@@ -1,8 +1,9 @@
 """Runs the ONNX encoder of a model folder.
 
-Every message is a pass of its own: no padding, and nothing of one message can touch the scores of another. So labels and scores are
-the same for every batch size, number of threads and order of conversations. Threads run different messages, each pass on one core;
-on chats this is also faster than padded batches, because the lengths of messages differ so much.
+Every message is a pass of its own: no padding, and nothing of one message can touch the scores of another. So labels
+and scores are the same for every batch size, number of threads and order of conversations. Threads run different
+messages, each pass on one core; on chats this is also faster than padded batches, because the lengths of messages
+differ so much.
 """
 
 from collections.abc import Sequence
@@ -22,8 +23,8 @@ class Encoder:
     """An ONNX session and the threads that share it.
 
     Args:
-        path: the model file; inputs `message` and `context` (int64 [1, tokens]), outputs `codes` [1, codes], `depth` [1] and
-            `permission` [1], all logits.
+        path: the model file; inputs `message` and `context` (int64 [1, tokens]), outputs `codes` [1, codes],
+            `depth` [1] and `permission` [1], all logits.
         threads: messages that are encoded at the same time.
     """
 

@@ -26,12 +26,14 @@ def open_model(folder: Path | None = None) -> tuple[Path, ModelConfig]:
             raise BadModel(f"{found}: the file {name!r} of the model is missing. Copy the whole folder again.")
         if path.stat().st_size > _MAX_BYTES or _sha256(path) != digest:
             raise BadModel(
-                f"{path} is not the file that the model was made with (its SHA-256 differs). Copy the whole folder again."
+                f"{path} is not the file that the model was made with (its SHA-256 differs). "
+                "Copy the whole folder again."
             )
     book = Codebook.load()
     if config.codebook != book.hash or tuple(config.codes) != book.ids:
         raise BadModel(
-            f"{found / CONFIG_FILE}: the model was made for the codebook {config.codebook}, this version has {book.hash}. "
+            f"{found / CONFIG_FILE}: the model was made for the codebook {config.codebook}, "
+            f"this version has {book.hash}. "
             "Train it again with `mi-code train`, or use the version of mi-coder that made it."
         )
     return found, config

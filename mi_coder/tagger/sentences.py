@@ -38,7 +38,8 @@ def _sentencizer() -> Any:
 def merge(sentences: Sequence[SentenceCoding]) -> Coding:
     """The coding of a message from those of its sentences: the union of codes, the highest score of each code.
 
-    Depth is complex where one sentence is; permission is with where one sentence has it (MITI 4.2.1: the stronger act counts once).
+    Depth is complex where one sentence is; permission is with where one sentence has it (MITI 4.2.1: the stronger act
+    counts once).
     """
     codings = [sentence.coding for sentence in sentences]
     scores: dict[str, float] = {}

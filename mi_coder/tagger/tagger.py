@@ -23,7 +23,12 @@ _SAID_CHARS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One counselor message that waits to be coded: its windows, and the spans of its sentences where it is coded by sentence."""
+    """One counselor message that waits to be coded.
+
+    Attributes:
+        windows: the passes of the encoder; none where there is no text.
+        spans: of its sentences, one for each window, where it is coded by sentence.
+    """
 
     windows: list[Tokens]
     spans: tuple[Span, ...] = ()
@@ -117,7 +122,7 @@ class Tagger:
             yield replace(conversation, messages=messages)
 
     def job(self, text: str, before: Sequence[Message]) -> Job:
-        """Prepare a counselor message `text` that follows the messages `before` (the last `context` of them are read)."""
+        """Prepare a counselor message `text` that follows the messages `before` (the last `context` are read)."""
         if not model_text(text):
             return Job([])
         spans = tuple(self._splitter(text)) if self._splitter else ()

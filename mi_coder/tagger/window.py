@@ -1,7 +1,7 @@
 """The token window: one counselor message and the messages before it become the input of one encoder pass.
 
-Layout: `[CLS] message [SEP] context [SEP]`, the context oldest first, each of its messages led by its role ("client: ...").
-Training and tagging both build their input here, so they see the same ids.
+Layout: `[CLS] message [SEP] context [SEP]`, the context oldest first, each of its messages led by its role
+("client: ..."). Training and tagging both build their input here, so they see the same ids.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,8 @@ from tokenizers import Tokenizer
 from mi_coder.conversation import Message, model_text
 from mi_coder.tagger.config import Window
 
-# More characters than any window holds; a longer text is cut before it is tokenized, so that one huge message costs no more than another.
+# More characters than any window holds; a longer text is cut before it is tokenized, so that one huge message costs no
+# more than another.
 _MAX_CHARS = 20_000
 
 
@@ -54,8 +55,8 @@ class WindowBuilder:
     def build(self, text: str, context: Sequence[Message]) -> Tokens:
         """The window of a message `text` after the messages `context` (oldest first; only the last few are read).
 
-        The oldest context goes first where space is short. Only a message that alone exceeds the window is itself cut: its
-        middle goes, because acts sit at both ends (a question often ends a message).
+        The oldest context goes first where space is short. Only a message that alone exceeds the window is itself cut:
+        its middle goes, because acts sit at both ends (a question often ends a message).
         """
         start, middle, end = self._pieces
         room = self.window.max_tokens - len(start) - len(middle) - len(end)

@@ -77,7 +77,10 @@ class FunnelReader(nn.Module):
 
 
 def can_funnel(encoder: nn.Module) -> bool:
-    """Whether the layers have the parts that `FunnelReader` needs and nothing besides (MPNet, for one, adds position biases)."""
+    """Whether the layers have the parts that `FunnelReader` needs and nothing besides.
+
+    MPNet, for one, adds position biases.
+    """
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
     if not layers or hasattr(encoder.encoder, "relative_attention_bias"):
         return False
@@ -112,9 +115,12 @@ def _joint(message_mask: Tensor | None, context_mask: Tensor | None) -> Tensor |
     return torch.cat([message_mask, context_mask], dim=1)
 
 
-def _inputs(reader: "FullReader | FunnelReader", message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+def _inputs(
+    reader: "FullReader | FunnelReader", message: Tensor, context: Tensor, mask: Tensor | None
+) -> dict[str, Tensor]:
     ids = torch.cat([message, context], dim=1)
-    inputs = {"input_ids": ids, "position_ids": _positions(torch.ones_like(ids) if mask is None else mask, reader.encoder)}
+    positions = _positions(torch.ones_like(ids) if mask is None else mask, reader.encoder)
+    inputs = {"input_ids": ids, "position_ids": positions}
     if reader.segments:
         inputs["token_type_ids"] = torch.cat([torch.zeros_like(message), torch.ones_like(context)], dim=1)
     return inputs

@@ -37,6 +37,8 @@ class FitOptions:
         lr: peak learning rate; None takes 1e-4 for encoders of at most 384 hidden units and 3e-5 for larger ones.
         warmup: share of all steps over which the learning rate rises; it then falls linearly to 0.
         patience: epochs without a better dev result after which training stops.
+        freeze_words: leave the word vectors of the encoder as they are; quicker, and words that the training part lacks
+            keep their place among the others.
         threads: CPU threads of torch; None leaves them as they are.
     """
 
@@ -47,6 +49,7 @@ class FitOptions:
     weight_decay: float = 0.01
     max_gradient: float = 1.0
     patience: int = 2
+    freeze_words: bool = False
     seed: int = 1
     threads: int | None = None
 
@@ -77,7 +80,7 @@ def fit(
     """Fine-tune `model` in place and leave it with the weights of its best epoch.
 
     The best epoch has the highest macro-F1 on dev at probability 0.5 over the codes that dev can judge, or the lowest
-    dev loss where it can judge none.
+    dev loss where it can judge none. Ctrl-C ends the training with the best epoch so far, once there is one.
 
     Raises:
         TrainingFailed: the loss is no longer a finite number.
@@ -90,32 +93,22 @@ def fit(
     model.start_from(_tensor(base_logits(train.targets, weights), model))
     weight = _tensor(weights, model)
     steps = options.epochs * -(-len(train.tokens) // options.batch)
+    model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
     optimizer = _optimizer(model, options)
     schedule = LambdaLR(optimizer, lambda step: _rate(step, steps, options.warmup))
     epochs: list[Epoch] = []
     best_score, best_state = -np.inf, _copy(model)
     for number in range(1, options.epochs + 1):
         started = time.perf_counter()
-        model.train()
-        losses = []
-        batches = shuffled_batches(train.tokens, options.batch, order)
-        for done, rows in enumerate(batches, start=1):
-            loss = _loss(model, train, rows, weight)
-            if not torch.isfinite(loss):
-                raise TrainingFailed(
-                    f"The loss of epoch {number}, batch {done} is not a finite number. Train again with a lower --lr "
-                    f"(it was {learning_rate(model, options):g})."
-                )
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item() * len(rows))
-            progress.step(number, done, len(batches))
+        try:
+            train_loss = _epoch(model, train, weight, options, (optimizer, schedule), order, number, progress)
+        except KeyboardInterrupt:
+            if not epochs:
+                raise
+            break
         dev_loss, dev_f1 = _judge(model, dev, weight, train.targets)
         score = -dev_loss if np.isnan(dev_f1) else dev_f1
-        epoch = Epoch(number, sum(losses) / len(train.tokens), dev_loss, dev_f1, time.perf_counter() - started)
+        epoch = Epoch(number, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
         if score > best_score:
             best_score, best_state = score, _copy(model)
             epochs = [replace(one, best=False) for one in epochs]
@@ -127,6 +120,38 @@ def fit(
     model.load_state_dict(best_state)
     model.eval()
     return epochs
+
+
+def _epoch(
+    model: Coder,
+    train: FitData,
+    weight: Tensor,
+    options: FitOptions,
+    stepper: tuple[AdamW, LambdaLR],
+    order: np.random.Generator,
+    number: int,
+    progress: Progress,
+) -> float:
+    """One pass over the training part; the mean loss of its messages."""
+    optimizer, schedule = stepper
+    model.train()
+    total = 0.0
+    batches = shuffled_batches(train.tokens, options.batch, order)
+    for done, rows in enumerate(batches, start=1):
+        loss = _loss(model, train, rows, weight)
+        if not torch.isfinite(loss):
+            raise TrainingFailed(
+                f"The loss of epoch {number}, batch {done} is not a finite number. Train again with a lower --lr "
+                f"(it was {learning_rate(model, options):g})."
+            )
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient)
+        optimizer.step()
+        schedule.step()
+        total += loss.item() * len(rows)
+        progress.step(number, done, len(batches))
+    return total / len(train.tokens)
 
 
 def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
@@ -163,8 +188,9 @@ def _judge(model: Coder, dev: FitData, weight: Tensor, trained_on: Targets) -> t
 
 
 def _optimizer(model: Coder, options: FitOptions) -> AdamW:
-    matrices = [weight for weight in model.parameters() if weight.ndim >= 2]
-    vectors = [weight for weight in model.parameters() if weight.ndim < 2]
+    learned = [weight for weight in model.parameters() if weight.requires_grad]
+    matrices = [weight for weight in learned if weight.ndim >= 2]
+    vectors = [weight for weight in learned if weight.ndim < 2]
     return AdamW(
         [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
         lr=learning_rate(model, options),

@@ -25,7 +25,9 @@ class Coder(nn.Module):
         UsageProblem: this encoder cannot stop reading the context after `context_layers`.
     """
 
-    def __init__(self, encoder: PreTrainedModel, heads: int, context_layers: int | None = None, dropout: float = 0.1) -> None:
+    def __init__(
+        self, encoder: PreTrainedModel, heads: int, context_layers: int | None = None, dropout: float = 0.1
+    ) -> None:
         super().__init__()
         self.reader = _reader(encoder, context_layers)
         self.pad_id: int = encoder.config.pad_token_id or 0

@@ -102,7 +102,7 @@ class _Quantizer:
 
 
 def rounded(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """8-bit integers of the shape of `values` [rows, columns], and the scales of the slices along `axis` (one a slice)."""
+    """8-bit integers of the shape of `values` [rows, columns], and one scale for each slice along `axis`."""
     largest = np.abs(values).max(axis=1 - axis, keepdims=True)
     scale = np.where(largest > 0, largest / 127, 1).astype(np.float32)
     return np.round(values / scale).astype(np.int8), scale

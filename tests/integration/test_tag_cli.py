@@ -15,6 +15,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from mi_coder.batch.counts import Counts
 from mi_coder.cli.main import main
 from mi_coder.formats import OUTPUT_FIELDS
 from mi_coder.tagger.tagger import Tagger
@@ -223,10 +224,38 @@ def test_a_pattern_can_be_run_again(run: Run, tmp_path: Path) -> None:
     assert len(before) == 8
 
 
+def test_a_file_with_too_many_rejects_does_not_keep_the_others_waiting(run: Run, tmp_path: Path) -> None:
+    write_flat(tmp_path / "x.jsonl", 16, bad_every=9)
+    write_flat(tmp_path / "y.jsonl", 16)
+    for _ in range(2):
+        result = run("x.jsonl", "y.jsonl")
+        assert result.code == 3
+        assert "Error: x.jsonl: 1 of 16 records were rejected" in result.err
+        assert (tmp_path / "y.tagged.jsonl").exists()
+    assert run("x.jsonl", "y.jsonl", "-o", "fail/", "--on-error", "fail").code == 3
+    assert not (tmp_path / "fail" / "y.tagged.jsonl").exists()
+
+
 def test_several_inputs_to_standard_output(run: Run, tmp_path: Path) -> None:
     for name in ("x.jsonl", "y.jsonl"):
         write_flat(tmp_path / name, 16)
     assert len(run("x.jsonl", "y.jsonl", "-o", "-").out.splitlines()) == 32
+
+
+def test_the_rejects_of_several_streamed_files_are_all_listed(run: Run, tmp_path: Path) -> None:
+    for name in ("x.jsonl", "y.jsonl"):
+        write_flat(tmp_path / name, 16, bad_every=9)
+    assert run("x.jsonl", "y.jsonl", "-o", "-", "--rejects", "r.jsonl", "--max-errors", "9").code == 0
+    assert [entry["source"] for entry in read_jsonl(tmp_path / "r.jsonl")] == ["x.jsonl", "y.jsonl"]
+
+
+@pytest.mark.parametrize("options", [("--rejects", "r.jsonl"), ("--rejects", "a.jsonl", "-o", "-")])
+def test_rejects_in_the_wrong_place_are_refused(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
+    chats = write_flat(tmp_path / "a.jsonl", 4).read_bytes()
+    result = run("a.jsonl", *options)
+    assert result.code == 2
+    assert "--rejects" in result.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.jsonl": chats}
 
 
 def test_a_stream_gives_what_a_file_gives(run: Run, tmp_path: Path) -> None:
@@ -251,6 +280,17 @@ def test_a_stream_lists_its_rejects_and_ends_with_3(run: Run) -> None:
     assert result.code == 3
     assert result.err.startswith("stdin:1: not JSON")
     assert len(result.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("target", ["-", "out.jsonl"])
+def test_counts_that_do_not_add_up_end_with_4(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str
+) -> None:
+    write_flat(tmp_path / "a.jsonl", 4)
+    monkeypatch.setattr(Counts, "add_record", lambda self: setattr(self, "read", self.read + 1))
+    result = run("a.jsonl", "-o", target)
+    assert result.code == 4
+    assert "4 records were read, but 0 written and 0 rejected" in result.err
 
 
 def test_standard_input_goes_alone(run: Run, tmp_path: Path) -> None:

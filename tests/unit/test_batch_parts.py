@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from mi_coder.batch.counts import Counts
-from mi_coder.batch.fields import write_coding
 from mi_coder.batch.interrupt import Interrupted, catching_signals
 from mi_coder.batch.journal import Fingerprint, Journal, fingerprint_of, read_journal
 from mi_coder.batch.lock import exclusive
@@ -20,6 +19,7 @@ from mi_coder.batch.stream import Coder, ContextTail
 from mi_coder.conversation import Coding, Message, SentenceCoding
 from mi_coder.errors import CountMismatch, MiCoderError, UsageProblem
 from mi_coder.formats import OUTPUT_FIELDS, Record, Reject
+from mi_coder.formats.coding import write_coding
 from mi_coder.tagger.tagger import Tagger
 
 CODING = Coding(("SU", "OQ"), {"SU": 0.943219, "OQ": 0.6, "GI": 0.1})

@@ -119,6 +119,34 @@ def test_a_run_goes_on_where_it_stopped(source: Path, tmp_path: Path, tagger: Ta
     assert len(coded) < 10 or batch == 1
 
 
+def test_the_context_is_there_when_a_run_goes_on_in_the_middle_of_a_conversation(
+    tmp_path: Path, tagger: Tagger
+) -> None:
+    texts = ["zzz", "q", "jazz", "ok", "why?", "box", "hm", "yes", "no", "x"]
+    source = write_jsonl(
+        tmp_path / "chats.jsonl", [{"conversation_id": "c", "role": "helper", "text": text} for text in texts]
+    )
+    options = replace(OPTIONS, batch_size=1, scores="all")
+    tag(source, tmp_path / "whole.jsonl", tagger, options)
+    for batch in range(2, len(texts) + 1):
+        output = tmp_path / f"{batch}.jsonl"
+        with pytest.raises(Crash):
+            tag(source, output, tagger, options, crash_at_batch(batch))
+        assert tag(source, output, tagger, options).resumed
+        assert output.read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def test_a_place_in_the_input_that_does_not_fit_is_refused(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    with pytest.raises(Crash):
+        tag(source, tmp_path / "a.jsonl", tagger, on_batch=crash_at_batch(3))
+    journal = tmp_path / "a.jsonl.journal"
+    entry = json.loads(journal.read_bytes())
+    for changes in ({"input_byte": entry["input_byte"] + 1}, {"items": 10_000}):
+        journal.write_text(json.dumps(entry | changes))
+        with pytest.raises(UsageProblem, match=r"chats\.jsonl has changed since the run began.*--no-resume"):
+            tag(source, tmp_path / "a.jsonl", tagger)
+
+
 class Killed(BaseException):
     """The end of a process; no `except` of the run may see it as its own."""
 
@@ -149,6 +177,7 @@ def test_a_kill_between_any_two_steps_does_no_harm(
     source = write_flat(tmp_path / "chats.jsonl", 24, bad_every)
     tag(source, tmp_path / "whole" / name, tagger)
     whole = files(tmp_path / "whole")
+    assert len(whole) == (3 if bad_every else 2)
     for steps in range(1000):
         folder = tmp_path / str(steps)
         with monkeypatch.context() as patch:
@@ -161,6 +190,22 @@ def test_a_kill_between_any_two_steps_does_no_harm(
         tag(source, folder / name, tagger)
         assert files(folder) == whole, f"killed after step {steps}"
     assert steps > 7
+
+
+def test_a_kill_while_starting_over_leaves_something_to_go_on_from(
+    source: Path, tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag(source, tmp_path / "whole" / "a.jsonl", tagger)
+    for steps in range(4):
+        folder = tmp_path / str(steps)
+        with pytest.raises(Crash):
+            tag(source, folder / "a.jsonl", tagger, on_batch=crash_at_batch(3))
+        with monkeypatch.context() as patch:
+            KillSwitch(steps, patch)
+            with pytest.raises(Killed):
+                tag(source, folder / "a.jsonl", tagger, replace(OPTIONS, resume=False))
+        tag(source, folder / "a.jsonl", tagger)
+        assert files(folder) == files(tmp_path / "whole"), f"killed after step {steps}"
 
 
 def test_a_kill_while_writing_over_an_old_output_leaves_one_or_the_other(
@@ -305,14 +350,17 @@ def test_a_signal_stops_after_the_batch(source: Path, tmp_path: Path, tagger: Ta
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
-def test_on_error_fail_stops_before_the_bad_record_and_can_go_on(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+def test_on_error_fail_stops_before_the_bad_record_and_can_go_on(
+    source: Path, tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
     tag(source, tmp_path / "whole" / "a.jsonl", tagger)
     output = tmp_path / "out" / "a.jsonl"
     with pytest.raises(StoppedAtReject, match=r"chats\.jsonl:13: .*--on-error skip") as raised:
-        tag(source, output, tagger, replace(OPTIONS, on_error="fail"))
+        tag(source, output, tagger, replace(OPTIONS, on_error="fail", batch_size=4))
     assert raised.value.exit_code == 3
     assert not output.exists()
-    tag(source, output, tagger)
+    assert tag(source, output, tagger).resumed
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 

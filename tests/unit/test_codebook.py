@@ -133,15 +133,15 @@ def test_unknown_code_suggests_the_nearest(typed: str, meant: str) -> None:
 
 
 def test_other_unknown_names_suggest_the_nearest() -> None:
-    with pytest.raises(UnknownName, match="no scheme 'esconf'. Did you mean 'esconv'"):
+    with pytest.raises(UnknownName, match=r"no scheme 'esconf'\. Did you mean 'esconv'"):
         BOOK.translate("esconf", "Question")
-    with pytest.raises(UnknownName, match="no label 'Informations'. Did you mean 'Information'"):
+    with pytest.raises(UnknownName, match=r"no label 'Informations'\. Did you mean 'Information'"):
         BOOK.translate("esconv", "Informations")
-    with pytest.raises(UnknownName, match="no subset 'shah71'. Did you mean 'shah17'"):
+    with pytest.raises(UnknownName, match=r"no subset 'shah71'\. Did you mean 'shah17'"):
         BOOK.subset("shah71")
-    with pytest.raises(UnknownName, match="no grouping 'micsc'. Did you mean 'misc'"):
+    with pytest.raises(UnknownName, match=r"no grouping 'micsc'\. Did you mean 'misc'"):
         BOOK.group("micsc", "adherent")
-    with pytest.raises(UnknownName, match="no standing 'adherant'. Did you mean 'adherent'"):
+    with pytest.raises(UnknownName, match=r"no standing 'adherant'\. Did you mean 'adherent'"):
         BOOK.group("misc", "adherant")
 
 
@@ -402,6 +402,8 @@ def test_check_names_stale_files_and_generate_mends_them(
 
     source_text = (tmp_path / tools.SOURCE).read_text()
     (tmp_path / tools.SOURCE).write_text(source_text.replace("Gives an order.", "Gives a command.", 1))
+    for missing in ("transcript", "coded"):
+        (tmp_path / "schemas" / f"{missing}.schema.json").unlink()
     assert tools.main(["--check"], tmp_path) == 1
     complaint = capsys.readouterr().err
     assert all(f"stale: {name}" in complaint for name, _ in tools.GENERATED)

@@ -30,6 +30,7 @@ CHATS = [
             Message("client", "=hi\n-x", "m1", extra={"n": 1}),
             Message("counselor", "oh. I see.", "m2", COMPLETE, CODING),
             Message("counselor", "", None, PARTIAL, Coding((), {}, uncoded="empty")),
+            Message("other", "Casey has left"),
         ],
     ),
     Conversation("c2", [Message("counselor", "bye", "m1", Gold(frozenset(), IDS), Coding(("OUT",), {}))]),
@@ -92,6 +93,7 @@ def test_gold_on_disk_is_short_and_in_the_order_of_the_codebook() -> None:
         None,
         {"codes": ["REF", "SU"], "depth": "simple"},
         {"positive": ["GI"], "negative": ["IP"], "any_of": [["OQ", "CQ"]], "permission": "with", "reason": "abuse"},
+        None,
         {"codes": []},
     ]
 

@@ -2,6 +2,7 @@
 
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,6 +10,7 @@ import pytest
 
 from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import MiCoderError, UnknownName, UsageProblem
+from mi_coder.formats import Layout, ReadOptions, read_conversations, write_conversations
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, BadModel, read_config, write_config
 from mi_coder.tagger.decoding import EMPTY
 from mi_coder.tagger.tagger import Tagger
@@ -47,6 +49,18 @@ def test_only_counselor_messages_are_coded_and_the_input_is_left_alone(tagger: T
     assert [message.text for message in tagged.messages] == ["hello", "what now?", "bot"]
     assert tagged.messages[1].id == "m2"
     assert all(message.coding is None for message in conversation.messages)
+
+
+@pytest.mark.parametrize("layout", ["conversation", "message"])
+def test_tagged_conversations_are_written_and_read_back(tagger: Tagger, tmp_path: Path, layout: Layout) -> None:
+    tagged = [chat for chat in tagger.tag_many(chats(6)) if chat.messages]
+    write_conversations(tagged, tmp_path / "a.jsonl", layout)
+    back = list(read_conversations(tmp_path / "a.jsonl", ReadOptions(overwrite=True)))
+    for written, read in zip(tagged, back, strict=True):
+        for message in written.counselor_messages:
+            scores = {code: round(score, 4) for code, score in message.coding.scores.items()}
+            message.coding = replace(message.coding, scores=scores)
+        assert read == written
 
 
 @pytest.mark.parametrize("text", ["", "  \n\t", "\u200b\ufeff", "\u2028\x85"])
