@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
-from importlib.resources import files
+from pathlib import Path
 from typing import Literal
 
 import msgspec
@@ -128,12 +128,16 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
     @cache
     def load() -> "Codebook":
         """The codebook that comes with the package, read once."""
-        return msgspec.json.decode(files("mi_coder").joinpath("codebook.json").read_bytes(), type=Codebook)
+        return msgspec.json.decode(Path(__file__).with_name("codebook.json").read_bytes(), type=Codebook)
 
     @cached_property
     def ids(self) -> tuple[str, ...]:
         """The code ids in the order of the model's outputs."""
         return tuple(code.id for code in self.codes)
+
+    def in_order(self, codes: Iterable[str]) -> list[str]:
+        """Code ids as they follow one another in the book."""
+        return sorted(codes, key=self.ids.index)
 
     @cached_property
     def attributes(self) -> Mapping[str, tuple[str, ...]]:

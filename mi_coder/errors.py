@@ -2,7 +2,6 @@
 
 import importlib
 from collections.abc import Iterable
-from difflib import get_close_matches
 from types import ModuleType
 
 
@@ -53,6 +52,8 @@ def need(module: str, extra: str) -> ModuleType:
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the choice nearest to `word` (case does not count), or an empty string."""
+    from difflib import get_close_matches
+
     by_folded = {choice.casefold(): choice for choice in choices}
     nearest = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
     return f" Did you mean {by_folded[nearest[0]]!r}?" if nearest else ""

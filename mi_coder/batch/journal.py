@@ -9,7 +9,7 @@ import msgspec
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.paths import STDIO
 from mi_coder.errors import UsageProblem
-from mi_coder.formats.convokit import utterances_file
+from mi_coder.formats.sniff import utterances_file
 
 _SAMPLE = 1 << 20
 

@@ -34,7 +34,7 @@ class Meta(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, tagger: Tagger, options: TagOptions, source: dict[str, str | int]) -> "Meta":
         config = tagger.config
-        trained = [code for code, head in zip(config.codes, config.heads, strict=True) if head.trained]
+        trained = list(config.trained)
         fingerprint = Fingerprint(source, config.files, _texts(tagger, options))
         return cls(
             mi_coder.__version__, f"{config.name} {config.version}", config.codebook, trained, fingerprint, Counts()

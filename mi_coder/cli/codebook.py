@@ -132,4 +132,4 @@ def _translation_text(book: Codebook, translation: Translation) -> str:
 
 
 def _in_order(book: Codebook, codes: frozenset[str]) -> str:
-    return " ".join(id for id in book.ids if id in codes) or "-"
+    return " ".join(book.in_order(codes)) or "-"

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mi_coder import corpora
+from mi_coder.cli.options import choice
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import read_standoff, with_standoff
 from mi_coder.corpora.tally import Tally, by_part
@@ -49,13 +50,7 @@ def list_corpora() -> None:
     required=True,
     help="The file to write (.jsonl, .csv, .tsv, .parquet; .gz and .zst may follow); - for JSONL on stdout.",
 )
-@click.option(
-    "--layout",
-    type=click.Choice(["conversation", "message"]),
-    default="conversation",
-    show_default=True,
-    help="One conversation or one message per line.",
-)
+@choice("--layout", values=["conversation", "message"], help="One conversation or one message per line.")
 @click.option(
     "--codes",
     multiple=True,
@@ -90,11 +85,11 @@ def stats(files: tuple[str, ...]) -> None:
 
 def _table(tallies: Mapping[str, Tally]) -> list[str]:
     """Lines of a table with a column per part: codes, sets of codes, and totals."""
-    ids = Codebook.load().ids
+    book = Codebook.load()
     parts = list(tallies.values())
-    rows = [(code, [part.positives[code] for part in parts]) for code in ids]
+    rows = [(code, [part.positives[code] for part in parts]) for code in book.ids]
     for group in dict.fromkeys(group for part in parts for group in part.any_of):
-        name = " or ".join(sorted(group, key=ids.index))
+        name = " or ".join(book.in_order(group))
         rows.append((name, [part.any_of[group] for part in parts]))
     rows.append(("conversations", [part.conversations for part in parts]))
     rows.append(("counselor messages", [part.counselor_messages for part in parts]))

@@ -1,17 +1,15 @@
 """`mi-code demo`: a first look, on chats that come with the package."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.progress import summary
 
 if TYPE_CHECKING:
-    from importlib.resources.abc import Traversable
-
     from mi_coder.conversation import Conversation, Message
 
 _SHOWN = 2
@@ -30,6 +28,7 @@ _COLUMN = 34
 )
 def command(output: Path) -> None:
     """Code twelve invented chats, show two of them (? = a person should look), and count the codes of all."""
+    keep_blas_to_one_thread()
     from mi_coder.batch.interrupt import Stop
     from mi_coder.batch.options import TagOptions
     from mi_coder.batch.paths import RunPaths
@@ -37,10 +36,9 @@ def command(output: Path) -> None:
     from mi_coder.formats import ReadOptions, read_conversations
     from mi_coder.tagger.tagger import Tagger
 
-    with as_file(_chats()) as chats:
-        outcome = tag_file(
-            RunPaths(str(chats), output), Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop()
-        )
+    outcome = tag_file(
+        RunPaths(str(_chats()), output), Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop()
+    )
     conversations = read_conversations(output, ReadOptions(overwrite=True))
     for conversation, _ in zip(conversations, range(_SHOWN), strict=False):
         click.echo("\n".join(_lines(conversation)))
@@ -49,9 +47,9 @@ def command(output: Path) -> None:
     click.echo("\nNext:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
 
 
-def _chats() -> "Traversable":
+def _chats() -> Path:
     """The demo chats: inside an installed package, or in the checkout."""
-    packaged = files("mi_coder").joinpath("demo.jsonl")
+    packaged = Path(__file__).parents[1] / "demo.jsonl"
     return packaged if packaged.is_file() else Path(__file__).parents[2] / "annotations" / "practice" / "demo.jsonl"
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mi_coder.cli.options import choice
 from mi_coder.errors import UsageProblem
 
 EPILOG = """\b
@@ -47,9 +48,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of these samples.")
 @click.option("--only-unseen", is_flag=True, help="Leave out conversations on which the model was trained.")
 @click.option("--allow-seen", is_flag=True, help="Keep them; the title of the report then warns.")
-@click.option(
-    "--format", "format_name", type=click.Choice(["table", "markdown", "json"]), default="table", show_default=True
-)
+@choice("--format", "format_name", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output.")
 def command(
     gold: Path,

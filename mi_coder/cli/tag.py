@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
+from mi_coder.cli.options import Size, choice
 from mi_coder.cli.progress import Bar, summary
-from mi_coder.cli.size import Size
 from mi_coder.errors import TooManyRejects, UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
@@ -54,20 +55,8 @@ Examples:
     metavar="P|CODE=P",
     help="Probability from which a code is given, for all codes or one. Repeatable.",
 )
-@click.option(
-    "--scores",
-    type=click.Choice(["chosen", "all", "none"]),
-    default="chosen",
-    show_default=True,
-    help="Which probabilities are written.",
-)
-@click.option(
-    "--unit",
-    type=click.Choice(["message", "sentence"]),
-    default="message",
-    show_default=True,
-    help="Code whole messages, or every sentence of them.",
-)
+@choice("--scores", values=["chosen", "all", "none"], help="Which probabilities are written.")
+@choice("--unit", values=["message", "sentence"], help="Code whole messages, or every sentence of them.")
 @click.option(
     "--batch-size",
     type=click.IntRange(1, 4096),
@@ -80,13 +69,7 @@ Examples:
     type=click.IntRange(1, 256),
     help="Messages coded at the same time. Changes no label. Default: all cores.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["skip", "fail"]),
-    default="skip",
-    show_default=True,
-    help="Set bad records aside, or stop at the first.",
-)
+@choice("--on-error", values=["skip", "fail"], help="Set bad records aside, or stop at the first.")
 @click.option(
     "--max-errors",
     default="1%",
@@ -120,25 +103,11 @@ Examples:
     metavar="NAME=ROLE",
     help="Further role names; ROLE is counselor, client or other. Repeatable.",
 )
-@click.option(
-    "--unknown-role",
-    type=click.Choice(["reject", "other"]),
-    default="reject",
-    show_default=True,
-    help="What to do with other role names.",
-)
-@click.option(
-    "--duplicates",
-    type=click.Choice(["reject", "keep"]),
-    default="reject",
-    show_default=True,
-    help="What to do with ids that come twice.",
-)
-@click.option(
+@choice("--unknown-role", values=["reject", "other"], help="What to do with other role names.")
+@choice("--duplicates", values=["reject", "keep"], help="What to do with ids that come twice.")
+@choice(
     "--non-contiguous",
-    type=click.Choice(["reject", "restart"]),
-    default="reject",
-    show_default=True,
+    values=["reject", "restart"],
     help="What to do with a conversation that comes back after another.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace codes that the records already carry.")
@@ -164,6 +133,7 @@ def command(inputs: tuple[str, ...], output: str | None, **choices: Any) -> None
     text, plain or compressed (.gz, .zst), or - for standard input. Bad records go to NAME.rejects.jsonl and the rest
     goes on.
     """
+    keep_blas_to_one_thread()
     from mi_coder.batch.interrupt import catching_signals
     from mi_coder.batch.options import MaxErrors, TagOptions
     from mi_coder.batch.paths import STDIO, expand, plan

@@ -1,6 +1,5 @@
 """Who gave the codes that are evaluated: a model that tags now, or whatever made a tagged file."""
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, read_config
-from mi_coder.tagger.model import BUNDLED, open_model
+from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
 from mi_coder.tagger.tagger import Tagger
 
 AS_CODED = ReadOptions(overwrite=True)
@@ -51,7 +50,7 @@ def model_coder(folder: Path | None) -> Coder:
         BadModel: the folder is incomplete, altered or made for another codebook.
     """
     found, config = open_model(folder)
-    return Coder(f"{config.name} {config.version}", config.files[MODEL_FILE], _untrained(config), found, config)
+    return Coder(f"{config.name} {config.version}", config.files[MODEL_FILE], config.untrained, found, config)
 
 
 def file_coder(tagged: Path, folder: Path | None) -> Coder:
@@ -70,17 +69,11 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
             f"{tagged} was made by another model than that in {folder}. Name the folder of {meta.model}."
         )
     if config:
-        untrained = _untrained(config)
+        untrained = config.untrained
     else:
         untrained = tuple(code for code in Codebook.load().ids if meta and code not in meta.trained_codes)
     name = f"{tagged.name} ({meta.model})" if meta else tagged.name
     return Coder(name, file_sha256(tagged), untrained, found, config, tagged)
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _check_codebook(tagged: Path, meta: Meta) -> None:
@@ -98,7 +91,3 @@ def _bundled_model_of(meta: Meta | None) -> tuple[Path, ModelConfig] | tuple[Non
         if config.files == meta.fingerprint.model:
             return BUNDLED, config
     return None, None
-
-
-def _untrained(config: ModelConfig) -> tuple[str, ...]:
-    return tuple(code for code, head in zip(config.codes, config.heads, strict=True) if not head.trained)

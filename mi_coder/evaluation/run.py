@@ -8,7 +8,7 @@ from typing import Literal
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.errors import MissingExtra, UsageProblem, need
-from mi_coder.evaluation.coder import AS_CODED, Coder, file_coder, file_sha256, model_coder
+from mi_coder.evaluation.coder import AS_CODED, Coder, file_coder, model_coder
 from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gold
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
@@ -16,6 +16,7 @@ from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats import read_conversations
 from mi_coder.tagger.config import read_config
+from mi_coder.tagger.model import file_sha256
 from mi_coder.training.baseline import WORDS_FILE, Baseline
 
 Seen = Literal["refuse", "leave out", "allow"]

@@ -12,10 +12,11 @@ from pathlib import PurePath
 from typing import Any
 
 from mi_coder.conversation import RoleTable
-from mi_coder.formats.lines import Line, too_long
+from mi_coder.formats.compress import ByteSource
+from mi_coder.formats.lines import Line, read_lines, too_long
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
-from mi_coder.formats.rows import Row
+from mi_coder.formats.rows import Row, Rows
 
 _MARKS = "[\u200e\u200f\u202a-\u202e\ufeff]*"
 _TIME = "\\d{1,2}[:.]\\d{2}(?:[:.]\\d{2})?(?:[ \u00a0\u202f]?[AaPp]\\.?[Mm]\\.?)?"
@@ -120,22 +121,25 @@ class _OpenMessage:
     def rows(self) -> Iterator[Row]:
         """The message and the blank lines after it."""
         if self._too_long(self._end):
-            problem = too_long("message", self._limit)
-            yield self._line, self._byte, self._end, problem
+            yield self._line, self._byte, self._end, too_long("message", self._limit)
         else:
-            yield (self._line, self._byte, self._end, {**self._fields, "text": "\n".join(self._lines)})
+            yield self._line, self._byte, self._end, {**self._fields, "text": "\n".join(self._lines)}
         yield from self._blanks
 
     def _too_long(self, end: int) -> bool:
         return end - self._byte > self._limit
 
 
-def chat_rows(lines: Iterator[Line], source: str, options: ReadOptions) -> Iterator[Row]:
+def chat_rows(opened: ByteSource, options: ReadOptions) -> Rows:
     """Give one row a message: conversation_id, turn, role, speaker, text and, where there is one, time as written.
 
     The conversation's id is the name of the file without its suffixes, with #2, #3 ... for those that follow.
     """
-    chat = _Chat(PurePath(source).name.partition(".")[0] or source, options.roles)
+    chat = _Chat(PurePath(opened.name).name.partition(".")[0] or opened.name, options.roles)
+    return Rows(_rows(chat, read_lines(opened.stream, options.max_line_bytes), options.max_line_bytes))
+
+
+def _rows(chat: _Chat, lines: Iterator[Line], limit: int) -> Iterator[Row]:
     message: _OpenMessage | None = None
     for line, byte, end, content in lines:
         part = chat.read(content)
@@ -149,7 +153,7 @@ def chat_rows(lines: Iterator[Line], source: str, options: ReadOptions) -> Itera
                 message = None
             match part:
                 case dict():
-                    message = _OpenMessage(line, byte, end, part, options.max_line_bytes)
+                    message = _OpenMessage(line, byte, end, part, limit)
                 case BadRecord():
                     yield line, byte, end, part
                 case str():

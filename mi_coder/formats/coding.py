@@ -1,6 +1,6 @@
 """Gold codes and codings as they stand in a message on disk."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -45,13 +45,14 @@ def gold_from(value: Any) -> Gold | None:
 
 def gold_fields(gold: Gold) -> dict[str, Any]:
     """The field `gold` as it is written; codes stand in the order of the codebook."""
+    book = Codebook.load()
     details = {name: getattr(gold, name) for name in _DETAILS if getattr(gold, name) is not None}
-    if len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of:
-        return {"codes": _in_order(gold.positive), **details}
+    if len(gold.positive) + len(gold.negative) == len(book.ids) and not gold.any_of:
+        return {"codes": book.in_order(gold.positive), **details}
     partial = {
-        "positive": _in_order(gold.positive),
-        "negative": _in_order(gold.negative),
-        "any_of": [_in_order(group) for group in gold.any_of],
+        "positive": book.in_order(gold.positive),
+        "negative": book.in_order(gold.negative),
+        "any_of": [book.in_order(group) for group in gold.any_of],
     }
     return {**{name: codes for name, codes in partial.items() if codes}, **details}
 
@@ -136,10 +137,6 @@ def _code_list(value: Any, name: str) -> tuple[str, ...]:
 
 def _codes(value: Any, name: str) -> frozenset[str]:
     return frozenset(_code_list(value, name))
-
-
-def _in_order(codes: Iterable[str]) -> list[str]:
-    return sorted(codes, key=Codebook.load().ids.index)
 
 
 def _value_of(value: Any, attribute: str, within: str = "") -> str | None:

@@ -5,40 +5,28 @@ from pathlib import Path
 from typing import Any
 
 from mi_coder.errors import MiCoderError
-from mi_coder.formats.compress import cannot_open
+from mi_coder.formats.compress import ByteSource, cannot_open
 from mi_coder.formats.jsonl import decode_object, jsonl_rows
-from mi_coder.formats.lines import Line
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
-from mi_coder.formats.rows import Row
-
-UTTERANCES = "utterances.jsonl"
+from mi_coder.formats.rows import Row, Rows
 
 
-def utterances_file(folder: Path) -> Path:
-    """The file that holds the utterances of a corpus folder.
-
-    Raises:
-        MiCoderError: the folder has none.
-    """
-    path = folder / UTTERANCES
-    if not path.is_file():
-        raise MiCoderError(
-            f"{folder}: a folder is read as a ConvoKit corpus, but it has no {UTTERANCES}. Name a file instead."
-        )
-    return path
-
-
-def convokit_rows(lines: Iterator[Line], folder: Path, options: ReadOptions) -> Iterator[Row]:
+def convokit_rows(utterances: ByteSource, options: ReadOptions) -> Rows:
     """Give the utterances as flat messages: all their fields, with conversation_id (older corpora: root) and role.
 
     The role is the first of these that the table of roles knows: the utterance's meta.role, its own role, the speaker's
     meta.role, the speaker's id. `role_field` names another key than "role". A conversation's meta comes with each of
     its utterances as conversation_meta. speakers.json and conversations.json are held in memory.
     """
+    return Rows(_rows(utterances, options))
+
+
+def _rows(utterances: ByteSource, options: ReadOptions) -> Iterator[Row]:
+    folder = Path(utterances.name).parent
     speakers = _metas(folder / "speakers.json")
     conversations = _metas(folder / "conversations.json")
-    for line, byte, end, data in jsonl_rows(lines):
+    for line, byte, end, data in jsonl_rows(utterances, options).rows:
         if isinstance(data, dict):
             data = _message(data, speakers, conversations, options)
         yield line, byte, end, data

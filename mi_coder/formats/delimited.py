@@ -5,24 +5,34 @@ from collections import deque
 from collections.abc import Iterator
 
 from mi_coder.errors import MiCoderError
+from mi_coder.formats.compress import ByteSource
 from mi_coder.formats.fields import names_of
 from mi_coder.formats.guard import unguard
-from mi_coder.formats.lines import Line
+from mi_coder.formats.lines import Line, read_lines
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
+from mi_coder.formats.sniff import DELIMITERS
 
-DELIMITERS = {"csv": ",", "tsv": "\t"}
 
-
-def delimited_rows(lines: Iterator[Line], delimiter: str, name: str, options: ReadOptions) -> Rows:
+def csv_rows(opened: ByteSource, options: ReadOptions) -> Rows:
     """Read the header and give the rows under it. Every value is a string.
 
     Raises:
         MiCoderError: the header cannot be read, names a column twice or lacks text, role or conversation.
     """
-    csv.field_size_limit(max(csv.field_size_limit(), options.max_line_bytes))
-    records = _Records(lines, delimiter, options.max_line_bytes)
+    return _table(opened, DELIMITERS["csv"], options)
+
+
+def tsv_rows(opened: ByteSource, options: ReadOptions) -> Rows:
+    """As `csv_rows`, with tabs between the cells."""
+    return _table(opened, DELIMITERS["tsv"], options)
+
+
+def _table(opened: ByteSource, delimiter: str, options: ReadOptions) -> Rows:
+    name, limit = opened.name, options.max_line_bytes
+    csv.field_size_limit(max(csv.field_size_limit(), limit))
+    records = _Records(read_lines(opened.stream, limit), delimiter, limit)
     leading: list[Row] = []
     for line, byte, end, values in records:
         if isinstance(values, BadRecord):

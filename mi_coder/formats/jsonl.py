@@ -1,21 +1,27 @@
 """JSON Lines: one object a line."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import msgspec
 
-from mi_coder.formats.lines import Line
+from mi_coder.formats.compress import ByteSource
+from mi_coder.formats.lines import Line, read_lines
+from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
-from mi_coder.formats.rows import Row
+from mi_coder.formats.rows import Row, Rows
 
 MAX_DEPTH = 100
 _decode = msgspec.json.Decoder().decode
 
 
-def jsonl_rows(lines: Iterable[Line]) -> Iterator[Row]:
+def jsonl_rows(opened: ByteSource, options: ReadOptions) -> Rows:
     """Decode every line; a line that is no JSON object becomes a BadRecord."""
+    return Rows(_rows(read_lines(opened.stream, options.max_line_bytes)))
+
+
+def _rows(lines: Iterator[Line]) -> Iterator[Row]:
     for number, byte, end, content in lines:
         if isinstance(content, BadRecord):
             yield number, byte, end, content

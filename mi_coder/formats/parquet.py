@@ -6,6 +6,7 @@ from typing import Any
 
 from mi_coder.errors import MiCoderError, need
 from mi_coder.formats.compress import ByteSource
+from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
 from mi_coder.formats.sniff import PARQUET_MAGIC
@@ -13,8 +14,10 @@ from mi_coder.formats.sniff import PARQUET_MAGIC
 BATCH_ROWS = 1024
 
 
-def parquet_rows(opened: ByteSource) -> Rows:
+def parquet_rows(opened: ByteSource, options: ReadOptions) -> Rows:
     """Give the rows of a table; a column `messages` with a list of structs makes it one conversation a row.
+
+    None of the options bears on it.
 
     Raises:
         MissingExtra: pyarrow is not installed.

@@ -4,55 +4,36 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
 from mi_coder.errors import MiCoderError
-from mi_coder.formats.chat_text import chat_rows
 from mi_coder.formats.compress import ByteSource, Source, open_source
-from mi_coder.formats.convokit import convokit_rows, utterances_file
-from mi_coder.formats.delimited import DELIMITERS, delimited_rows
-from mi_coder.formats.jsonl import jsonl_rows
-from mi_coder.formats.lines import Line, read_lines
 from mi_coder.formats.options import DEFAULT_OPTIONS, ReadOptions
-from mi_coder.formats.parquet import parquet_rows
 from mi_coder.formats.records import RecordReader
 from mi_coder.formats.rows import Row, Rows
-from mi_coder.formats.sniff import checked_format, format_of_bytes, format_of_path
+from mi_coder.formats.sniff import checked_format, format_of_bytes, format_of_path, utterances_file
 
-
-def _lines(opened: ByteSource, options: ReadOptions) -> Iterator[Line]:
-    return read_lines(opened.stream, options.max_line_bytes)
-
-
-def _jsonl(opened: ByteSource, options: ReadOptions) -> Rows:
-    return Rows(jsonl_rows(_lines(opened, options)))
-
-
-def _csv(opened: ByteSource, options: ReadOptions) -> Rows:
-    return delimited_rows(_lines(opened, options), DELIMITERS["csv"], opened.name, options)
-
-
-def _tsv(opened: ByteSource, options: ReadOptions) -> Rows:
-    return delimited_rows(_lines(opened, options), DELIMITERS["tsv"], opened.name, options)
-
-
-def _parquet(opened: ByteSource, options: ReadOptions) -> Rows:
-    return parquet_rows(opened)
-
-
-def _convokit(opened: ByteSource, options: ReadOptions) -> Rows:
-    return Rows(convokit_rows(_lines(opened, options), Path(opened.name).parent, options))
-
-
-def _chat_text(opened: ByteSource, options: ReadOptions) -> Rows:
-    return Rows(chat_rows(_lines(opened, options), opened.name, options))
-
-
-READERS: MappingProxyType[str, Callable[[ByteSource, ReadOptions], Rows]] = MappingProxyType(
-    {"jsonl": _jsonl, "csv": _csv, "tsv": _tsv, "parquet": _parquet, "convokit": _convokit, "chat-text": _chat_text}
+READERS = MappingProxyType(
+    {
+        "jsonl": ("mi_coder.formats.jsonl", "jsonl_rows"),
+        "csv": ("mi_coder.formats.delimited", "csv_rows"),
+        "tsv": ("mi_coder.formats.delimited", "tsv_rows"),
+        "parquet": ("mi_coder.formats.parquet", "parquet_rows"),
+        "convokit": ("mi_coder.formats.convokit", "convokit_rows"),
+        "chat-text": ("mi_coder.formats.chat_text", "chat_rows"),
+    }
 )
+"""Module and function of the reader of each format. It is imported when a source of its format is opened."""
+
 _WITH_OWN_FIELDS = ("convokit", "chat-text")
+
+
+def _reader_of(format: str) -> Callable[[ByteSource, ReadOptions], Rows]:
+    module, function = READERS[format]
+    reader: Callable[[ByteSource, ReadOptions], Rows] = getattr(import_module(module), function)
+    return reader
 
 
 def open_records(source: Source, options: ReadOptions = DEFAULT_OPTIONS) -> RecordReader:
@@ -75,7 +56,7 @@ def open_records(source: Source, options: ReadOptions = DEFAULT_OPTIONS) -> Reco
     try:
         with _disk_errors(opened.name):
             format = format or format_of_bytes(opened, source, options)
-            rows, fields = READERS[format](opened, options)
+            rows, fields = _reader_of(format)(opened, options)
     except BaseException:
         opened.close()
         raise

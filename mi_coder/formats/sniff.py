@@ -20,8 +20,9 @@ SUFFIXES = {
     ".tab": "tsv",
     ".parquet": "parquet",
 }
+DELIMITERS = {"csv": ",", "tsv": "\t"}
 PARQUET_MAGIC = b"PAR1"
-_DELIMITERS = {"csv": b",", "tsv": b"\t"}
+_UTTERANCES = "utterances.jsonl"
 
 
 def checked_format(name: str) -> str:
@@ -45,6 +46,20 @@ def format_of_path(path: str | os.PathLike[str]) -> str | None:
     return SUFFIXES.get(suffixes[-1]) if suffixes else None
 
 
+def utterances_file(folder: Path) -> Path:
+    """The file that holds the utterances of a ConvoKit corpus, the only format that is a folder.
+
+    Raises:
+        MiCoderError: the folder has none.
+    """
+    path = folder / _UTTERANCES
+    if not path.is_file():
+        raise MiCoderError(
+            f"{folder}: a folder is read as a ConvoKit corpus, but it has no {_UTTERANCES}. Name a file instead."
+        )
+    return path
+
+
 def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) -> str:
     """The format of an open source, whose first bytes are looked at but not taken.
 
@@ -59,8 +74,8 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
     if head.startswith(b"{"):
         return "jsonl"
     columns = head.partition(b"\n")[0].strip()
-    for name, delimiter in _DELIMITERS.items():
-        if _is_header(columns, delimiter, options):
+    for name, delimiter in DELIMITERS.items():
+        if _is_header(columns, delimiter.encode(), options):
             return name
     if not head or source == "-" or not isinstance(source, str | os.PathLike):
         return "jsonl"

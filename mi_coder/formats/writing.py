@@ -1,7 +1,5 @@
 """Write records in any format that can be written: JSON Lines, CSV, TSV, Parquet."""
 
-import csv
-import io
 import os
 import sys
 from collections.abc import Iterable
@@ -13,12 +11,7 @@ import msgspec
 
 from mi_coder.errors import MiCoderError
 from mi_coder.formats.compress import cannot_open, compressed_sink, compression_of
-from mi_coder.formats.delimited import DELIMITERS
-from mi_coder.formats.guard import guard as guard_cell
-from mi_coder.formats.sniff import checked_format
-
-# The csv module quotes a CR in a cell only where CR is part of the line end, which is cut to the newline afterwards.
-_LINE_END = "\r\n"
+from mi_coder.formats.sniff import DELIMITERS, checked_format
 
 
 class RecordEncoder(Protocol):
@@ -41,51 +34,6 @@ class JsonlEncoder:
 
     def finish(self) -> None:
         """Nothing is held back."""
-
-
-class DelimitedEncoder:
-    """A table with a header. Lists of plain values are joined with ";", other lists and objects become JSON."""
-
-    def __init__(self, sink: BinaryIO, delimiter: str, fields: Iterable[str] | None, guard: bool) -> None:
-        self._sink = sink
-        self._line = io.StringIO(newline="")
-        self._table = csv.writer(self._line, delimiter=delimiter, lineterminator=_LINE_END)
-        self._guard = guard
-        self._fields: tuple[str, ...] | None = None
-        if fields is not None:
-            self._write_header(tuple(fields))
-
-    def write(self, data: dict[str, Any]) -> None:
-        if self._fields is None:
-            self._write_header(tuple(data))
-        fields = self._fields or ()
-        if unknown := data.keys() - set(fields):
-            raise unknown_field(min(unknown))
-        self._write_line([cell_text(data.get(name)) for name in fields])
-
-    def finish(self) -> None:
-        """Nothing is held back."""
-
-    def _write_header(self, fields: tuple[str, ...]) -> None:
-        self._fields = fields
-        self._write_line(list(fields))
-
-    def _write_line(self, cells: list[str]) -> None:
-        self._table.writerow([guard_cell(cell) for cell in cells] if self._guard else cells)
-        self._sink.write(self._line.getvalue().removesuffix(_LINE_END).encode() + b"\n")
-        self._line.seek(0)
-        self._line.truncate()
-
-
-def cell_text(value: Any) -> str:
-    """A value as the text of a table's cell. NUL is left out, since no spreadsheet can hold it."""
-    if isinstance(value, str):
-        return value.replace("\0", "")
-    if value is None:
-        return ""
-    if isinstance(value, list) and all(isinstance(item, str) and ";" not in item for item in value):
-        return ";".join(value).replace("\0", "")
-    return msgspec.json.encode(value).decode()
 
 
 def unknown_field(name: str) -> MiCoderError:
@@ -169,6 +117,8 @@ def _encoder(format: str, sink: BinaryIO, fields: Iterable[str] | None, guard: b
     if format == "jsonl":
         return JsonlEncoder(sink)
     if format in DELIMITERS:
+        from mi_coder.formats.delimited_writing import DelimitedEncoder
+
         return DelimitedEncoder(sink, DELIMITERS[format], fields, guard)
     if format == "parquet":
         from mi_coder.formats.parquet_writing import ParquetEncoder

@@ -82,6 +82,21 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     training_ids: list[str]
     files: dict[str, str]
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The threshold of each code."""
+        return {code: head.threshold for code, head in zip(self.codes, self.heads, strict=True)}
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The codes that the model can give."""
+        return tuple(code for code, head in zip(self.codes, self.heads, strict=True) if head.trained)
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """The codes that it never gives."""
+        return tuple(code for code, head in zip(self.codes, self.heads, strict=True) if not head.trained)
+
 
 def read_config(folder: Path) -> ModelConfig:
     """Read `config.json` of a model folder.

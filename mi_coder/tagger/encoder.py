@@ -7,14 +7,18 @@ differ so much.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
 from mi_coder.tagger.window import Tokens
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 OUTPUTS = ("codes", "depth", "permission")
 
@@ -36,12 +40,19 @@ class Encoder:
         # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._threads = threads
 
     def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
         """Logits of all heads, shape [windows, codes + 2]; the last two columns are depth and permission."""
-        rows = self._pool.map(self._run, windows) if self._pool else map(self._run, windows)
+        together = self._threads > 1 and len(windows) > 1
+        rows = self._pool.map(self._run, windows) if together else map(self._run, windows)
         return np.stack(list(rows))
+
+    @cached_property
+    def _pool(self) -> "Executor":
+        from concurrent.futures import ThreadPoolExecutor
+
+        return ThreadPoolExecutor(self._threads)
 
     def _run(self, window: Tokens) -> NDArray[np.float32]:
         ids = np.asarray([window.ids], dtype=np.int64)

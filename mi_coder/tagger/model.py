@@ -24,7 +24,7 @@ def open_model(folder: Path | None = None) -> tuple[Path, ModelConfig]:
         path = found / name
         if Path(name).name != name or not path.is_file():
             raise BadModel(f"{found}: the file {name!r} of the model is missing. Copy the whole folder again.")
-        if path.stat().st_size > _MAX_BYTES or _sha256(path) != digest:
+        if path.stat().st_size > _MAX_BYTES or file_sha256(path) != digest:
             raise BadModel(
                 f"{path} is not the file that the model was made with (its SHA-256 differs). "
                 "Copy the whole folder again."
@@ -39,6 +39,7 @@ def open_model(folder: Path | None = None) -> tuple[Path, ModelConfig]:
     return found, config
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -150,7 +150,7 @@ def _join(job: Job, codings: list[Coding]) -> Coding:
 
 
 def _thresholds(config: ModelConfig, chosen: float | Mapping[str, float] | None) -> dict[str, float]:
-    thresholds = {code: head.threshold for code, head in zip(config.codes, config.heads, strict=True)}
+    thresholds = config.thresholds
     if chosen is None:
         return thresholds
     wanted = chosen if isinstance(chosen, Mapping) else dict.fromkeys(config.codes, chosen)

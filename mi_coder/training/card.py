@@ -113,8 +113,7 @@ def _terms(sources: Iterable[Source]) -> str:
 
 
 def _untrained(config: ModelConfig) -> str:
-    names = [code for code, head in zip(config.codes, config.heads, strict=True) if not head.trained]
-    names += [name for name in ATTRIBUTES if not getattr(config, name).trained]
+    names = [*config.untrained, *(name for name in ATTRIBUTES if not getattr(config, name).trained)]
     if not names:
         return "Nothing: every code and attribute had positive and negative messages in training."
     return f"Never given, because training knew no message with it or none without it: {', '.join(names)}."

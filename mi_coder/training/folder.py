@@ -3,13 +3,13 @@
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE
+from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.export import export_onnx
 from mi_coder.training.model import Coder
@@ -56,7 +56,7 @@ def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 (hex) by name of the files that the tagger loads."""
-    return {name: sha256((folder / name).read_bytes()).hexdigest() for name in LOADED_FILES}
+    return {name: file_sha256(folder / name) for name in LOADED_FILES}
 
 
 def hashed_ids(conversation_ids: Iterable[str]) -> list[str]:

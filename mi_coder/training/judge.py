@@ -38,8 +38,8 @@ def judge(
         coder_sha256=config.files[MODEL_FILE],
         codebook=config.codebook,
     )
-    untrained = [code for code, head in zip(config.codes, config.heads, strict=True) if not head.trained]
-    return evaluate(_compared(config.codes, examples, truth, codings), source, Options(), baseline, untrained)
+    comparison = _compared(config.codes, examples, truth, codings)
+    return evaluate(comparison, source, Options(), baseline, config.untrained)
 
 
 def _compared(

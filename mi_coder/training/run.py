@@ -122,7 +122,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
         logits = {part: encoder.logits(data[part].tokens) for part in ("dev", "test")}
         config = _config(options, book, data, logits["dev"], folder)
-        decoder = Decoder(config, _thresholds(config))
+        decoder = Decoder(config, config.thresholds)
         gold_sha256 = _sha256(options.gold)
 
         def judged(part: Part) -> EvaluationReport:
@@ -176,12 +176,8 @@ def _config(
         training_ids=hashed_ids(data["train"].conversations | data["dev"].conversations),
         files=file_hashes(folder),
     )
-    codings = Decoder(config, _thresholds(config)).decode(dev_logits)
+    codings = Decoder(config, config.thresholds).decode(dev_logits)
     return msgspec.structs.replace(config, review_below=review_below(codings))
-
-
-def _thresholds(config: ModelConfig) -> dict[str, float]:
-    return {code: head.threshold for code, head in zip(config.codes, config.heads, strict=True)}
 
 
 def _sha256(paths: Sequence[Path]) -> str:

@@ -1,6 +1,7 @@
 """Nothing leaves the machine, and the tag path needs none of the heavy packages."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,18 @@ def test_import_and_tag_without_the_heavy_packages(tmp_path: Path, tiny: Path) -
         ["tag", "a.csv", "--model", str(tiny), "-o", "b.jsonl.gz", "--overwrite"],
     )
     assert (tmp_path / "b.jsonl.gz").exists()
+
+
+def test_a_chat_with_one_message_loads_only_what_it_needs(tmp_path: Path, tiny: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", [{"conversation_id": "c", "role": "counselor", "text": "hm?"}])
+    report = "\nprint(os.environ['OPENBLAS_NUM_THREADS'], *sorted(sys.modules))"
+    out = run(f"import os\n{RUN_ALL}{report}", tmp_path, ["tag", "a.jsonl", "--model", str(tiny), "--threads", "4"])
+    threads, *modules = out.split()
+    assert threads == os.environ.get("OPENBLAS_NUM_THREADS", "1")
+    assert "mi_coder.formats.jsonl" in modules
+    for other in ("delimited", "delimited_writing", "chat_text", "convokit", "parquet", "parquet_writing"):
+        assert f"mi_coder.formats.{other}" not in modules
+    assert not {"csv", "difflib", "concurrent.futures", "logging", "tempfile"} & {*modules}
 
 
 def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Path, tiny: Path) -> None:

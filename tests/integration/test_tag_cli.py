@@ -340,6 +340,32 @@ def test_bad_thresholds(run: Run, tmp_path: Path, choice: tuple[str, ...]) -> No
     assert result.err.startswith("Error: ")
 
 
+def test_longer_lines_may_be_allowed(run: Run, tmp_path: Path) -> None:
+    long = {"conversation_id": "c", "role": "counselor", "text": "hm " * 400}
+    write_jsonl(tmp_path / "a.jsonl", [long, {**long, "text": "hm"}])
+    result = run("a.jsonl", "--max-line-bytes", "1KiB", "--max-errors", "1")
+    assert result.code == 0
+    [reject] = read_jsonl(tmp_path / "a.tagged.rejects.jsonl")
+    assert (reject["line"], reject["code"]) == (1, "line_too_long")
+    assert "1024 bytes" in reject["reason"]
+    assert "--max-line-bytes" in reject["reason"]
+    assert run("a.jsonl", "--max-line-bytes", "1300", "--force").code == 0
+    assert len(read_jsonl(tmp_path / "a.tagged.jsonl")) == 2
+
+
+def test_a_compressed_file_that_grows_too_large(run: Run, tmp_path: Path) -> None:
+    write_flat(tmp_path / "a.jsonl", 300)
+    size = (tmp_path / "a.jsonl").stat().st_size
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes()))
+    result = run("a.jsonl.gz", "--max-decompressed", size - 1)
+    assert result.code == 2
+    assert f"past {size - 1} bytes" in result.err
+    assert "--max-decompressed" in result.err
+    assert not (tmp_path / "a.tagged.jsonl.gz").exists()
+    assert run("a.jsonl.gz", "--max-decompressed", size).code == 0
+    assert "nothing was done" in run("a.jsonl.gz").err
+
+
 def test_empty_messages_are_kept_and_named(run: Run, tmp_path: Path) -> None:
     texts = ["", " \n", "\u200b", "hi"]
     write_jsonl(tmp_path / "a.jsonl", [{"conversation_id": "c", "role": "helper", "text": text} for text in texts])

@@ -218,7 +218,7 @@ golds = st.one_of(
 codings = st.none() | st.builds(
     Coding,
     codes=code_sets.filter(bool).map(tuple),
-    scores=st.dictionaries(st.sampled_from(IDS), st.floats(0, 1)),
+    scores=st.dictionaries(st.sampled_from(IDS), st.floats(0, 1).map(lambda score: round(score, 4))),
     depth=st.sampled_from([None, "complex"]),
     review=st.booleans(),
 )

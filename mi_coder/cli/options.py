@@ -1,11 +1,18 @@
-"""Sizes on the command line: 1000000, 64KiB, 16MiB, 2GiB."""
+"""Kinds of options that verbs share: choices, and sizes such as 1000000, 64KiB, 16MiB or 2GiB."""
 
 import re
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _MOST = 1 << 40
+
+
+def choice(*names: str, values: Sequence[str], help: str) -> Callable[[Any], Any]:
+    """An option that takes one of `values`; the first is its default."""
+    return click.option(*names, type=click.Choice(values), default=values[0], show_default=True, help=help)
 
 
 class Size(click.ParamType):

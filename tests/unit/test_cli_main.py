@@ -1,0 +1,82 @@
+"""The command `mi-code` itself: what its help loads, unknown verbs, sizes, and the options that messages name."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mi_coder.cli.main import group
+from mi_coder.cli.options import Size
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mi_coder"
+# An option in a sentence or a usage text; not the two dashes of a table or a rule.
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+
+
+def commands_in(command: click.Command) -> Iterator[click.Command]:
+    """The command and everything under it."""
+    yield command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None
+            yield from commands_in(inner)
+
+
+COMMANDS = list(commands_in(group))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["tag", "--help"], ["demo", "--help"]])
+def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
+    script = (
+        "import sys; from mi_coder.cli.main import group; group.main(sys.argv[1:], standalone_mode=False); "
+        "heavy = {'numpy', 'onnxruntime', 'tokenizers', 'msgspec', 'pyarrow'}; "
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert done.stdout.startswith(("Usage: ", "mi-code "))
+
+
+def test_an_unknown_verb_suggests_the_nearest() -> None:
+    done = CliRunner().invoke(group, ["tga"])
+    assert done.exit_code == 2
+    assert "'tga'" in done.output
+    assert "Did you mean 'tag'?" in done.output
+
+
+@pytest.mark.parametrize(
+    ("written", "size"),
+    [("1", 1), ("1000000", 1_000_000), ("64KiB", 65_536), (" 16 mib ", 16 << 20), ("2GiB", 2 << 30), (7, 7)],
+)
+def test_sizes(written: str | int, size: int) -> None:
+    assert Size().convert(written, None, None) == size
+
+
+@pytest.mark.parametrize("written", ["", "0", "-1", "1.5MiB", "MiB", "16MB", "1025GiB", "9" * 30, "\u0664"])
+def test_what_is_no_size(written: str) -> None:
+    with pytest.raises(click.BadParameter, match="16MiB"):
+        Size().convert(written, None, None)
+
+
+def test_every_option_that_a_text_names_exists() -> None:
+    parameters = [parameter for command in COMMANDS for parameter in command.params]
+    known = {"--help", *(name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                named = set(OPTION.findall(node.value))
+                assert named <= known, f"{path.name}:{node.lineno}: {named - known}"
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not hasattr(command, "commands")])
+def test_the_help_of_every_command_has_an_example(command: click.Command) -> None:
+    assert command.epilog is not None
+    assert re.match(r"(\x08\n)?Examples?:\s+mi-code ", command.epilog)
