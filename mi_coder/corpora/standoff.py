@@ -29,6 +29,10 @@ COLUMNS = (
 )
 
 
+GOLD_FROM = "all 21 codes, given by a language model that read every message; no human expert checked them"
+"""What conversations with stand-off codes say of them in their field `gold_from`."""
+
+
 class BadStandoff(MiCoderError):
     """A row of stand-off codes that cannot be used, or that belongs to another text."""
 
@@ -72,7 +76,7 @@ def read_standoff(path: Path) -> Iterator[StandoffCode]:
 def with_standoff(
     conversations: Iterable[Conversation], codes: Iterable[StandoffCode], only_coded: bool = False
 ) -> Iterator[Conversation]:
-    """Put the codes into the messages that they belong to, in place of gold that they had.
+    """Put the codes into the messages that they belong to, in place of gold that they had, and say so in `gold_from`.
 
     Args:
         codes: later rows win over earlier ones for the same message.
@@ -86,7 +90,9 @@ def with_standoff(
         by_conversation.setdefault(code.conversation_id, {})[code.index] = code
     for conversation in conversations:
         own = by_conversation.pop(conversation.id, {})
-        _apply(conversation, own)
+        if own:
+            _apply(conversation, own)
+            conversation.extra["gold_from"] = GOLD_FROM
         if own or not only_coded:
             yield conversation
     if by_conversation:

@@ -17,6 +17,7 @@ class Example:
     Attributes:
         conversation: id of its conversation.
         corpus: the data set it comes from: the field `corpus` of its conversation, else the name of its file.
+        gold_from: where the codes come from, as the conversation says in its field `gold_from`, if it does.
         text: the message alone, which is all that the baseline reads.
         tokens: the message with its context, which is what the encoder reads.
     """
@@ -26,6 +27,7 @@ class Example:
     text: str
     tokens: Tokens
     gold: Gold
+    gold_from: str | None = None
 
 
 def read_gold(paths: Sequence[Path]) -> list[Conversation]:
@@ -59,7 +61,8 @@ def examples(conversation: Conversation, builder: WindowBuilder) -> Iterator[Exa
             continue
         before = conversation.messages[max(0, index - context) : index]
         tokens = builder.build(message.text, before)
-        yield Example(conversation.id, str(conversation.extra["corpus"]), text, tokens, message.gold)
+        corpus, gold_from = str(conversation.extra["corpus"]), conversation.extra.get("gold_from")
+        yield Example(conversation.id, corpus, text, tokens, message.gold, gold_from)
 
 
 def _informative(gold: Gold) -> bool:

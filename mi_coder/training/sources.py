@@ -38,16 +38,19 @@ _PRACTICE_GOLD = "all 21 codes, given by the author of the chats: a language mod
 
 
 def sources(examples: Sequence[Example]) -> tuple[Source, ...]:
-    """The data sets of training examples, the largest first."""
-    messages = Counter(example.corpus for example in examples)
-    conversations = Counter(corpus for corpus, _ in {(example.corpus, example.conversation) for example in examples})
-    return tuple(_source(name, conversations[name], count) for name, count in messages.most_common())
+    """The data sets of training examples, the largest first; one whose codes come from two places counts as two."""
+    messages = Counter((example.corpus, example.gold_from) for example in examples)
+    named = {(example.corpus, example.gold_from, example.conversation) for example in examples}
+    conversations = Counter((corpus, gold_from) for corpus, gold_from, _ in named)
+    return tuple(_source(*key, conversations[key], count) for key, count in messages.most_common())
 
 
-def _source(name: str, conversations: int, messages: int) -> Source:
+def _source(name: str, gold_from: str | None, conversations: int, messages: int) -> Source:
     if name in corpora.names():
         known = corpora.info(name)
-        return Source(name, known.title, True, known.license, known.gold, known.citation, conversations, messages)
+        gold = gold_from or known.gold
+        return Source(name, known.title, True, known.license, gold, known.citation, conversations, messages)
     if name == PRACTICE:
-        return Source(name, "Practice chats", False, _PRACTICE_LICENSE, _PRACTICE_GOLD, "", conversations, messages)
-    return Source(name, name, False, OWN_LICENSE, OWN_GOLD, "", conversations, messages)
+        gold = gold_from or _PRACTICE_GOLD
+        return Source(name, "Practice chats", False, _PRACTICE_LICENSE, gold, "", conversations, messages)
+    return Source(name, name, False, OWN_LICENSE, gold_from or OWN_GOLD, "", conversations, messages)

@@ -47,6 +47,7 @@ def test_codes_become_complete_gold_of_their_message(tmp_path: Path) -> None:
     assert gold is not None
     assert (gold.positive, gold.depth) == ({"REF", "OQ"}, "simple")
     assert gold.positive | gold.negative == set(Codebook.load().ids)
+    assert "language model" in coded.extra["gold_from"]
     assert [message.gold for message in (coded.messages[0], coded.messages[2])] == [None, None]
 
 

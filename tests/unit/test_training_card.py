@@ -1,5 +1,7 @@
 """What a model folder says in words."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from mi_coder.conversation import Coding, Gold
@@ -80,3 +82,10 @@ def test_sources_count_conversations_and_messages() -> None:
 
 def test_practice_chats_say_who_wrote_and_coded_them() -> None:
     assert "language model" in sources(made("practice", 1))[0].gold
+
+
+def test_codes_that_replace_a_corpus_s_own_labels_are_named() -> None:
+    own, replaced = made("esconv", 1), made("esconv", 2)
+    replaced = [replace(example, gold_from="read by hand") for example in replaced]
+    assert [(one.gold, one.messages) for one in sources(own + replaced)][0] == ("read by hand", 2)
+    assert len(sources(own + replaced)) == 2
