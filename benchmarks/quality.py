@@ -1,6 +1,6 @@
 """The figures of the bundled model on everything it was not trained on, written to docs/benchmark.md.
 
-    python benchmarks/quality.py [--data ../shared/data]
+python benchmarks/quality.py [--data ../shared/data]
 """
 
 import argparse
@@ -15,7 +15,7 @@ CODED = ("esconv", "annomi")
 TITLES = {
     "esconv": "ESConv: coded chats of the test part",
     "annomi": "AnnoMI: coded transcripts of the test part",
-    "practice": "Practice chats of another author (invented; rare codes are far more frequent than in real chats)",
+    "practice": "Practice chats of another author (invented; rare codes are more frequent than in real chats)",
     "welivita": "Welivita & Pu: single forum sentences, not trained on, labels through the crosswalk",
 }
 
@@ -27,7 +27,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sections = [_section(corpus, _gold(corpus, data, folder)) for corpus in TITLES]
-    text = "\n".join(["# Figures of the bundled model", "", f"Made by `python benchmarks/quality.py`. {_WARNING}", "", *sections])
+    head = ["# Figures of the bundled model", "", f"Made by `python benchmarks/quality.py`. {_WARNING}", ""]
+    text = "\n".join([*head, *sections])
     (ROOT / "docs" / "benchmark.md").write_text(text, encoding="utf-8")
 
 

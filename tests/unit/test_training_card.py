@@ -87,5 +87,6 @@ def test_practice_chats_say_who_wrote_and_coded_them() -> None:
 def test_codes_that_replace_a_corpus_s_own_labels_are_named() -> None:
     own, replaced = made("esconv", 1), made("esconv", 2)
     replaced = [replace(example, gold_from="read by hand") for example in replaced]
-    assert [(one.gold, one.messages) for one in sources(own + replaced)][0] == ("read by hand", 2)
-    assert len(sources(own + replaced)) == 2
+    found = [(one.gold, one.messages) for one in sources(own + replaced)]
+    assert found[0] == ("read by hand", 2)
+    assert len(found) == 2
