@@ -34,7 +34,8 @@ def main() -> None:
 
 _WARNING = (
     "Gold codes of ESConv, AnnoMI and the practice chats were given by a language model that read every message "
-    "(see annotations/README.md); no human expert checked them. Conversations that the model was trained on are left out."
+    "(see annotations/README.md); no human expert checked them. Conversations that the model was trained on are left "
+    "out."
 )
 
 

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a ma
 
 
 def test_twenty_kills_leave_no_trace(tiny: Path, tmp_path: Path) -> None:
-    report = kill_trials(tmp_path, tiny, kills=20, messages=2000, bad_every=60)
+    report = kill_trials(tmp_path, tiny, kills=20, messages=1500, bad_every=60)
     assert report.differences == []
     assert report.kills.total() == 20
     assert report.kills["after a checkpoint"] > 0, report.kills

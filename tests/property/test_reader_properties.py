@@ -204,6 +204,7 @@ def test_conversations_are_read_or_refused(records: list[dict[str, Any]]) -> Non
 plain_text = st.text(st.characters(exclude_categories=["Cs"]))
 no_nul = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 code_sets = st.frozensets(st.sampled_from(IDS), max_size=4)
+some_codes = st.frozensets(st.sampled_from(IDS), min_size=1, max_size=4)
 details = {"depth": st.sampled_from([None, "simple"]), "permission": st.sampled_from([None, "with"])}
 golds = st.one_of(
     st.none(),
@@ -212,12 +213,12 @@ golds = st.one_of(
         lambda positive, negative, groups: Gold(positive, negative - positive, tuple(groups)),
         code_sets,
         code_sets,
-        st.lists(code_sets.filter(bool), max_size=2),
+        st.lists(some_codes, max_size=2),
     ),
 )
 codings = st.none() | st.builds(
     Coding,
-    codes=code_sets.filter(bool).map(tuple),
+    codes=some_codes.map(tuple),
     scores=st.dictionaries(st.sampled_from(IDS), st.floats(0, 1).map(lambda score: round(score, 4))),
     depth=st.sampled_from([None, "complex"]),
     review=st.booleans(),
