@@ -1,6 +1,5 @@
 """Kills `mi-code tag` (SIGKILL) at random times until it is done, and compares with a run that was left alone."""
 
-import math
 import random
 import shutil
 import subprocess
@@ -51,17 +50,16 @@ def kill_trials(
     source = write_flat(folder / "chats.jsonl", messages, bad_every)
     command = [sys.executable, "-c", _CHILD, "tag", str(source), "--model", str(model)]
     command += ["--threads", "1", "--batch-size", "64", "--max-errors", "100%", "-o"]
-    _run(command, folder / "undisturbed", None)
+    duration = _run(command, folder / "undisturbed", None)
+    assert duration is not None
     expected = _contents(folder / "undisturbed")
 
     dice = random.Random(seed)
     report = KillReport()
     target = folder / "killed"
-    # A busy machine makes runs slow for a while; kills are drawn from the quickest run, or they would come too late.
-    duration = math.inf
     while True:
         fresh = not target.exists()
-        patience = dice.random() * duration if duration < math.inf and report.kills.total() < kills else None
+        patience = dice.uniform(0, duration) if report.kills.total() < kills else None
         took = _run(command, target, patience)
         if took is None:
             report.kills[_stage(RunPaths(str(source), target / "out.jsonl"))] += 1
@@ -72,6 +70,7 @@ def kill_trials(
         if report.kills.total() == kills:
             return report
         if fresh:
+            # A busy machine slows a run down; kills are drawn from the quickest, or they would come too late.
             duration = min(duration, took)
 
 

@@ -196,9 +196,11 @@ def test_the_baseline_of_the_folder_gives_its_figures(report: TrainReport) -> No
     assert report.test.macro.baseline is not None
 
 
-@pytest.mark.parametrize("context_layers", [0, 1])
+@pytest.mark.parametrize("context_layers", [None, 0, 1])
 @pytest.mark.parametrize("base", ["bert", "roberta"])
-def test_export_matches_torch(base: str, context_layers: int, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_export_matches_torch(
+    base: str, context_layers: int | None, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     model = Coder.from_folder(request.getfixturevalue(base), 23, context_layers)
     example = windows(40)
     export_onnx(model, 21, tmp_path / "model.onnx", example)
@@ -325,5 +327,5 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path, mon
         resolve_base("no such/name/here")
     assert resolve_base(str(bert)) == bert
     assert base_name(str(bert)) == bert.name
-    with pytest.raises(MiCoderError, match="context_layers is 2; for this encoder it can be: 0 to 1"):
+    with pytest.raises(MiCoderError, match="context_layers is 2; for this encoder it can be 0 to 1, or not be given"):
         Coder.from_folder(bert, 23, context_layers=2)
