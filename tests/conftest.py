@@ -4,10 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
+from mi_coder.tagger.tagger import Tagger
 from tests.tiny_model import make_tiny_model
 
 ROOT = Path(__file__).parent.parent
+
+# No test may fail because the machine is busy, and what passed once in CI passes again.
+settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=bool(os.environ.get("CI"))
+)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +33,9 @@ def shared() -> Path:
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A quick model folder with made-up weights."""
     return make_tiny_model(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="session")
+def tagger(tiny: Path) -> Tagger:
+    """A tagger with that model."""
+    return Tagger.load(tiny)

@@ -38,7 +38,7 @@ def report(conversations: list[Conversation]) -> EvaluationReport:
     return evaluate(compare(conversations, conversations, CODES), SOURCE, Options(1, 20))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(chats(), st.randoms(use_true_random=False))
 def test_order_does_not_matter(conversations: list[Conversation], random: Random) -> None:
     shuffled = [replace(one, messages=random.sample(one.messages, len(one.messages))) for one in conversations]
@@ -46,7 +46,7 @@ def test_order_does_not_matter(conversations: list[Conversation], random: Random
     assert report(shuffled).to_json() == report(conversations).to_json()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(chats())
 def test_figures_stay_in_bounds(conversations: list[Conversation]) -> None:
     one = report(conversations)

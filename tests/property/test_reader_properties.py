@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.codebook import Codebook
@@ -115,13 +115,11 @@ options = st.builds(
 )
 
 
-@settings(deadline=None)
 @given(headed, options)
 def test_any_bytes_in_any_format(data: bytes, options: ReadOptions) -> None:
     checked(data, options)
 
 
-@settings(deadline=None)
 @given(content.filter(lambda data: not data.startswith(MAGIC)), options)
 def test_every_line_of_jsonl_is_accounted_for(data: bytes, options: ReadOptions) -> None:
     items, reader = read(data, replace(options, format="jsonl"))
@@ -130,7 +128,6 @@ def test_every_line_of_jsonl_is_accounted_for(data: bytes, options: ReadOptions)
     assert all(data[item.byte : item.end].count(b"\n") <= 1 for item in items)
 
 
-@settings(deadline=None)
 @given(st.lists(good | nested | fields, max_size=10), options)
 def test_decoded_records_are_untouched(records: list[dict[str, Any]], options: ReadOptions) -> None:
     kept = [json.dumps(record) for record in records if _is_plain(record)]
@@ -149,7 +146,6 @@ def _is_plain(value: Any) -> bool:
     return True
 
 
-@settings(deadline=None)
 @given(st.lists(good, max_size=30), st.data())
 def test_a_cut_file_gives_a_prefix(records: list[dict[str, Any]], data: st.DataObject) -> None:
     plain = b"".join(json.dumps(record).encode() + b"\n" for record in records)
@@ -165,7 +161,6 @@ def test_a_cut_file_gives_a_prefix(records: list[dict[str, Any]], data: st.DataO
         assert part[:-1] == whole[: len(part) - 1]
 
 
-@settings(deadline=None)
 @given(st.lists(good, min_size=1, max_size=10), st.data())
 def test_damaged_compressed_bytes_never_escape(records: list[dict[str, Any]], data: st.DataObject) -> None:
     packed = bytearray(gzip.compress(b"".join(json.dumps(record).encode() + b"\n" for record in records)))
@@ -180,13 +175,11 @@ def _damaged_zst(plain: bytes, place: int, bits: int) -> bytes:
     return bytes(packed)
 
 
-@settings(deadline=None)
 @given(content, st.integers(0, 10_000), st.integers(1, 255))
 def test_damaged_zstandard_never_escapes(plain: bytes, place: int, bits: int) -> None:
     checked(_damaged_zst(plain, place, bits), ReadOptions(format="jsonl"))
 
 
-@settings(deadline=None)
 @given(st.lists(fields | good | nested, max_size=6))
 def test_conversations_are_read_or_refused(records: list[dict[str, Any]]) -> None:
     data = "\n".join(json.dumps(record) for record in records).encode()
@@ -256,7 +249,6 @@ def _there_and_back(chats: list[Conversation], name: str, layout: Any) -> list[C
         return list(read_conversations(path, ReadOptions(overwrite=True, unguard=True)))
 
 
-@settings(deadline=None)
 @given(
     conversations(plain_text, st.dictionaries(extra_names, json_values, max_size=2)),
     st.sampled_from(["a.jsonl", "a.jsonl.gz"]),
@@ -266,13 +258,11 @@ def test_written_conversations_read_back(chats: list[Conversation], name: str, l
     assert _there_and_back(chats, name, layout) == chats
 
 
-@settings(deadline=None)
 @given(conversations(no_nul, st.just({})), st.sampled_from(["a.csv", "a.tsv.gz"]))
 def test_written_tables_read_back(chats: list[Conversation], name: str) -> None:
     assert _there_and_back(chats, name, "message") == chats
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(no_nul, min_size=2, max_size=4), min_size=1, max_size=4), st.booleans())
 def test_written_cells_read_back(rows: list[list[str]], guarded: bool) -> None:
     sink = io.BytesIO()
@@ -285,19 +275,16 @@ def test_written_cells_read_back(rows: list[list[str]], guarded: bool) -> None:
     assert [item.data for item in items if isinstance(item, Record)] == records
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="'=+-@\t\r\n a\u200b\ufeff\uff1d"))
 def test_the_guard_can_be_undone(text: str) -> None:
     assert unguard(guard(text)) == text
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_line_is_decoded_or_named(raw: bytes) -> None:
     _decoded_or_named(raw)
 
 
-@settings(deadline=None)
 @given(values)
 def test_any_json_is_decoded_or_named(value: Any) -> None:
     _decoded_or_named(json.dumps(value).encode("utf-8", "surrogatepass"))

@@ -2,11 +2,9 @@
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
-import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_coder.batch.interrupt import Stop
@@ -25,11 +23,6 @@ CHATS = st.lists(st.lists(st.tuples(ROLES, TEXT, EXTRA), max_size=5), max_size=6
 BAD = st.sampled_from([b"{", b"[]", b"\xff", b'{"conversation_id": "x", "role": "client"}', b"NaN"])
 
 
-@pytest.fixture(scope="module")
-def tagger(tiny: Path) -> Tagger:
-    return Tagger.load(tiny)
-
-
 def tagged(tagger: Tagger, content: bytes, size: int) -> tuple[list[dict[str, Any]], list[Reject]]:
     out, rejects = io.BytesIO(), []
     options = TagOptions(batch_size=size, max_errors=MaxErrors(100, percent=True))
@@ -45,7 +38,7 @@ def plain(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name not in OUTPUT_FIELDS}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=60)
 @given(chats=CHATS, bad=st.lists(st.tuples(st.integers(0, 20), BAD), max_size=3), size=st.integers(1, 9))
 def test_flat_and_nested(tagger: Tagger, chats: list[Any], bad: list[tuple[int, bytes]], size: int) -> None:
     flat = [

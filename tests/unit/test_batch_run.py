@@ -24,11 +24,6 @@ OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True))
 Files = dict[str, bytes]
 
 
-@pytest.fixture(scope="module")
-def tagger(tiny: Path) -> Tagger:
-    return Tagger.load(tiny)
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return write_flat(tmp_path / "chats.jsonl", 120, bad_every=13)

@@ -18,11 +18,6 @@ from tests.chats import line
 from tests.tiny_model import make_tiny_model
 
 
-@pytest.fixture(scope="module")
-def tagger(tiny: Path) -> Tagger:
-    return Tagger.load(tiny)
-
-
 @pytest.fixture
 def folder(tiny: Path, tmp_path: Path) -> Path:
     """A model folder to spoil."""
