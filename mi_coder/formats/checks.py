@@ -6,6 +6,7 @@ from typing import Any
 
 from mi_coder.conversation import OTHER, Message, Role
 from mi_coder.formats.fields import OUTPUT_FIELDS, first_of, names_of
+from mi_coder.formats.hash_set import HashSet
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 
@@ -61,7 +62,7 @@ class MessageCheck:
         self._id_names = names_of("conversation_id", options.conversation_field)
         self._id_name = self._id_names[0]
         self._restart = options.non_contiguous == "restart"
-        self._seen: set[int] = set()
+        self._seen = HashSet()
         self._current: str | None = None
         self._message_ids: set[str] = set()
 
@@ -98,7 +99,7 @@ class ConversationCheck:
     def __init__(self, options: ReadOptions) -> None:
         self._fields = _MessageFields(options)
         self._id_names = names_of("nested_conversation_id", options.conversation_field)
-        self._seen: set[int] = set()
+        self._seen = HashSet()
 
     def __call__(self, data: dict[str, Any]) -> tuple[str, list[Message]]:
         conversation_id = _conversation_id(data, self._id_names)
