@@ -15,7 +15,7 @@ CODED = ("esconv", "annomi")
 TITLES = {
     "esconv": "ESConv: coded chats of the test part",
     "annomi": "AnnoMI: coded transcripts of the test part",
-    "practice": "Practice chats of another author (invented; rare codes are more frequent than in real chats)",
+    "practice": "Practice chats written apart from those of training (invented; rare codes are overrepresented)",
     "welivita": "Welivita & Pu: single forum sentences, not trained on, labels through the crosswalk",
 }
 
