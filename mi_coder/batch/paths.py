@@ -84,15 +84,18 @@ def plan(sources: Sequence[str], chosen: str | None) -> list[RunPaths]:
     """The runs over `sources`. A source that another of the runs writes is left out, since patterns find outputs too.
 
     Raises:
-        UsageProblem: two sources have the same output, or as `output_for`.
+        UsageProblem: a run would write over its own source, two sources have the same output, or as `output_for`.
     """
     runs = [RunPaths(source, output_for(source, chosen, len(sources) > 1)) for source in sources]
-    written = {path.absolute() for run in runs for path in run.written}
+    for run in runs:
+        if Path(run.source).resolve() in {path.resolve() for path in run.written}:
+            raise UsageProblem(f"{run.source} would be overwritten by its own run. Name another output with -o.")
+    written = {path.resolve() for run in runs for path in run.written}
     first: dict[Path, RunPaths] = {}
     for run in runs:
-        if Path(run.source).absolute() in written:
+        if Path(run.source).resolve() in written:
             continue
-        other = first.setdefault(run.output.absolute(), run)
+        other = first.setdefault(run.output.resolve(), run)
         if other is not run:
             raise UsageProblem(
                 f"{other.source} and {run.source} would both be written to {run.output}. "
