@@ -47,13 +47,18 @@ _BAR = 30
     help="Peak learning rate.  [default: 1e-4, large encoders 3e-5]",
 )
 @click.option(
-    "--context", default=3, show_default=True, type=click.IntRange(min=0), help="Previous messages that are read."
+    "--context", default=5, show_default=True, type=click.IntRange(min=0), help="Previous messages that are read."
 )
 @click.option(
     "--context-layers",
     type=click.IntRange(min=0),
-    help="Layers that read message and context together before the message goes on alone; fewer tag faster.  "
-    "[default: all]",
+    help="First layers that compute message and context; the next one reads the context a last time, and the message "
+    "goes on alone. Fewer tag faster.  [default: all]",
+)
+@click.option(
+    "--first-token-layers",
+    type=click.IntRange(min=1),
+    help="Last layers that compute the first token only; more tag faster. Needs --context-layers.  [default: 1]",
 )
 @click.option("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
@@ -69,6 +74,7 @@ def command(
     lr: float | None,
     context: int,
     context_layers: int | None,
+    first_token_layers: int | None,
     freeze_words: bool,
     seed: int,
     threads: int | None,
@@ -84,9 +90,12 @@ def command(
     from transformers.utils import logging
 
     from mi_coder.tagger.config import Window
+    from mi_coder.training.encoder import Funnel
     from mi_coder.training.fit import FitOptions
     from mi_coder.training.run import TrainOptions, train
 
+    if first_token_layers is not None and context_layers is None:
+        raise click.UsageError("--first-token-layers needs --context-layers.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = TrainOptions(
@@ -95,7 +104,7 @@ def command(
         version=version or date.today().isoformat(),
         base=base,
         name=name,
-        context_layers=context_layers,
+        funnel=None if context_layers is None else Funnel(context_layers, first_token_layers or 1),
         window=Window(context=context),
         fit=FitOptions(epochs=epochs, batch=batch, lr=lr, freeze_words=freeze_words, seed=seed, threads=threads),
     )

@@ -28,9 +28,9 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         context_tokens: tokens that the context may fill at most.
     """
 
-    context: int = 3
-    max_tokens: int = 192
-    context_tokens: int = 80
+    context: int = 5
+    max_tokens: int = 256
+    context_tokens: int = 128
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

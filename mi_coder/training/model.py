@@ -9,7 +9,7 @@ from transformers import AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
 from mi_coder.training.base import NoBase
-from mi_coder.training.encoder import FullReader, FunnelReader, can_funnel
+from mi_coder.training.encoder import FullReader, Funnel, FunnelReader, can_funnel
 
 
 class Coder(nn.Module):
@@ -18,24 +18,24 @@ class Coder(nn.Module):
     Args:
         encoder: a Transformers encoder.
         heads: number of outputs: the codes, then depth and permission.
-        context_layers: layers that read the context (see `FunnelReader`); None for all.
+        funnel: which positions the layers compute (see `FunnelReader`); None for all in every layer.
         dropout: share of the vector that is hidden from the linear layer in training.
 
     Raises:
-        UsageProblem: this encoder cannot stop reading the context after `context_layers`.
+        UsageProblem: this encoder cannot be read through `funnel`.
     """
 
     def __init__(
-        self, encoder: PreTrainedModel, heads: int, context_layers: int | None = None, dropout: float = 0.1
+        self, encoder: PreTrainedModel, heads: int, funnel: Funnel | None = None, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.reader = _reader(encoder, context_layers)
+        self.reader = _reader(encoder, funnel)
         self.pad_id: int = encoder.config.pad_token_id or 0
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(encoder.config.hidden_size, heads)
 
     @classmethod
-    def from_folder(cls, folder: Path, heads: int, context_layers: int | None = None) -> "Coder":
+    def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
         """Start from the weights in a folder; the output layer is random.
 
         Raises:
@@ -46,7 +46,7 @@ class Coder(nn.Module):
             encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         except (OSError, ValueError) as error:
             raise NoBase(f"The encoder in {folder} cannot be loaded: {type(error).__name__}.") from error
-        return cls(encoder, heads, context_layers)
+        return cls(encoder, heads, funnel)
 
     @property
     def device(self) -> torch.device:
@@ -65,13 +65,17 @@ class Coder(nn.Module):
             self.output.weight.normal_(std=0.02)
 
 
-def _reader(encoder: PreTrainedModel, context_layers: int | None) -> nn.Module:
+def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:
     accepted = "token_type_ids" in inspect.signature(encoder.forward).parameters
     segments = accepted and getattr(encoder.config, "type_vocab_size", 0) > 1
-    if context_layers is None:
+    if funnel is None:
         return FullReader(encoder, segments)
-    most = encoder.config.num_hidden_layers - 2
-    if not can_funnel(encoder) or context_layers > most:
-        allowed = f"0 to {most}, or not be given" if can_funnel(encoder) else "left out only"
-        raise UsageProblem(f"context_layers is {context_layers}; for this encoder it can be {allowed}.")
-    return FunnelReader(encoder, segments, context_layers)
+    if not can_funnel(encoder):
+        raise UsageProblem("This encoder reads the context in all layers; leave --context-layers out.")
+    layers = encoder.config.num_hidden_layers
+    if not funnel.fits(layers):
+        raise UsageProblem(
+            f"This encoder has {layers} layers; --context-layers ({funnel.context_layers}) and --first-token-layers "
+            f"({funnel.first_token_layers}) can take {layers - 1} of them together, the second at least 1."
+        )
+    return FunnelReader(encoder, segments, funnel)

@@ -24,6 +24,7 @@ from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below
 from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.data import Example, examples, read_gold
+from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, hashed_ids, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
@@ -44,7 +45,7 @@ class TrainOptions:
     Attributes:
         base: a folder, "minilm" or a hub name (see `mi_coder.training.base`).
         version: a date or a number.
-        context_layers: layers of the encoder that read the context; None for all (see `mi_coder.training.encoder`).
+        funnel: which positions the layers of the encoder compute; None for all in every layer.
     """
 
     gold: tuple[Path, ...]
@@ -52,7 +53,7 @@ class TrainOptions:
     version: str
     base: str = MINILM
     name: str = "mi-coder"
-    context_layers: int | None = None
+    funnel: Funnel | None = None
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
 
@@ -108,7 +109,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     progress.stage("reading")
     data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book)
     fit.set_seeds(options.fit.seed)
-    model = Coder.from_folder(base, len(head_names(book)), options.context_layers).to(fit.best_device())
+    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(fit.best_device())
     progress.stage("training")
     epochs = fit.fit(model, data["train"].for_encoder(), data["dev"].for_encoder(), options.fit, progress)
     progress.stage("baseline")
@@ -194,7 +195,10 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
         "encoder": base_name(options.base),
         "previous messages that are read": str(window.context),
         "tokens": f"{window.max_tokens}, at most {window.context_tokens} of them for previous messages",
-        "layers that read the context": "all" if options.context_layers is None else str(options.context_layers),
+        "layers that compute the context": "all" if options.funnel is None else str(options.funnel.context_layers),
+        "last layers that compute the first token only": str(
+            options.funnel.first_token_layers if options.funnel else 0
+        ),
         "epochs": f"{len(epochs)} run, number {best.number} kept",
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",

@@ -29,6 +29,7 @@ from mi_coder.training import fit as fitting
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.baseline import Baseline
 from mi_coder.training.batches import pad, shuffled_batches
+from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
 from mi_coder.training.model import Coder
@@ -196,12 +197,10 @@ def test_the_baseline_of_the_folder_gives_its_figures(report: TrainReport) -> No
     assert report.test.macro.baseline is not None
 
 
-@pytest.mark.parametrize("context_layers", [None, 0, 1])
+@pytest.mark.parametrize("funnel", [None, Funnel(0, 1), Funnel(0, 2), Funnel(1, 1)])
 @pytest.mark.parametrize("base", ["bert", "roberta"])
-def test_export_matches_torch(
-    base: str, context_layers: int | None, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
-    model = Coder.from_folder(request.getfixturevalue(base), 23, context_layers)
+def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    model = Coder.from_folder(request.getfixturevalue(base), 23, funnel)
     example = windows(40)
     export_onnx(model, 21, tmp_path / "model.onnx", example)
     found = Encoder(tmp_path / "model.onnx", threads=2).logits(example)
@@ -327,5 +326,5 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path, mon
         resolve_base("no such/name/here")
     assert resolve_base(str(bert)) == bert
     assert base_name(str(bert)) == bert.name
-    with pytest.raises(MiCoderError, match="context_layers is 2; for this encoder it can be 0 to 1, or not be given"):
-        Coder.from_folder(bert, 23, context_layers=2)
+    with pytest.raises(MiCoderError, match=r"3 layers; --context-layers \(2\) and --first-token-layers \(1\)"):
+        Coder.from_folder(bert, 23, Funnel(2, 1))
