@@ -1,4 +1,4 @@
-"""Codes counselor chat messages with Motivational Interviewing techniques and relates them to outcomes."""
+"""Codes counselor chat messages with Motivational Interviewing techniques."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

@@ -59,14 +59,7 @@ def explain(book: Codebook, code: Code) -> str:
     where = "; ".join(f"{grouping}: {standing_text(code, grouping)}" for grouping in GROUPINGS)
     parts = [
         f"### {code.id}: {code.name}",
-        code.definition,
-        *([code.note] if code.note else []),
-        _bullets("Counts", code.include),
-        _bullets("Does not count", code.exclude),
-        _bullets("When unsure", code.ties),
-        _bullets("Examples", (_example_text(example) for example in code.examples)),
-        _bullets("Near misses", (f'"{miss.text}" is {miss.code}. {miss.why}' for miss in code.near_misses)),
-        *([_bullets("Details to add", _attributes(book, code))] if code.attributes else []),
+        *_rules(book, code),
         f"Set: {code.set}{', shah17' if code.shah17 else ''}. Groups: {where}. Hotkey: `{code.hotkey}`.",
         _bullets("Labels of other schemes", _crosswalk(book, code)),
     ]
@@ -101,10 +94,31 @@ def to_markdown(book: Codebook) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def to_manual(book: Codebook) -> str:
+    """What a coder needs of each code while coding: no groups, no crosswalks. A part of annotations/guidelines.md."""
+    parts = (
+        part for code in book.codes for part in (f"### {code.id}: {code.name} (`{code.hotkey}`)", *_rules(book, code))
+    )
+    return "\n\n".join(parts) + "\n"
+
+
 def table(rows: Iterable[Iterable[str]]) -> str:
     """A Markdown table; the first row is its head."""
     head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     return "\n".join("| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *body))
+
+
+def _rules(book: Codebook, code: Code) -> list[str]:
+    return [
+        code.definition,
+        *([code.note] if code.note else []),
+        _bullets("Counts", code.include),
+        _bullets("Does not count", code.exclude),
+        _bullets("When unsure", code.ties),
+        _bullets("Examples", (_example_text(example) for example in code.examples)),
+        _bullets("Near misses", (f'"{miss.text}" is {miss.code}. {miss.why}' for miss in code.near_misses)),
+        *([_bullets("Details to add", _attributes(book, code))] if code.attributes else []),
+    ]
 
 
 def _bullets(title: str, items: Iterable[str]) -> str:

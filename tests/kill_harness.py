@@ -17,9 +17,10 @@ from tests.chats import write_flat
 
 # The command line as it is, but with a checkpoint every few batches: a short run then has as many as a long one.
 _CHILD = """
-import mi_coder.batch.run as run
+from functools import partial
+import mi_coder.batch.options as options
 from mi_coder.cli.main import main
-run._SECONDS_BETWEEN_CHECKPOINTS = 0.05
+options.TagOptions = partial(options.TagOptions, checkpoint_seconds=0.05)
 main()
 """
 
@@ -102,7 +103,9 @@ def _stage(paths: RunPaths) -> str:
     """How far a killed run had come."""
     if paths.journal.exists():
         journal = msgspec.json.decode(paths.journal.read_bytes(), type=Journal)
-        return "last steps" if journal.finished else "after a checkpoint"
+        if journal.finished:
+            return "last steps"
+        return "after a checkpoint" if journal.items else "before the first checkpoint"
     if paths.output.exists():
         return "after the last step"
-    return "before the first checkpoint" if paths.part.exists() else "starting up"
+    return "starting up"

@@ -14,23 +14,46 @@ from codebook_lint import findings
 
 from mi_coder.annotation.label_config import label_config
 from mi_coder.codebook import Codebook
-from mi_coder.codebook_export import to_json, to_markdown
+from mi_coder.codebook_export import to_json, to_manual, to_markdown
 from mi_coder.formats.schema import render_schemas
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "schemas/codebook.yaml"
 
 
-def _schema(name: str) -> Callable[[Codebook], str]:
-    return lambda book: render_schemas(book.ids, book.attributes)[name]
+BEGIN = "<!-- generated from schemas/codebook.yaml by tools/generate.py -->\n"
+END = "<!-- end of generated -->"
+
+Render = Callable[[Codebook, str], str]
+"""From the codebook and the text that the file has now ("" where there is none) to the text that it should have."""
 
 
-GENERATED: tuple[tuple[str, Callable[[Codebook], str]], ...] = (
-    ("mi_coder/codebook.json", to_json),
+def _whole(render: Callable[[Codebook], str]) -> Render:
+    return lambda book, now: render(book)
+
+
+def _schema(name: str) -> Render:
+    return lambda book, now: render_schemas(book.ids, book.attributes)[name]
+
+
+def _between_marks(render: Callable[[Codebook], str]) -> Render:
+    """Fills a file that is otherwise written by hand."""
+
+    def filled(book: Codebook, now: str) -> str:
+        before, begin, rest = now.partition(BEGIN)
+        _, end, after = rest.partition(END)
+        return f"{before}{begin}\n{render(book)}\n{end}{after}" if begin and end else now
+
+    return filled
+
+
+GENERATED: tuple[tuple[str, Render], ...] = (
+    ("mi_coder/codebook.json", _whole(to_json)),
     ("schemas/transcript.schema.json", _schema("transcript.schema.json")),
     ("schemas/coded.schema.json", _schema("coded.schema.json")),
-    ("schemas/label_studio.xml", label_config),
-    ("docs/codebook.md", to_markdown),
+    ("schemas/label_studio.xml", _whole(label_config)),
+    ("docs/codebook.md", _whole(to_markdown)),
+    ("annotations/guidelines.md", _between_marks(to_manual)),
 )
 
 
@@ -45,11 +68,16 @@ def read_source(path: Path) -> Codebook:
 
 def stale(book: Codebook, root: Path) -> list[str]:
     """The generated files under `root` that are missing or differ from what `book` renders to."""
-    return [name for name, render in GENERATED if not _holds(root / name, render(book))]
+    return [name for name, render in GENERATED if not (root / name).is_file() or _differs(root / name, book, render)]
 
 
-def _holds(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_bytes() == text.encode()
+def _differs(path: Path, book: Codebook, render: Render) -> bool:
+    now = _text(path)
+    return render(book, now) != now
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode() if path.is_file() else ""
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -70,7 +98,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         if name in changed:
             path = root / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(render(book), encoding="utf-8", newline="\n")
+            path.write_text(render(book, _text(path)), encoding="utf-8", newline="\n")
             print(f"wrote {name}", file=sys.stderr)
     return 0
 

@@ -35,15 +35,18 @@ class Counts(msgspec.Struct):
     codes: dict[str, int] = {}
 
     def add_reject(self, reject: Reject) -> None:
+        """Count a rejected record."""
         self.read += 1
         self.rejected += 1
         self.rejects[reject.code] = self.rejects.get(reject.code, 0) + 1
 
     def add_record(self) -> None:
+        """Count a written record."""
         self.read += 1
         self.written += 1
 
     def add_coding(self, job: Job, coding: Coding) -> None:
+        """Count a counselor message of a written record."""
         self.messages += 1
         self.review += coding.review
         self.empty += coding.uncoded is not None
@@ -56,5 +59,5 @@ class Counts(msgspec.Struct):
         if self.read != self.written + self.rejected:
             raise CountMismatch(
                 f"{self.read} records were read, but {self.written} written and {self.rejected} rejected. "
-                "Do not use the output; tag the file again with --force."
+                "Do not use the output; tag the file again from its start."
             )

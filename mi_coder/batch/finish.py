@@ -1,33 +1,37 @@
 """The last steps of a run. Each can be repeated, so a kill between any two of them does no harm."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
 from mi_coder.batch.meta import Meta
+from mi_coder.batch.output import output_format
 from mi_coder.batch.paths import RunPaths
 from mi_coder.formats.atomic import atomic_file, sync_folder
 from mi_coder.formats.compress import compression_of
-from mi_coder.formats.sniff import format_of_path
-from mi_coder.formats.writing import open_writer
+from mi_coder.formats.writing import write_records
 
 
-def finish(paths: RunPaths, meta: Meta) -> None:
-    """Give the finished parts their names: rejects, sidecar, output; the journal goes last."""
+def finish(paths: RunPaths, meta: Meta, columns: Sequence[str] = ()) -> None:
+    """Give the finished parts their names: rejects, sidecar, output; the journal goes last.
+
+    Args:
+        columns: what the output has for columns even where no record has them, if it is a table.
+    """
     if paths.part.exists():
         _place_rejects(paths, meta)
         with atomic_file(paths.meta) as file:
             file.write(msgspec.json.format(msgspec.json.encode(meta), indent=2) + b"\n")
-        _place_output(paths)
+        _place_output(paths, columns)
     paths.journal.unlink(missing_ok=True)
     sync_folder(paths.output.parent)
 
 
 def clear(paths: RunPaths) -> None:
-    """Remove what an unfinished run left; the journal goes first, so that nothing half removed is ever resumed."""
-    for path in (paths.journal, paths.part, paths.rejects_part):
+    """Remove what a run left that has finished no record; the journal goes last, as it says whose the others are."""
+    for path in (paths.part, paths.rejects_part, paths.journal):
         path.unlink(missing_ok=True)
 
 
@@ -39,23 +43,15 @@ def _place_rejects(paths: RunPaths, meta: Meta) -> None:
         paths.rejects_part.replace(paths.rejects)
 
 
-def _place_output(paths: RunPaths) -> None:
+def _place_output(paths: RunPaths, columns: Sequence[str]) -> None:
     """Rename the part, or write it anew where the output is not plain JSON Lines."""
-    format = format_of_path(paths.output) or "jsonl"
-    if format == "jsonl" and compression_of(paths.output) is None:
+    format, compression = output_format(paths.output), compression_of(paths.output)
+    if format == "jsonl" and compression is None:
         paths.part.replace(paths.output)
         return
     with atomic_file(paths.output) as sink:
-        _convert(paths.part, sink, format, compression_of(paths.output))
+        write_records(lambda: _rows(paths.part), sink, format, compression, columns)
     paths.part.unlink()
-
-
-def _convert(part: Path, sink: BinaryIO, format: str, compress: str | None) -> None:
-    """Write JSON Lines in another format. A table gets every field that any record has as a column."""
-    fields = None if format == "jsonl" else list(dict.fromkeys(name for row in _rows(part) for name in row))
-    with open_writer(sink, format, compress, fields) as writer:
-        for row in _rows(part):
-            writer.write(row)
 
 
 def _rows(part: Path) -> Iterator[dict[str, Any]]:

@@ -3,12 +3,15 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.paths import STDIO
+from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.sniff import utterances_file
 
 _SAMPLE = 1 << 20
@@ -19,13 +22,13 @@ class Fingerprint(msgspec.Struct, frozen=True):
 
     Attributes:
         input: name, size, modification time and a hash of the first and last mebibyte.
-        model: hashes of the model's files.
-        options: every option that changes the output.
+        model: SHA-256 of the files that decide labels, by name.
+        options: every option that changes the output, by name.
     """
 
     input: dict[str, str | int]
     model: dict[str, str]
-    options: dict[str, str]
+    options: dict[str, Any]
 
     def differences(self, other: "Fingerprint") -> list[str]:
         """Names of what differs, for people."""
@@ -42,6 +45,7 @@ class Journal(msgspec.Struct, frozen=True):
         items: records and rejects that are finished.
         input_byte: offset in the decompressed input just after the last of them.
         output_bytes, reject_bytes: sizes of the two part files that belong to them.
+        columns: those of the input, where it is a table.
         finished: everything is written and only the renaming is left.
     """
 
@@ -51,6 +55,7 @@ class Journal(msgspec.Struct, frozen=True):
     output_bytes: int = 0
     reject_bytes: int = 0
     counts: Counts = msgspec.field(default_factory=Counts)
+    columns: tuple[str, ...] = ()
     finished: bool = False
 
 
@@ -58,14 +63,24 @@ def read_journal(path: Path) -> Journal | None:
     """The journal at `path`, or None where there is none.
 
     Raises:
-        UsageProblem: it cannot be read.
+        Refused: it cannot be read.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"{path} is damaged ({error}). Start over with --no-resume.") from None
+        raise Refused(f"The journal {path} is damaged ({error}).", Remedy.RESTART) from None
+
+
+def write_journal(path: Path, journal: Journal) -> None:
+    """Put a journal in the place of the one at `path`.
+
+    Raises:
+        MiCoderError: it cannot be written.
+    """
+    with atomic_file(path) as file:
+        file.write(msgspec.json.encode(journal))
 
 
 def fingerprint_of(source: str) -> dict[str, str | int]:

@@ -1,12 +1,13 @@
 """One run at a time for each output."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mi_coder.batch.paths import RunPaths
-from mi_coder.errors import UsageProblem
+from mi_coder.batch.problems import Refused, in_the_way
 
 
 @contextmanager
@@ -16,20 +17,22 @@ def exclusive(paths: RunPaths) -> Iterator[None]:
     Where the system has no flock (Windows), nothing is held.
 
     Raises:
-        UsageProblem: another run writes the output now.
+        Refused: another run writes the output now, or a file with some content has the name of the lock.
     """
     try:
         import fcntl
     except ImportError:
         yield
         return
+    if _is_foreign(paths.lock):
+        raise in_the_way(paths.lock)
     while True:
-        with paths.lock.open("wb") as file:
+        with paths.lock.open("ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UsageProblem(
-                    f"Another run is writing {paths.output} now. Wait for it, or choose another -o."
+                raise Refused(
+                    f"Another run is writing {paths.output} now. Wait for it, or choose another output."
                 ) from None
             if not _is_at(paths.lock, file.fileno()):
                 continue
@@ -38,6 +41,14 @@ def exclusive(paths: RunPaths) -> Iterator[None]:
             finally:
                 paths.lock.unlink()
             return
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether something is there that is not the empty file that a run leaves."""
+    with suppress(FileNotFoundError):
+        state = path.lstat()
+        return not stat.S_ISREG(state.st_mode) or state.st_size > 0
+    return False
 
 
 def _is_at(path: Path, descriptor: int) -> bool:

@@ -1,6 +1,5 @@
 """The sidecar `NAME.meta.json`: what made a tagged file, and what it counted."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +32,10 @@ class Meta(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, tagger: Tagger, options: TagOptions, source: dict[str, str | int]) -> "Meta":
+        """The sidecar of a run that has counted nothing yet."""
         config = tagger.config
         trained = list(config.trained)
-        fingerprint = Fingerprint(source, config.files, _texts(tagger, options))
+        fingerprint = Fingerprint(source, tagger.digests, _choices(tagger, options))
         return cls(
             mi_coder.__version__, f"{config.name} {config.version}", config.codebook, trained, fingerprint, Counts()
         )
@@ -49,9 +49,9 @@ def read_meta(path: Path) -> Meta | None:
         return None
 
 
-def _texts(tagger: Tagger, options: TagOptions) -> dict[str, str]:
-    """Every choice that changes the output, as text."""
-    choices: dict[str, Any] = {**tagger.choices, "scores": options.scores, **asdict(options.read)}
-    choices["roles"] = sorted(options.read.roles.names.items())
+def _choices(tagger: Tagger, options: TagOptions) -> dict[str, Any]:
+    """Every choice that changes the output, as plain values."""
+    choices: dict[str, Any] = {**tagger.choices, "scores": options.scores, **vars(options.read)}
+    choices["roles"] = dict(options.read.roles.names)
     del choices["max_decompressed"]
-    return {name: str(value) for name, value in choices.items()}
+    return choices

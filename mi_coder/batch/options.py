@@ -8,6 +8,8 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions
 from mi_coder.formats.coding import Scores
 
+OnError = Literal["skip", "fail"]
+
 
 @dataclass(frozen=True)
 class MaxErrors:
@@ -28,13 +30,14 @@ class MaxErrors:
             number = float(text.removesuffix("%")) if percent else int(text)
         except ValueError:
             raise UsageProblem(
-                f"--max-errors is {text!r}; it takes a number such as 25 or a share such as 1%."
+                f"The allowed errors are {text!r}: write a number such as 25 or a share such as 1%."
             ) from None
         if not 0 <= number < math.inf:
-            raise UsageProblem(f"--max-errors is {text!r}; it must be 0 or more.")
+            raise UsageProblem(f"The allowed errors are {text!r}; they must be 0 or more.")
         return cls(number, percent)
 
     def exceeded(self, rejected: int, read: int) -> bool:
+        """Whether `rejected` of `read` records are more than this."""
         allowed = self.number * read / 100 if self.percent else self.number
         return rejected > allowed
 
@@ -53,12 +56,14 @@ class TagOptions:
         max_errors: more rejected records than this end the run with exit code 3, after everything was read.
         resume: take up an unfinished run.
         force: write over a finished output.
+        checkpoint_seconds: least time between two checkpoints. It changes what a killed run has to do again.
     """
 
     scores: Scores = "chosen"
     batch_size: int = 64
-    on_error: Literal["skip", "fail"] = "skip"
+    on_error: OnError = "skip"
     max_errors: MaxErrors = MaxErrors(1, percent=True)
     resume: bool = True
     force: bool = False
+    checkpoint_seconds: float = 2.0
     read: ReadOptions = field(default_factory=ReadOptions)

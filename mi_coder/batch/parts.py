@@ -7,11 +7,10 @@ from typing import BinaryIO
 
 import msgspec
 
-from mi_coder.batch.journal import Journal
+from mi_coder.batch.journal import Journal, write_journal
 from mi_coder.batch.paths import RunPaths
-from mi_coder.errors import UsageProblem
+from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.formats import Record, Reject
-from mi_coder.formats.atomic import atomic_file
 
 _encoder = msgspec.json.Encoder()
 
@@ -25,7 +24,7 @@ class Parts:
     """Opens both part files at the checkpoint of `journal`, cutting off what was written after it.
 
     Raises:
-        UsageProblem: they hold less than the journal says.
+        Refused: they hold less than the journal says.
     """
 
     def __init__(self, paths: RunPaths, journal: Journal) -> None:
@@ -38,6 +37,7 @@ class Parts:
             self._files = stack.pop_all()
 
     def write(self, items: list[Record | Reject]) -> None:
+        """Append finished records and rejects, each to its file."""
         for item in items:
             if isinstance(item, Reject):
                 self._rejects.write(item.to_json() + b"\n")
@@ -50,10 +50,10 @@ class Parts:
             file.flush()
             os.fsync(file.fileno())
         sized = msgspec.structs.replace(journal, output_bytes=self._output.tell(), reject_bytes=self._rejects.tell())
-        with atomic_file(self._paths.journal) as file:
-            file.write(msgspec.json.encode(sized))
+        write_journal(self._paths.journal, sized)
 
     def close(self) -> None:
+        """Close both files; what was written since the last checkpoint stays."""
         self._files.close()
 
 
@@ -61,9 +61,7 @@ def _open_at(path: Path, size: int) -> BinaryIO:
     """Open for writing at `size` without cutting; the file may not be shorter."""
     path.touch(0o644)
     if path.stat().st_size < size:
-        raise UsageProblem(
-            f"{path} is shorter than its journal says; the disk lost a part of it. Start over with --no-resume."
-        )
+        raise Refused(f"{path} is shorter than its journal says; the disk lost a part of it.", Remedy.RESTART)
     file = path.open("r+b")
     file.seek(size)
     return file

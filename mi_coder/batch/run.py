@@ -1,7 +1,7 @@
 """Tagging one source into one output: resumable for files, straight through for streams."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -9,22 +9,29 @@ import msgspec
 
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.finish import clear, finish
-from mi_coder.batch.interrupt import Interrupted, Stop
-from mi_coder.batch.journal import Fingerprint, Journal, fingerprint_of, read_journal
+from mi_coder.batch.intake import Intake
+from mi_coder.batch.interrupt import Stop
+from mi_coder.batch.journal import Journal, fingerprint_of, write_journal
+from mi_coder.batch.limits import refuse_too_many
 from mi_coder.batch.lock import exclusive
-from mi_coder.batch.meta import Meta, read_meta
+from mi_coder.batch.meta import Meta
 from mi_coder.batch.options import TagOptions
+from mi_coder.batch.output import output_format
 from mi_coder.batch.parts import Parts, encode
-from mi_coder.batch.paths import STDIO, RunPaths
+from mi_coder.batch.paths import RunPaths
+from mi_coder.batch.problems import Refused, Remedy, StoppedAtReject
+from mi_coder.batch.start import restart, start
 from mi_coder.batch.stream import Coder
-from mi_coder.errors import TooManyRejects, UsageProblem
-from mi_coder.formats import Record, RecordReader, Reject, open_records
+from mi_coder.errors import MiCoderError
+from mi_coder.formats import RecordReader, Reject, open_records
 from mi_coder.tagger.tagger import Tagger
 
-_SECONDS_BETWEEN_CHECKPOINTS = 2.0
+__all__ = ["Outcome", "Progress", "StoppedAtReject", "tag_file", "tag_stream"]
 
 Progress = Callable[[int, Counts], None]
 """Called after every batch with the bytes read (decompressed) and the counts so far."""
+
+_FLAT = ("csv", "tsv")
 
 
 @dataclass(frozen=True)
@@ -36,47 +43,45 @@ class Outcome:
     resumed: bool = False
 
 
-class StoppedAtReject(TooManyRejects):
-    """A bad record with `--on-error fail`."""
-
-
 def tag_file(paths: RunPaths, tagger: Tagger, options: TagOptions, progress: Progress, stop: Stop) -> Outcome:
     """Tag a file, taking up an unfinished run of the same kind.
 
     The output appears under its name when it is complete; until then there are `.part` files and a journal beside it.
 
     Raises:
-        UsageProblem: a finished output, an unfinished run of another kind or a run at work is in the way,
-            or the disk fails.
+        Refused: a finished output, an unfinished run of another kind, a run at work or a file of no run is in the way,
+            conversations are to become a table of messages, or the disk fails.
         StoppedAtReject: a bad record with `on_error="fail"`.
-        TooManyRejects: more bad records than allowed; the output is complete all the same.
+        Rejected: more bad records than allowed, or a damaged input; the good records are in the output all the same.
         CountMismatch: the counts do not add up.
         Interrupted: a signal came.
+        MiCoderError: the source cannot be read.
     """
-    paths.output.parent.mkdir(parents=True, exist_ok=True)
-    meta = Meta.of(tagger, options, fingerprint_of(paths.source))
-    with exclusive(paths):
-        try:
+    try:
+        paths.output.parent.mkdir(parents=True, exist_ok=True)
+        meta = Meta.of(tagger, options, fingerprint_of(paths.source))
+        with exclusive(paths):
             return _tag_file(paths, tagger, options, meta, progress, stop)
-        except OSError as error:
-            reason = f"{error.filename or paths.output}: {error.strerror or error}."
-            raise UsageProblem(f"{reason} {_how_to_resume(paths, options)}") from error
+    except OSError as error:
+        remedy = Remedy.RESUME if paths.journal.exists() else None
+        raise Refused(f"{error.filename or paths.output}: {error.strerror or error}.", remedy) from error
 
 
 def _tag_file(
     paths: RunPaths, tagger: Tagger, options: TagOptions, meta: Meta, progress: Progress, stop: Stop
 ) -> Outcome:
-    start = _start(paths, meta.fingerprint, options)
-    counts = start.counts
-    if isinstance(start, Journal):
-        if not start.finished:
-            _work(paths, start, tagger, options, progress, stop)
+    begun = start(paths, meta.fingerprint, options)
+    counts = begun.counts
+    if isinstance(begun, Journal):
+        done = begun if begun.finished else _work(paths, begun, tagger, options, progress, stop)
         counts.check()
-        finish(paths, msgspec.structs.replace(meta, counts=counts))
-    _refuse_too_many(counts, options, f"The output is complete, and the bad records are listed in {paths.rejects}.")
-    if isinstance(start, Meta):
+        finish(paths, msgspec.structs.replace(meta, counts=counts), done.columns)
+    refuse_too_many(
+        counts, options.max_errors, f"The good records are in {paths.output}, the bad ones listed in {paths.rejects}."
+    )
+    if isinstance(begun, Meta):
         return Outcome(counts, already_done=True)
-    return Outcome(counts, resumed=start.items > 0)
+    return Outcome(counts, resumed=begun.items > 0)
 
 
 def tag_stream(
@@ -91,7 +96,8 @@ def tag_stream(
     """Tag records straight through, without a journal: for stdin and stdout. Raises as `tag_file`."""
     counts = Counts()
     coder = Coder(tagger, options.scores, options.batch_size, counts)
-    for items in coder.batches(_checked(reader, options)):
+    intake = Intake(reader, options.on_error, stop)
+    for items in coder.batches(intake):
         for item in items:
             if isinstance(item, Reject):
                 on_reject(item)
@@ -99,86 +105,64 @@ def tag_stream(
                 write(encode(item))
         progress(reader.bytes_read, counts)
         if stop.signal is not None:
-            raise Interrupted("Stopped. A stream cannot be resumed.", stop.signal)
+            break
+    intake.check("Stopped. A stream cannot be resumed.")
     counts.blank = reader.blank
     counts.check()
-    _refuse_too_many(counts, options, "All good records were written.")
+    refuse_too_many(counts, options.max_errors, "All good records were written.")
     return Outcome(counts)
-
-
-def _start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Journal | Meta:
-    """The journal to go on from, or the sidecar of the output that is already there and right."""
-    fresh = Journal(fingerprint)
-    if options.force or not options.resume or paths.source == STDIO:
-        if paths.output.exists() and not options.force:
-            raise UsageProblem(f"{paths.output} exists. Write over it with --force, or choose another -o.")
-        clear(paths)
-        return fresh
-    journal = read_journal(paths.journal)
-    if journal is not None:
-        if changed := fingerprint.differences(journal.fingerprint):
-            raise UsageProblem(
-                f"An unfinished run of {paths.output} differs from this one in: {', '.join(changed)}. "
-                "Run it again as it was, or start over with --no-resume."
-            )
-        return journal
-    if not paths.output.exists():
-        return fresh
-    done = read_meta(paths.meta)
-    if done is None:
-        raise UsageProblem(
-            f"{paths.output} exists and was not written by a run that can be checked. Use --force or another -o."
-        )
-    if changed := fingerprint.differences(done.fingerprint):
-        raise UsageProblem(
-            f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}. "
-            "Write over it with --force, or choose another -o."
-        )
-    return done
-
-
-def _how_to_resume(paths: RunPaths, options: TagOptions) -> str:
-    if paths.source == STDIO:
-        return "Standard input cannot be resumed; start over with --force."
-    if options.force or not options.resume:
-        return "Run it again without --force and --no-resume to go on."
-    return "Run the same command again to resume."
 
 
 def _work(
     paths: RunPaths, journal: Journal, tagger: Tagger, options: TagOptions, progress: Progress, stop: Stop
-) -> None:
-    """Read, code and write from the checkpoint in `journal` to the end, with checkpoints on the way."""
-    counts, items = journal.counts, journal.items
-    coder = Coder(tagger, options.scores, options.batch_size, counts)
+) -> Journal:
+    """Read, code and write from the checkpoint in `journal` to the end, with checkpoints on the way; the last of them.
 
-    def checkpoint(finished: bool = False) -> None:
-        parts.checkpoint(
-            msgspec.structs.replace(journal, items=items, input_byte=reached, counts=counts, finished=finished)
-        )
-
-    with open_records(paths.source, options.read) as reader, closing(Parts(paths, journal)) as parts:
+    What fails before a record is finished leaves no file.
+    """
+    counts = journal.counts
+    items = journal.items
+    with stop.wait_for(lambda: open_records(paths.source, options.read)) as reader:
+        write_journal(paths.journal, journal)
         try:
-            reached = _replay(reader, coder, journal)
-            last = time.monotonic()
-            for done in coder.batches(_checked(reader, options)):
-                parts.write(done)
-                items, reached = items + len(done), done[-1].end
-                progress(reached, counts)
-                if stop.signal is not None:
-                    checkpoint()
-                    raise Interrupted(f"Stopped after {items} records. {_how_to_resume(paths, options)}", stop.signal)
-                if time.monotonic() - last >= _SECONDS_BETWEEN_CHECKPOINTS:
-                    checkpoint()
-                    last = time.monotonic()
-            counts.blank = reader.blank
-            checkpoint(finished=True)
-        except StoppedAtReject:
-            checkpoint()
+            with closing(Parts(paths, journal)) as parts:
+                coder = Coder(tagger, options.scores, options.batch_size, counts)
+                reached = _replay(reader, coder, journal, paths)
+                intake = Intake(reader, options.on_error, stop, flat=output_format(paths.output) in _FLAT)
+
+                def checkpoint(finished: bool = False) -> Journal:
+                    state = Journal(
+                        journal.fingerprint,
+                        items,
+                        reached,
+                        counts=counts,
+                        columns=reader.fields or (),
+                        finished=finished,
+                    )
+                    parts.checkpoint(state)
+                    return state
+
+                last = time.monotonic()
+                for batch in coder.batches(intake):
+                    parts.write(batch)
+                    items, reached = items + len(batch), batch[-1].end
+                    progress(reached, counts)
+                    if stop.signal is not None:
+                        break
+                    if time.monotonic() - last >= options.checkpoint_seconds:
+                        checkpoint()
+                        last = time.monotonic()
+                counts.blank = reader.blank
+                last_state = checkpoint(finished=not intake.cut)
+                intake.check(f"Stopped after {items} records.", Remedy.RESUME)
+                return last_state
+        except MiCoderError:
+            if items == 0:
+                clear(paths)
             raise
 
 
-def _replay(reader: RecordReader, coder: Coder, journal: Journal) -> int:
+def _replay(reader: RecordReader, coder: Coder, journal: Journal, paths: RunPaths) -> int:
     """Read again what an earlier run finished, without coding it, so that ids, contexts and places are as they were."""
     reached = 0
     for _ in range(journal.items):
@@ -188,22 +172,5 @@ def _replay(reader: RecordReader, coder: Coder, journal: Journal) -> int:
         coder.skip(item)
         reached = item.end
     if reached != journal.input_byte:
-        raise UsageProblem(f"{reader.source} has changed since the run began. Start over with --no-resume.")
+        raise Refused(f"{reader.source} has changed since the run began.", restart(paths))
     return reached
-
-
-def _checked(reader: RecordReader, options: TagOptions) -> Iterator[Record | Reject]:
-    for item in reader:
-        if isinstance(item, Reject) and options.on_error == "fail":
-            raise StoppedAtReject(f"{item}. Mend the record, or go on without it by --on-error skip.")
-        yield item
-
-
-def _refuse_too_many(counts: Counts, options: TagOptions, done: str) -> None:
-    if options.max_errors.exceeded(counts.rejected, counts.read):
-        raise TooManyRejects(
-            f"{counts.rejected} of {counts.read} records were rejected, "
-            f"more than --max-errors {options.max_errors} allows. {done} "
-            "Many bad records usually mean another format: "
-            "see --format, --text-field, --role-field and --conversation-field."
-        )

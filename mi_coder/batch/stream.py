@@ -64,14 +64,18 @@ class Coder:
             self._tail.before(item)
 
     def batches(self, items: Iterable[Record | Reject]) -> Iterator[list[Record | Reject]]:
-        """Lists of finished items, in order: records hold their codes in `data`."""
+        """Lists of finished items, in order: records hold their codes in `data`.
+
+        With a batch size of 1 every item comes out as soon as it came in.
+        """
         held: list[Record | Reject] = []
         places: list[_Place] = []
+        most = 1 if self._batch_size == 1 else self._batch_size * _RECORDS_PER_MESSAGE
         for item in items:
             held.append(item)
             if isinstance(item, Record):
                 places += self._places(item)
-            if len(places) >= self._batch_size or len(held) >= self._batch_size * _RECORDS_PER_MESSAGE:
+            if len(places) >= self._batch_size or len(held) >= most:
                 yield self._finish(held, places)
                 held, places = [], []
         if held:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mi_coder.cli.options import force_option
+from mi_coder.cli.target import new_file
 from mi_coder.codebook import GROUPINGS, STANDINGS, SUBSETS, Code, Codebook
 from mi_coder.crosswalk import Translation
 from mi_coder.errors import UsageProblem
@@ -32,9 +34,8 @@ Examples:
     "--translate", "scheme", metavar="SCHEME", help="Read the arguments as labels of one unit in another scheme."
 )
 @click.option("--export", type=click.Choice(EXPORTS), help="Write the whole codebook in this format.")
-@click.option(
-    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File for --export; else standard output."
-)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for --export; else standard output.")
+@force_option("Write over a file that is there.")
 def command(
     names: tuple[str, ...],
     subset: str,
@@ -42,6 +43,7 @@ def command(
     scheme: str | None,
     export: str | None,
     output: Path | None,
+    force: bool,
 ) -> None:
     """List the codes, or explain the CODEs given by id or name."""
     book = Codebook.load()
@@ -52,7 +54,7 @@ def command(
     if (names or scheme) and (grouping or subset != "all"):
         raise UsageProblem("--set and --group shape the list of codes; leave them out, or leave out everything else.")
     if export:
-        _write(_renderer(export)(book), output)
+        _write(_renderer(export)(book), output and new_file(output, force))
     elif scheme:
         click.echo(_translation_text(book, _translated(book, scheme, names)))
     elif names:

@@ -7,14 +7,20 @@ from pathlib import Path
 import click
 
 from mi_coder import corpora
-from mi_coder.cli.options import choice
+from mi_coder.batch.paths import STDIO
+from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.target import new_file
 from mi_coder.codebook import Codebook
+from mi_coder.corpora.source import locate
 from mi_coder.corpora.standoff import read_standoff, with_standoff
 from mi_coder.corpora.tally import Tally, by_part
+from mi_coder.errors import UsageProblem
 from mi_coder.formats import Layout, read_conversations, write_conversations
+from mi_coder.formats.writing import format_to_write
 
 
-@click.group()
+@click.group(epilog="Example:  mi-code corpora list")
 def command() -> None:
     """Read public data sets as conversations with gold codes."""
 
@@ -48,8 +54,9 @@ def list_corpora() -> None:
     "-o",
     "--output",
     required=True,
-    help="The file to write (.jsonl, .csv, .tsv, .parquet; .gz and .zst may follow); - for JSONL on stdout.",
+    help="The file to write (.jsonl, .csv or .tsv, each also with .gz or .zst, or .parquet); - for JSONL on stdout.",
 )
+@force_option("Write over a file that is there.")
 @choice("--layout", values=["conversation", "message"], help="One conversation or one message per line.")
 @click.option(
     "--codes",
@@ -58,8 +65,15 @@ def list_corpora() -> None:
     help="Stand-off codes that take the place of the corpus's own labels. Repeatable.",
 )
 @click.option("--only-coded", is_flag=True, help="With --codes: leave out the conversations that have none.")
-def convert(name: str, root: Path, output: str, layout: Layout, codes: tuple[Path, ...], only_coded: bool) -> None:
+def convert(
+    name: str, root: Path, output: str, force: bool, layout: Layout, codes: tuple[Path, ...], only_coded: bool
+) -> None:
     """Write the corpus NAME as conversations with gold codes."""
+    if only_coded and not codes:
+        raise UsageProblem("--only-coded needs --codes: the file with the codes of the conversations to keep.")
+    if output != STDIO:
+        format_to_write(Path(output))
+        new_file(Path(output), force, [*codes, *_files(name, root)])
     tally = Tally()
     standoff = chain.from_iterable(map(read_standoff, codes))
     conversations = with_standoff(corpora.load(name, root), standoff, only_coded)
@@ -74,13 +88,22 @@ def convert(name: str, root: Path, output: str, layout: Layout, codes: tuple[Pat
 
 @command.command(epilog="Example:  mi-code corpora stats esconv.jsonl annomi.jsonl")
 @click.argument("files", nargs=-1, required=True)
-def stats(files: tuple[str, ...]) -> None:
+@reading_options()
+def stats(files: tuple[str, ...], reading: Reading) -> None:
     """Count the messages to which each code is known to apply, by corpus and split.
 
     "OQ or CQ" counts messages to which at least one of the two applies, without its being known which.
     """
-    tallies = by_part(conversation for file in files for conversation in read_conversations(file))
+    options = reading.options(overwrite=True)
+    tallies = by_part(conversation for file in files for conversation in read_conversations(file, options))
     click.echo("\n".join(_table(tallies)))
+
+
+def _files(name: str, root: Path) -> list[Path]:
+    """The files of a corpus that are read."""
+    about = corpora.info(name)
+    folder = locate(about, root)
+    return [folder / file for file in about.files + about.optional]
 
 
 def _table(tallies: Mapping[str, Tally]) -> list[str]:

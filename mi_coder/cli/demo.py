@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.blas import keep_blas_to_one_thread
+from mi_coder.cli.options import force_option
 from mi_coder.cli.progress import summary
+from mi_coder.cli.target import new_file
+from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
     from mi_coder.conversation import Conversation, Message
@@ -21,30 +24,48 @@ _COLUMN = 34
 @click.option(
     "-o",
     "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     default=Path("demo.tagged.jsonl"),
     show_default=True,
-    help="Where the coded chats go; an earlier file is replaced.",
+    help="Where the coded chats go; the file of an earlier demo is replaced.",
 )
-def command(output: Path) -> None:
+@force_option("Write over any other file that is there.")
+def command(output: Path, force: bool) -> None:
     """Code twelve invented chats, show two of them (? = a person should look), and count the codes of all."""
     keep_blas_to_one_thread()
     from mi_coder.batch.interrupt import Stop
     from mi_coder.batch.options import TagOptions
-    from mi_coder.batch.paths import RunPaths
+    from mi_coder.batch.output import check_output
+    from mi_coder.batch.paths import STDIO, RunPaths
+    from mi_coder.batch.problems import RunProblem
     from mi_coder.batch.run import tag_file
     from mi_coder.formats import ReadOptions, read_conversations
     from mi_coder.tagger.tagger import Tagger
 
-    outcome = tag_file(
-        RunPaths(str(_chats()), output), Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop()
-    )
+    if str(output) == STDIO:
+        raise UsageProblem("The demo shows its chats by itself. Name a file for the coded chats with -o.")
+    check_output(output)
+    paths = RunPaths(str(_chats()), new_file(output, force, [_chats()], _is_of_a_demo))
+    try:
+        outcome = tag_file(paths, Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop())
+    except RunProblem as problem:
+        raise UsageProblem(f"{problem} Choose another file with -o, or run the demo again.") from problem
     conversations = read_conversations(output, ReadOptions(overwrite=True))
     for conversation, _ in zip(conversations, range(_SHOWN), strict=False):
         click.echo("\n".join(_lines(conversation)))
         click.echo()
     click.echo(summary(outcome.counts, str(output), ""))
     click.echo("\nNext:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
+
+
+def _is_of_a_demo(output: Path) -> bool:
+    """Whether the sidecar of a file says that it was made from the demo chats."""
+    from mi_coder.batch.journal import fingerprint_of
+    from mi_coder.batch.meta import read_meta
+    from mi_coder.batch.paths import RunPaths
+
+    meta = read_meta(RunPaths(str(_chats()), output).meta)
+    return meta is not None and meta.fingerprint.input.get("ends") == fingerprint_of(str(_chats()))["ends"]
 
 
 def _chats() -> Path:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from mi_coder.cli.options import choice
+from mi_coder.cli.options import choice, cores, force_option, threads_option
+from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
 EPILOG = """\b
@@ -48,8 +49,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of these samples.")
 @click.option("--only-unseen", is_flag=True, help="Leave out conversations on which the model was trained.")
 @click.option("--allow-seen", is_flag=True, help="Keep them; the title of the report then warns.")
+@threads_option("Messages coded at the same time. Changes no figure.")
 @choice("--format", "format_name", values=["table", "markdown", "json"], help="How the report is written.")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
+@force_option("Write over a file that is there.")
 def command(
     gold: Path,
     tagged: Path | None,
@@ -60,8 +63,10 @@ def command(
     seed: int,
     only_unseen: bool,
     allow_seen: bool,
+    threads: int | None,
     format_name: str,
     output: Path | None,
+    force: bool,
 ) -> None:
     """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline beside.
 
@@ -70,6 +75,8 @@ def command(
     """
     if only_unseen and allow_seen:
         raise UsageProblem("--only-unseen and --allow-seen exclude each other.")
+    if output:
+        new_file(output, force, filter(None, (gold, tagged)))
     from mi_coder.evaluation.report import Options
     from mi_coder.evaluation.run import Request, evaluate_files
     from mi_coder.formats.atomic import atomic_file
@@ -81,6 +88,7 @@ def command(
         baseline=baseline,
         seen="leave out" if only_unseen else "allow" if allow_seen else "refuse",
         options=Options(min_support, bootstrap, seed),
+        threads=threads or cores(),
     )
     report = evaluate_files(request)
     render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[format_name]

@@ -1,18 +1,72 @@
-"""Kinds of options that verbs share: choices, and sizes such as 1000000, 64KiB, 16MiB or 2GiB."""
+"""Kinds of options that verbs share: choices, groups, numbers of threads, and sizes such as 1000000, 64KiB or 2GiB."""
 
+import os
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import fields
+from functools import wraps
 from typing import Any
 
 import click
+
+from mi_coder.errors import did_you_mean
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _MOST = 1 << 40
 
 
-def choice(*names: str, values: Sequence[str], help: str) -> Callable[[Any], Any]:
+class Choice(click.Choice[str]):
+    """One of some names; for another name it suggests the nearest."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> str:
+        """Read a name.
+
+        Raises:
+            click.BadParameter: it is none of them.
+        """
+        try:
+            return super().convert(value, parameter, context)
+        except click.BadParameter as error:
+            self.fail(error.message + did_you_mean(str(value), self.choices), parameter, context)
+
+
+def choice(*names: str, values: Sequence[str], help: str) -> Decorator:
     """An option that takes one of `values`; the first is its default."""
-    return click.option(*names, type=click.Choice(values), default=values[0], show_default=True, help=help)
+    return click.option(*names, type=Choice(values), default=values[0], show_default=True, help=help)
+
+
+def grouped(name: str, into: type, *options: Decorator) -> Decorator:
+    """Give a command `options`, which reach it as one argument `name`: an object of the dataclass `into`."""
+    members = [field.name for field in fields(into)]
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        def gather(**given: Any) -> Any:
+            group = into(**{member: given.pop(member) for member in members})
+            return command(**given, **{name: group})
+
+        decorated: Callable[..., Any] = wraps(command)(gather)
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def threads_option(help: str) -> Decorator:
+    """The option --threads."""
+    return click.option("--threads", type=click.IntRange(1, 256), help=f"{help} Default: all cores.")
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def force_option(help: str) -> Decorator:
+    """The flag --force."""
+    return click.option("--force", is_flag=True, help=help)
 
 
 class Size(click.ParamType):

@@ -47,9 +47,13 @@ class Bar:
 
     def say(self, text: str) -> None:
         """Print a line for people, unless they asked for quiet."""
-        self.close()
         if not self._quiet:
-            click.echo(text, err=True)
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """Print a line that quiet does not hide."""
+        self.close()
+        click.echo(text, err=True)
 
 
 def summary(counts: "Counts", output: str, rejects: str) -> str:

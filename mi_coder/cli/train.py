@@ -10,6 +10,7 @@ import click
 
 from mi_coder.errors import need
 from mi_coder.evaluation import render
+from mi_coder.tagger.config import MAX_CONTEXT
 from mi_coder.training.progress import Epoch, Progress
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _BAR = 30
     "--base",
     default="minilm",
     show_default=True,
-    help="Encoder: a folder, minilm (ships with the extra), or a hub name.",
+    help="Encoder: a folder, minilm (ships with the extra), or a Hugging Face hub name that is in the local cache.",
 )
 @click.option("--name", default="mi-coder", show_default=True, help="Name of the model.")
 @click.option("--model-version", "version", help="Version of the model: a date or a number.  [default: today]")
@@ -47,7 +48,11 @@ _BAR = 30
     help="Peak learning rate.  [default: 1e-4, large encoders 3e-5]",
 )
 @click.option(
-    "--context", default=5, show_default=True, type=click.IntRange(min=0), help="Previous messages that are read."
+    "--context",
+    default=5,
+    show_default=True,
+    type=click.IntRange(0, MAX_CONTEXT),
+    help="Previous messages that are read.",
 )
 @click.option(
     "--context-layers",

@@ -21,7 +21,7 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Message
 from mi_coder.corpora.gold import gold_of
 from mi_coder.corpora.majority import majority, settled
-from mi_coder.corpora.source import CorpusInfo, group_id, read_rows
+from mi_coder.corpora.source import CorpusInfo, Row, group_id, read_rows
 from mi_coder.crosswalk import Translation
 
 RATINGS = "annomi_full_subset.csv"
@@ -60,7 +60,6 @@ COLUMNS = (
 )
 PERMISSION = {"ADP": "with", "ADW": "without"}
 
-Row = dict[str, str]
 Permissions = Mapping[tuple[str, str], str]  # by transcript id and utterance id, for turns with advice
 
 
@@ -69,8 +68,9 @@ def read(folder: Path) -> Iterator[Conversation]:
     book = Codebook.load()
     permissions = _permissions(folder / PERMISSIONS)
     transcripts: dict[str, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
-    for row in read_rows(folder / RATINGS, COLUMNS, allowed={"interlocutor": ROLES}):
-        transcripts[row["transcript_id"]][int(row["utterance_id"])].append(row)
+    for row in read_rows(folder / RATINGS, COLUMNS):
+        row.one_of("interlocutor", ROLES)
+        transcripts[row["transcript_id"]][row.count("utterance_id")].append(row)
     for transcript, utterances in transcripts.items():
         in_order = [utterances[turn] for turn in sorted(utterances)]
         yield _conversation(f"annomi-{transcript}", in_order, permissions, book)
@@ -80,7 +80,7 @@ def _permissions(path: Path) -> Permissions:
     if not path.is_file():
         return {}
     return {
-        (row["transcript_id"], row["utterance_id"]): PERMISSION[row["advice_subtype"]]
+        (row["transcript_id"], row["utterance_id"]): PERMISSION[row.one_of("advice_subtype", PERMISSION)]
         for row in read_rows(path, ("transcript_id", "utterance_id", "advice_subtype"))
         if row["advice_subtype"]
     }

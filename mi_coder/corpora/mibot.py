@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Message
-from mi_coder.corpora.source import CorpusInfo, number, read_rows
+from mi_coder.corpora.source import CorpusInfo, Row, read_rows
 
 UTTERANCES = "mibot_utterances.csv.gz"
 OUTCOMES = "data.csv"
@@ -43,7 +43,7 @@ TRUTH = {"True": True, "YES": True, "False": False, "NO": False}
 def read(folder: Path) -> Iterator[Conversation]:
     """One conversation per participant."""
     outcomes = _outcomes(folder / OUTCOMES)
-    rows = read_rows(folder / UTTERANCES, COLUMNS, allowed={"speaker": ROLES})
+    rows = read_rows(folder / UTTERANCES, COLUMNS)
     for participant, utterances in groupby(rows, key=lambda row: row["participant_id"]):
         identity = f"mibot-{participant[:12]}"
         yield Conversation(
@@ -58,9 +58,9 @@ def read(folder: Path) -> Iterator[Conversation]:
         )
 
 
-def _message(identity: str, row: dict[str, str]) -> Message:
-    extra = {"volley": int(row["volley"]), "automisc_label": row["automisc_label"]}
-    return Message(role=ROLES[row["speaker"]], text=row["text"], id=identity, extra=extra)
+def _message(identity: str, row: Row) -> Message:
+    extra = {"volley": row.count("volley"), "automisc_label": row["automisc_label"]}
+    return Message(role=ROLES[row.one_of("speaker", ROLES)], text=row["text"], id=identity, extra=extra)
 
 
 def _outcomes(path: Path) -> dict[str, dict[str, Any]]:
@@ -68,13 +68,13 @@ def _outcomes(path: Path) -> dict[str, dict[str, Any]]:
         return {}
     return {
         row["ParticipantID"]: {
-            column: cell if column in FREE_TEXT else _value(cell)
-            for column, cell in row.items()
+            column: row[column] if column in FREE_TEXT else _value(row, column)
+            for column in row
             if column != "ParticipantID"
         }
         for row in read_rows(path, ("ParticipantID",))
     }
 
 
-def _value(cell: str) -> bool | float | None:
-    return TRUTH[cell] if cell in TRUTH else number(cell)
+def _value(row: Row, column: str) -> bool | float | None:
+    return TRUTH[row[column]] if row[column] in TRUTH else row.number(column)

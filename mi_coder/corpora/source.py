@@ -1,21 +1,26 @@
 """What every corpus shares: its description, finding its files, and reading them without losing or changing a row."""
 
-import csv
-import gzip
 import math
-import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.compress import open_source
+from mi_coder.formats.delimited import DelimitedRecords
+from mi_coder.formats.lines import read_lines
+from mi_coder.formats.rejects import BadRecord
 
 T = TypeVar("T")
+
+MAX_ROW_BYTES = 1 << 20
+MAX_OBJECT_BYTES = 16 << 20
+_COUNT = re.compile("[0-9]{1,9}")
 
 
 class CorpusInfo(msgspec.Struct, frozen=True):
@@ -60,57 +65,109 @@ def locate(info: CorpusInfo, root: Path) -> Path:
     )
 
 
-def read_rows(
-    path: Path, columns: Sequence[str], allowed: Mapping[str, Collection[str]] = MappingProxyType({})
-) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file (plain or .gz), cells as they are written: "NA" and "n/a" are text.
+class Row(dict[str, str]):
+    """The cells of a CSV row by their columns, and the place of the row for messages ("file:line")."""
+
+    def __init__(self, cells: Iterable[tuple[str, str]], place: str) -> None:
+        super().__init__(cells)
+        self.place = place
+
+    def problem(self, column: str, reason: str) -> UsageProblem:
+        """What to raise for a cell that cannot be used. The reason never quotes the cell."""
+        return UsageProblem(f"{self.place}: {column}: {reason}.")
+
+    def one_of(self, column: str, allowed: Collection[str]) -> str:
+        """A cell that has one of the allowed values.
+
+        Raises:
+            UsageProblem: it has another.
+        """
+        if self[column] not in allowed:
+            raise self.problem(column, f"must be one of {', '.join(allowed)}")
+        return self[column]
+
+    def count(self, column: str) -> int:
+        """A cell that holds a whole number from 0.
+
+        Raises:
+            UsageProblem: it does not.
+        """
+        if not _COUNT.fullmatch(self[column]):
+            raise self.problem(column, "must be a whole number from 0")
+        return int(self[column])
+
+    def number(self, column: str) -> float | None:
+        """A cell that holds a score, as `number` reads it.
+
+        Raises:
+            UsageProblem: it holds something else.
+        """
+        try:
+            return number(self[column])
+        except UsageProblem:
+            raise self.problem(column, "must be a number or empty") from None
+
+
+def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+    """The rows of a CSV file (plain, .gz or .zst), cells as they are written: "NA" and "n/a" are text.
 
     Args:
         columns: columns that must be there.
-        allowed: by column, the values it may have.
 
     Raises:
-        UsageProblem: a column is missing, a row has more or fewer cells than the header, or a value is not allowed.
+        UsageProblem: the file cannot be read, a column is missing or named twice, or a row is malformed: more or fewer
+            cells than the header, not UTF-8, a NUL, a quote that does not close, or more than a mebibyte.
     """
-    with _opened(path) as stream:
-        reader = csv.DictReader(stream)
-        missing = [column for column in columns if column not in (reader.fieldnames or ())]
-        if missing:
-            raise UsageProblem(f"{path}: no column {', '.join(missing)}. Expected columns: {', '.join(columns)}.")
-        for row in reader:
-            if None in row or None in row.values():
-                raise UsageProblem(f"{path}:{reader.line_num}: not as many cells as the header has columns.")
-            for column, values in allowed.items():
-                if row[column] not in values:
-                    raise UsageProblem(f"{path}:{reader.line_num}: {column} must be one of {', '.join(values)}.")
-            yield row
+    header: list[str] | None = None
+    for line, cells in _records(path):
+        place = f"{path}:{line}"
+        if header is None:
+            _check_header(cells, columns, place)
+            header = cells
+        elif len(cells) != len(header):
+            raise UsageProblem(f"{place}: {len(cells)} cells where the header has {len(header)} columns.")
+        else:
+            yield Row(zip(header, cells, strict=True), place)
+    if header is None:
+        raise UsageProblem(f"{path} is empty. Expected columns: {', '.join(columns)}.")
+
+
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The records of a CSV file, header included, with the lines on which they start."""
+    with closing(open_source(path)) as opened:
+        for line, _, _, cells in DelimitedRecords(read_lines(opened.stream, MAX_ROW_BYTES), ",", MAX_ROW_BYTES):
+            if isinstance(cells, BadRecord):
+                reason = "the row is longer than a mebibyte" if cells.code == "line_too_long" else cells.reason
+                raise UsageProblem(f"{path}:{line}: {reason}")
+            if cells is not None:
+                yield line, cells
+
+
+def _check_header(header: Sequence[str], columns: Sequence[str], place: str) -> None:
+    missing = [column for column in columns if column not in header]
+    if missing:
+        raise UsageProblem(f"{place}: no column {', '.join(missing)}. Expected columns: {', '.join(columns)}.")
+    if len(set(header)) < len(header):
+        raise UsageProblem(f"{place}: the header names a column twice.")
 
 
 def read_objects(path: Path, of: type[T]) -> Iterator[T]:
-    """The objects of a JSONL file (plain or .gz), checked against the struct `of`.
+    """The objects of a JSONL file (plain, .gz or .zst), checked against the struct `of`.
 
     Raises:
-        UsageProblem: a line is not such an object; names file, line and field.
+        UsageProblem: the file cannot be read, or a line is not such an object; names file, line and field.
     """
     decoder = msgspec.json.Decoder(of)
-    with _opened(path) as stream:
-        for number, line in enumerate(stream, start=1):
+    with closing(open_source(path)) as opened:
+        for number, _, _, line in read_lines(opened.stream, MAX_OBJECT_BYTES):
+            if isinstance(line, BadRecord):
+                raise UsageProblem(f"{path}:{number}: {line.reason}")
             try:
                 yield decoder.decode(line)
+            except UnicodeDecodeError:
+                raise UsageProblem(f"{path}:{number}: the line is not UTF-8") from None
             except msgspec.DecodeError as error:
                 raise UsageProblem(f"{path}:{number}: {error}") from None
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opened(path, "rt", encoding="utf-8", newline="") as stream:
-            yield stream
-    except UnicodeDecodeError:
-        raise UsageProblem(f"{path} is not UTF-8 text. Fetch the file again from its source.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error):
-        raise UsageProblem(f"{path} is not a whole gzip file. Fetch the file again from its source.") from None
 
 
 def number(text: str | None) -> float | None:

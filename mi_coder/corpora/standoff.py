@@ -3,17 +3,22 @@
 A file is a CSV with one coded counselor message a row: `conversation_id`, `index` (place of the message in its
 conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text), `codes` (joined by "+", most
 salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
+
+Beside it stands `NAME.csv.meta.json` with the hash of the codebook by which the codes were given and who gave them.
 """
 
-import csv
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Literal
+
+import msgspec
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold
-from mi_coder.errors import MiCoderError
+from mi_coder.corpora.source import Row, read_rows
+from mi_coder.errors import UnknownName, UsageProblem
 
 COLUMNS = (
     "conversation_id",
@@ -27,19 +32,35 @@ COLUMNS = (
     "coder",
     "round",
 )
+CONFIDENCES = ("1", "2", "3")
 
 
-GOLD_FROM = "all 21 codes, given by a language model that read every message; no human expert checked them"
-"""What conversations with stand-off codes say of them in their field `gold_from`."""
+class BadStandoff(UsageProblem):
+    """Stand-off codes that belong to another text or another codebook."""
 
 
-class BadStandoff(MiCoderError):
-    """A row of stand-off codes that cannot be used, or that belongs to another text."""
+class StandoffMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sidecar of a file.
+
+    Attributes:
+        codebook: hash of the codebook by which the codes were given.
+        coder: who gave them, as conversations with these codes say it in their field `gold_from`.
+        unit: what was coded.
+    """
+
+    codebook: str
+    coder: str
+    unit: Literal["message"]
 
 
 @dataclass(frozen=True, slots=True)
 class StandoffCode:
-    """One row: where it belongs, the complete coding, and who gave it how surely in which round."""
+    """One row: where it belongs, the complete coding, and who gave it how surely in which round.
+
+    Attributes:
+        coder: the id of one coder in its file.
+        gold_from: who the coders of that file are.
+    """
 
     conversation_id: str
     index: int
@@ -48,6 +69,7 @@ class StandoffCode:
     confidence: int
     coder: str
     round: str
+    gold_from: str
 
 
 def text_hash(text: str) -> str:
@@ -56,21 +78,16 @@ def text_hash(text: str) -> str:
 
 
 def read_standoff(path: Path) -> Iterator[StandoffCode]:
-    """Read one file.
+    """Read one file and its sidecar.
 
     Raises:
-        BadStandoff: naming file, line and field of a row that breaks the rules of the codebook.
+        BadStandoff: the sidecar is missing or names another codebook.
+        UsageProblem: a row is malformed or breaks the rules of the codebook; names file, line and column.
     """
     book = Codebook.load()
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = csv.DictReader(file)
-        if missing := set(COLUMNS) - set(rows.fieldnames or ()):
-            raise BadStandoff(f"{path}:1: the columns {', '.join(sorted(missing))} are missing.")
-        for row in rows:
-            try:
-                yield _parse(row, book)
-            except (ValueError, MiCoderError) as error:
-                raise BadStandoff(f"{path}:{rows.line_num}: {error}") from None
+    gold_from = _read_meta(path, book).coder
+    for row in read_rows(path, COLUMNS):
+        yield _parse(row, book, gold_from)
 
 
 def with_standoff(
@@ -92,7 +109,7 @@ def with_standoff(
         own = by_conversation.pop(conversation.id, {})
         if own:
             _apply(conversation, own)
-            conversation.extra["gold_from"] = GOLD_FROM
+            conversation.extra["gold_from"] = "; ".join(sorted({code.gold_from for code in own.values()}))
         if own or not only_coded:
             yield conversation
     if by_conversation:
@@ -113,20 +130,34 @@ def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> Non
         message.gold = code.gold
 
 
-def _parse(row: Mapping[str, str], book: Codebook) -> StandoffCode:
-    codes = tuple(book[name].id for name in row["codes"].split("+"))
-    if not 1 <= len(set(codes)) == len(codes) <= 3:
-        raise ValueError("codes: one to three different codes are allowed")
-    if "OT" in codes and len(codes) > 1:
-        raise ValueError("codes: OT never stands with another code")
+def _read_meta(path: Path, book: Codebook) -> StandoffMeta:
+    sidecar = path.with_name(path.name + ".meta.json")
+    try:
+        meta = msgspec.json.decode(sidecar.read_bytes(), type=StandoffMeta)
+    except FileNotFoundError:
+        raise BadStandoff(
+            f"{sidecar} is missing: it says by which codebook the codes were given. If that is the present one, write "
+            f'{{"codebook": "{book.hash}", "coder": "...", "unit": "message"}} into it, with who the coders are.'
+        ) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadStandoff(f"{sidecar}: {error}") from None
+    if meta.codebook != book.hash:
+        raise BadStandoff(
+            f"{path}: the codes were given by the codebook {meta.codebook}, and this is {book.hash}. Read them with "
+            "the version of mi-coder that has their codebook, or check them against docs/codebook.md and then write "
+            f"the present hash into {sidecar.name}."
+        )
+    return meta
+
+
+def _parse(row: Row, book: Codebook, gold_from: str) -> StandoffCode:
+    codes = _codes(row, book)
     values: dict[str, str | None] = {}
     for name, allowed in book.attributes.items():
         due = any(name in book[code].attributes for code in codes)
         value = row[name] or None
         if due != (value is not None) or (value is not None and value not in allowed):
-            raise ValueError(
-                f"{name}: must be one of {', '.join(allowed)} with the codes that carry it, and empty otherwise"
-            )
+            raise row.problem(name, f"one of {', '.join(allowed)} with the codes that carry it, and empty otherwise")
         values[name] = value
     gold = Gold(
         frozenset(codes),
@@ -137,10 +168,23 @@ def _parse(row: Mapping[str, str], book: Codebook) -> StandoffCode:
     )
     return StandoffCode(
         row["conversation_id"],
-        int(row["index"]),
+        row.count("index"),
         row["text_hash"],
         gold,
-        int(row["confidence"]),
+        int(row.one_of("confidence", CONFIDENCES)),
         row["coder"],
         row["round"],
+        gold_from,
     )
+
+
+def _codes(row: Row, book: Codebook) -> tuple[str, ...]:
+    try:
+        codes = tuple(book[name].id for name in row["codes"].split("+"))
+    except UnknownName as error:
+        raise UsageProblem(f"{row.place}: codes: {error}") from None
+    if not 1 <= len(set(codes)) == len(codes) <= 3:
+        raise row.problem("codes", "one to three different codes are allowed")
+    if "OT" in codes and len(codes) > 1:
+        raise row.problem("codes", "OT never stands with another code")
+    return codes

@@ -57,9 +57,7 @@ def by_part(conversations: Iterable[Conversation]) -> dict[str, Tally]:
 
 
 def _part(conversation: Conversation) -> str:
-    # Files with one message a line repeat the conversation's fields on each message.
-    first_message = conversation.messages[0].extra if conversation.messages else {}
-    fields = {**first_message, **conversation.extra}
+    fields = conversation.extra
     split = fields.get("split") or fields.get("official_split") or ("failed" if fields.get("failed") else None)
     corpus = str(fields.get("corpus", "-"))
     return f"{corpus}/{split}" if split else corpus

@@ -43,7 +43,9 @@ class GroupScore:
 
 
 def attribute_scores(gold: Sequence[Gold], coding: Sequence[Coding]) -> tuple[AttributeScore, ...]:
-    """Score depth and permission. An attribute without any message to judge it by is left out."""
+    """Score depth and permission. An attribute that the coder never gives, or without any message to judge it by, is
+    left out.
+    """
     scores = []
     for attribute, codes in CODES_WITH_ATTRIBUTE.items():
         pairs = [
@@ -51,7 +53,7 @@ def attribute_scores(gold: Sequence[Gold], coding: Sequence[Coding]) -> tuple[At
             for known, given in zip(gold, coding, strict=True)
             if getattr(known, attribute) and known.positive.intersection(codes, given.codes)
         ]
-        if pairs:
+        if any(given for _, given in pairs):
             most_frequent = Counter(known for known, _ in pairs).most_common(1)[0][1]
             right = sum(known == given for known, given in pairs)
             scores.append(AttributeScore(attribute, len(pairs), right / len(pairs), most_frequent / len(pairs)))

@@ -24,7 +24,7 @@ def resampled(values: Numbers, conversation: NDArray[np.intp], samples: int, see
         [samples, ...] totals. Fewer than two conversations tell nothing of their spread: then no samples, [0, ...].
     """
     count = int(conversation.max(initial=-1)) + 1
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
     sums = np.stack([np.bincount(conversation, weights=column, minlength=count) for column in flat.T], axis=1)
     random = np.random.default_rng(seed)
     draws = samples if count > 1 else 0

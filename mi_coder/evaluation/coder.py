@@ -10,8 +10,8 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
-from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, read_config
-from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
+from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig
+from mi_coder.tagger.model import BUNDLED, ModelFolder, file_sha256, open_model, unchecked_model
 from mi_coder.tagger.tagger import Tagger
 
 AS_CODED = ReadOptions(overwrite=True)
@@ -25,22 +25,35 @@ class Coder:
         name: name and version of the model, or name of the tagged file.
         sha256: of the model's weights, or of the tagged file.
         untrained: codes that it cannot give.
-        folder, config: of its model, where that is known.
+        model: where that is known.
         tagged: the tagged file; None where the model tags now.
     """
 
     name: str
     sha256: str
     untrained: tuple[str, ...] = ()
-    folder: Path | None = None
-    config: ModelConfig | None = None
+    model: ModelFolder | None = None
     tagged: Path | None = None
 
-    def codings(self, conversations: Iterable[Conversation]) -> Iterator[Conversation]:
-        """Conversations with codings: those of the tagged file, or `conversations` tagged now."""
+    @property
+    def folder(self) -> Path | None:
+        """The folder of its model, where that is known."""
+        return self.model.path if self.model else None
+
+    @property
+    def config(self) -> ModelConfig | None:
+        """The configuration of its model, where that is known."""
+        return self.model.config if self.model else None
+
+    def codings(self, conversations: Iterable[Conversation], threads: int = 1) -> Iterator[Conversation]:
+        """Conversations with codings: those of the tagged file, or `conversations` tagged now.
+
+        Args:
+            threads: messages that are tagged at the same time.
+        """
         if self.tagged:
             return read_conversations(self.tagged, AS_CODED)
-        return Tagger.load(self.folder).tag_many(conversations)
+        return Tagger.load(self.folder, threads=threads).tag_many(conversations)
 
 
 def model_coder(folder: Path | None) -> Coder:
@@ -49,8 +62,9 @@ def model_coder(folder: Path | None) -> Coder:
     Raises:
         BadModel: the folder is incomplete, altered or made for another codebook.
     """
-    found, config = open_model(folder)
-    return Coder(f"{config.name} {config.version}", config.files[MODEL_FILE], config.untrained, found, config)
+    model = open_model(folder)
+    config = model.config
+    return Coder(f"{config.name} {config.version}", model.digests[MODEL_FILE], config.untrained, model)
 
 
 def file_coder(tagged: Path, folder: Path | None) -> Coder:
@@ -63,17 +77,17 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
     meta = read_meta(RunPaths(str(tagged), tagged).meta)
     if meta:
         _check_codebook(tagged, meta)
-    found, config = open_model(folder) if folder else _bundled_model_of(meta)
-    if config and meta and meta.fingerprint.model != config.files:
+    model = open_model(folder) if folder else _bundled_model_of(meta)
+    if model and meta and meta.fingerprint.model != model.digests:
         raise UsageProblem(
             f"{tagged} was made by another model than that in {folder}. Name the folder of {meta.model}."
         )
-    if config:
-        untrained = config.untrained
+    if model:
+        untrained = model.config.untrained
     else:
         untrained = tuple(code for code in Codebook.load().ids if meta and code not in meta.trained_codes)
     name = f"{tagged.name} ({meta.model})" if meta else tagged.name
-    return Coder(name, file_sha256(tagged), untrained, found, config, tagged)
+    return Coder(name, file_sha256(tagged), untrained, model, tagged)
 
 
 def _check_codebook(tagged: Path, meta: Meta) -> None:
@@ -85,9 +99,9 @@ def _check_codebook(tagged: Path, meta: Meta) -> None:
         )
 
 
-def _bundled_model_of(meta: Meta | None) -> tuple[Path, ModelConfig] | tuple[None, None]:
+def _bundled_model_of(meta: Meta | None) -> ModelFolder | None:
     if meta and (BUNDLED / CONFIG_FILE).is_file():
-        config = read_config(BUNDLED)
-        if config.files == meta.fingerprint.model:
-            return BUNDLED, config
-    return None, None
+        bundled = unchecked_model(BUNDLED)
+        if bundled.digests == meta.fingerprint.model:
+            return bundled
+    return None

@@ -68,14 +68,17 @@ class Confusion:
 
     @property
     def positives(self) -> Numbers:
+        """[..., codes] messages known to carry the code."""
         return self.cells[..., 0, :] + self.cells[..., 2, :]
 
     @property
     def negatives(self) -> Numbers:
+        """[..., codes] messages known not to carry the code."""
         return self.cells[..., 1, :] + self.cells[..., 3, :]
 
     @property
     def predicted(self) -> Numbers:
+        """[..., codes] messages given the code, among those where it is known."""
         return self.cells[..., 0, :] + self.cells[..., 1, :]
 
     @property

@@ -7,7 +7,8 @@ from typing import Literal
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
-from mi_coder.errors import MissingExtra, UsageProblem, need
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.baseline import WORDS_FILE, Baseline
 from mi_coder.evaluation.coder import AS_CODED, Coder, file_coder, model_coder
 from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gold
 from mi_coder.evaluation.evaluate import evaluate
@@ -17,7 +18,6 @@ from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats import read_conversations
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
-from mi_coder.training.baseline import WORDS_FILE, Baseline
 
 Seen = Literal["refuse", "leave out", "allow"]
 
@@ -37,7 +37,8 @@ class Request:
         tagged: the same messages with a coder's codes; None to tag them with `model`.
         model: model folder; None for the bundled model. Beside `tagged`: the model that made it.
         baseline: folder of a model whose baseline is set beside; None for the baseline of the evaluated model.
-        seen: what to do with conversations that a model was trained on.
+        seen: what to do with conversations that a model was trained on, or whose `source_group` it was trained on.
+        threads: messages that are tagged at the same time. It changes the speed, never a figure.
     """
 
     gold: Path
@@ -46,22 +47,23 @@ class Request:
     baseline: Path | None = None
     seen: Seen = "refuse"
     options: Options = field(default_factory=Options)
+    threads: int = 1
 
 
 def evaluate_files(request: Request) -> EvaluationReport:
     """Read, tag where needed, and evaluate.
 
     Raises:
-        TrainedOnThese: a model was trained on a gold conversation and `seen` is "refuse", or on all of them.
+        TrainedOnThese: a model was trained on a gold conversation or its group and `seen` is "refuse", or on all.
         NotComparable: the two files do not hold the same messages.
         MiCoderError: a file cannot be read; a model is missing or made for another codebook.
     """
     book = Codebook.load()
     coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
     gold, gold_remark = _read_gold(request.gold)
-    seen = overlap([one.id for one in gold], _training_ids(coder, request.baseline))
+    seen = overlap(gold, _training_ids(coder, request.baseline))
     tested = _tested(gold, seen, request.seen)
-    comparison = compare(tested, coder.codings(tested), book.ids)
+    comparison = compare(tested, coder.codings(tested, request.threads), book.ids)
     baseline, baseline_remark = _baseline(coder, request.baseline, comparison)
     source = Source(
         gold=request.gold.name,
@@ -100,21 +102,28 @@ def _tested(gold: list[Conversation], seen: Sequence[str], choice: Seen) -> list
     if choice == "refuse" or len(seen) == len(gold):
         named = ", ".join(seen[:_NAMED]) + (", ..." if len(seen) > _NAMED else "")
         raise TrainedOnThese(
-            f"The model was trained on {len(seen)} of the {len(gold)} gold conversations ({named}), so figures on them "
-            "would flatter it. Evaluate on others, leave these out with --only-unseen, or keep them with --allow-seen."
+            f"The model was trained on {len(seen)} of the {len(gold)} gold conversations ({named}) or on others of "
+            "their source_group, so figures on them would flatter it. Evaluate on others, leave these out with "
+            "--only-unseen, or keep them with --allow-seen."
         )
     left_out = set(seen)
     return [one for one in gold if one.id not in left_out]
 
 
 def _warning(seen: Sequence[str], choice: Seen) -> str:
-    return f" (WARNING: trained on {len(seen)} of these conversations)" if seen and choice == "allow" else ""
+    return (
+        f" (WARNING: trained on {len(seen)} of these conversations or their groups)"
+        if seen and choice == "allow"
+        else ""
+    )
 
 
 def _training_remarks(coder: Coder, seen: Sequence[str], choice: Seen) -> list[str]:
     remarks = []
     if seen and choice == "leave out":
-        remarks.append(f"{len(seen)} gold conversations on which the model was trained are left out.")
+        remarks.append(
+            f"{len(seen)} gold conversations on which, or on whose group, the model was trained are left out."
+        )
     if not coder.config or not coder.config.training_ids:
         remarks.append(
             "Which conversations the coder was trained on is not known, so these may be among them. "
@@ -130,10 +139,6 @@ def _baseline(coder: Coder, chosen: Path | None, comparison: Comparison) -> tupl
         return None, ["No baseline: name a model folder with --baseline."]
     if not chosen and not (folder / WORDS_FILE).is_file():
         return None, ["No baseline: the model has none. Name another model's folder with --baseline."]
-    try:
-        need("sklearn", extra="train")
-    except MissingExtra as error:
-        return None, [f"No baseline. {error}"]
     baseline = Baseline.load(folder)
     if baseline.codes != comparison.codes:
         raise UsageProblem(

@@ -12,7 +12,7 @@ from mi_coder.formats.reading import open_records
 from mi_coder.formats.records import Layout, Record, RecordReader
 from mi_coder.formats.rejects import REJECT_CODES, Reject
 from mi_coder.formats.sniff import FORMATS
-from mi_coder.formats.writing import RecordWriter, open_writer
+from mi_coder.formats.writing import RecordWriter, open_writer, write_records
 
 __all__ = [
     "FIELD_ALIASES",
@@ -31,4 +31,5 @@ __all__ = [
     "open_writer",
     "read_conversations",
     "write_conversations",
+    "write_records",
 ]

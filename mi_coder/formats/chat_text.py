@@ -13,7 +13,7 @@ from typing import Any
 
 from mi_coder.conversation import RoleTable
 from mi_coder.formats.compress import ByteSource
-from mi_coder.formats.lines import Line, read_lines, too_long
+from mi_coder.formats.lines import Line, not_utf8, read_lines, too_long
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
@@ -27,6 +27,13 @@ _STAMPED = re.compile(
 _STAMPED_NAME = re.compile(rf"{_MARKS}(?:~[ \u00a0\u202f])?(?P<name>[^:\n]{{1,60}}):(?: (?P<text>.*)|$)", re.DOTALL)
 _PLAIN_NAME = re.compile(r"(?P<name>[^\W\d_][\w .'()-]{0,39}):(?:[ \t](?P<text>.*)|$)", re.DOTALL)
 _SEPARATOR = re.compile(r"-{3,}\s*")
+
+
+def speaker_of(line: str) -> str | None:
+    """The name before the text where a line, taken alone, may start a message."""
+    stamp = _STAMPED.match(line)
+    named = _STAMPED_NAME.match(stamp["rest"]) if stamp else _PLAIN_NAME.match(line)
+    return named["name"].strip() if named else None
 
 
 class _Gap(Enum):
@@ -53,7 +60,7 @@ class _Chat:
         try:
             text = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
-            return BadRecord("invalid_utf8", f"the line is not UTF-8 at its byte {error.start + 1}")
+            return not_utf8(content, error)
         if "\0" in text:
             return BadRecord("nul_byte", "the line holds a raw NUL byte")
         if not text.strip():

@@ -180,19 +180,30 @@ def compression_of(path: Path) -> str | None:
     return suffix if suffix in CODECS else None
 
 
-def compressed_sink(sink: BinaryIO, compression: str | None) -> BinaryIO:
-    """A stream that compresses into `sink`, with the same bytes on every run. Closing it leaves `sink` open.
+def check_compression(compression: str | None) -> None:
+    """See that a compression can be written.
 
     Raises:
         UnknownName: there is no such compression.
         MissingExtra: zstandard is not installed.
     """
-    if compression is None:
-        return sink
+    if compression is not None and compression not in CODECS:
+        raise UnknownName(f"There is no compression {compression!r}. Use {' or '.join(CODECS)}.")
+    if compression == "zst":
+        _zstandard()
+
+
+def compressed_sink(sink: BinaryIO, compression: str | None) -> BinaryIO:
+    """A stream that compresses into `sink`, with the same bytes on every run. Closing it leaves `sink` open.
+
+    Raises:
+        as `check_compression`.
+    """
+    check_compression(compression)
     if compression == "gz":
         import gzip
 
         return cast(BinaryIO, gzip.GzipFile(filename="", fileobj=sink, mode="wb", compresslevel=6, mtime=0))
     if compression == "zst":
         return cast(BinaryIO, _zstandard().ZstdCompressor(level=3).stream_writer(sink, closefd=False))
-    raise UnknownName(f"There is no compression {compression!r}. Use gz or zst.")
+    return sink

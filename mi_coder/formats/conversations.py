@@ -10,16 +10,15 @@ from mi_coder.errors import MiCoderError
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.checks import readable_id
 from mi_coder.formats.coding import coding_fields, coding_from, gold_fields, gold_from
-from mi_coder.formats.compress import Source, compression_of
+from mi_coder.formats.compress import Source
 from mi_coder.formats.fields import OUTPUT_FIELDS, names_of, present_name
+from mi_coder.formats.lifting import lift_shared_fields
 from mi_coder.formats.options import DEFAULT_OPTIONS, ReadOptions
 from mi_coder.formats.reading import open_records
 from mi_coder.formats.records import Layout, Record
 from mi_coder.formats.rejects import BadRecord, Reject
-from mi_coder.formats.sniff import format_of_path
-from mi_coder.formats.writing import open_writer
-
-_TABLES = ("csv", "tsv", "parquet")
+from mi_coder.formats.sniff import DELIMITERS
+from mi_coder.formats.writing import TABLES, format_to_write, write_records
 
 
 def read_conversations(
@@ -28,7 +27,8 @@ def read_conversations(
     """Read whole conversations, one at a time. Messages of one conversation must follow one another.
 
     Fields that the data model does not know are kept: those of a message in Message.extra, those beside `messages` in
-    Conversation.extra. `gold` becomes Message.gold; with `overwrite`, output fields become Message.coding.
+    Conversation.extra. With one message a line, the fields that all messages of a conversation share become its own
+    (see lifting.py). `gold` becomes Message.gold; with `overwrite`, output fields become Message.coding.
 
     Args:
         on_reject: called with every bad record, which is then left out. Without it the first bad record raises.
@@ -48,10 +48,16 @@ def read_conversations(
                 current.messages.extend(parsed.messages)
             else:
                 if current:
-                    yield current
+                    yield _complete(current, reader.layout)
                 current = parsed
     if current:
-        yield current
+        yield _complete(current, reader.layout)
+
+
+def _complete(conversation: Conversation, layout: Layout | None) -> Conversation:
+    if layout == "message":
+        lift_shared_fields(conversation)
+    return conversation
 
 
 def _parse(record: Record, options: ReadOptions) -> Conversation | Reject:
@@ -102,7 +108,10 @@ def _without(data: dict[str, Any], names: set[str | None]) -> dict[str, Any]:
 
 
 def write_conversations(
-    conversations: Iterable[Conversation], target: str | os.PathLike[str] | BinaryIO, layout: Layout = "conversation"
+    conversations: Iterable[Conversation],
+    target: str | os.PathLike[str] | BinaryIO,
+    layout: Layout = "conversation",
+    csv_guard: bool = True,
 ) -> None:
     """Write conversations, one a line or one message a line, in the format that the suffix of the path names.
 
@@ -110,38 +119,32 @@ def write_conversations(
     message a line; since their header names every field, all rows are held in memory first, as for Parquet.
     In the message layout the further fields of a conversation are repeated with each of its messages.
 
+    Args:
+        csv_guard: keep spreadsheets from running cells of CSV and TSV as formulas (see guard.py).
+
     Raises:
         MiCoderError: the suffix names no format that can be written, a field would be written twice, or the file
             cannot be written.
     """
-    format = _format_to_write(target)
-    if format in ("csv", "tsv"):
-        layout = "message"
-    rows: Iterable[dict[str, Any]] = _rows(conversations, layout)
-    fields = None
-    if format in _TABLES:
-        rows = list(rows)
-        fields = tuple(dict.fromkeys(name for row in rows for name in row))
-    if isinstance(target, str | os.PathLike) and target != "-":
-        compress = compression_of(Path(target))
-        with atomic_file(Path(target)) as sink, open_writer(sink, format, compress, fields) as writer:
-            for row in rows:
-                writer.write(row)
-    else:
-        with open_writer(target, format, fields=fields) as writer:
-            for row in rows:
-                writer.write(row)
-
-
-def _format_to_write(target: str | os.PathLike[str] | BinaryIO) -> str:
     if not isinstance(target, str | os.PathLike) or target == "-":
-        return "jsonl"
-    format = format_of_path(target)
-    if format is None:
-        raise MiCoderError(
-            f"{os.fspath(target)}: name the file .jsonl, .csv, .tsv or .parquet (.gz and .zst may follow)."
-        )
-    return format
+        _write(conversations, target, "jsonl", None, layout, csv_guard)
+        return
+    format, compress = format_to_write(target)
+    with atomic_file(Path(target)) as sink:
+        _write(conversations, sink, format, compress, layout, csv_guard)
+
+
+def _write(
+    conversations: Iterable[Conversation],
+    target: str | os.PathLike[str] | BinaryIO,
+    format: str,
+    compress: str | None,
+    layout: Layout,
+    csv_guard: bool,
+) -> None:
+    rows = _rows(conversations, "message" if format in DELIMITERS else layout)
+    kept = list(rows) if format in TABLES else rows
+    write_records(lambda: kept, target, format, compress, csv_guard=csv_guard)
 
 
 def _rows(conversations: Iterable[Conversation], layout: Layout) -> Iterator[dict[str, Any]]:

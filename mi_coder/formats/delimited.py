@@ -1,4 +1,8 @@
-"""CSV and TSV with a header line. Quoted cells may run over several lines."""
+"""CSV and TSV with a header line. Quoted cells may run over several lines.
+
+A leading ' before a risky character is a spreadsheet guard and is dropped (see guard.py). The columns of text,
+role and conversation may differ from the known names in case and outer spaces.
+"""
 
 import csv
 from collections import deque
@@ -6,9 +10,9 @@ from collections.abc import Iterator
 
 from mi_coder.errors import MiCoderError
 from mi_coder.formats.compress import ByteSource
-from mi_coder.formats.fields import names_of
+from mi_coder.formats.fields import column_of, names_of
 from mi_coder.formats.guard import unguard
-from mi_coder.formats.lines import Line, read_lines
+from mi_coder.formats.lines import Line, not_utf8, read_lines
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
@@ -31,35 +35,50 @@ def tsv_rows(opened: ByteSource, options: ReadOptions) -> Rows:
 
 def _table(opened: ByteSource, delimiter: str, options: ReadOptions) -> Rows:
     name, limit = opened.name, options.max_line_bytes
-    csv.field_size_limit(max(csv.field_size_limit(), limit))
-    records = _Records(read_lines(opened.stream, limit), delimiter, limit)
+    records = DelimitedRecords(read_lines(opened.stream, limit), delimiter, limit)
     leading: list[Row] = []
     for line, byte, end, values in records:
         if isinstance(values, BadRecord):
             raise MiCoderError(f"{name}:{line}: the header cannot be read: {values.reason}.")
         if values is not None:
-            header = tuple(values)
-            _check_header(header, name, line, options)
+            header = tuple(_unguarded(values, options))
+            _check_header(header, f"{name}:{line}", options)
             return Rows(_rows(leading, records, header, options), header)
         leading.append((line, byte, end, None))
     return Rows(iter(leading))
 
 
-def _check_header(header: tuple[str, ...], name: str, line: int, options: ReadOptions) -> None:
+def _check_header(header: tuple[str, ...], place: str, options: ReadOptions) -> None:
     chosen = {"conversation_id": options.conversation_field, "role": options.role_field, "text": options.text_field}
     for field, choice in chosen.items():
         names = names_of(field, choice)
-        if not set(names).intersection(header):
+        if column_of(header, names) is None:
             option = f"--{field.removesuffix('_id')}-field"
             raise MiCoderError(
-                f"{name}:{line}: the header has no column {' or '.join(map(repr, names))}. "
+                f"{place}: the header has no column {' or '.join(map(repr, names))}.{_separated_otherwise(header)} "
                 f"The first line must name the columns; say which one it is with {option} NAME."
             )
     if len(set(header)) < len(header):
-        raise MiCoderError(f"{name}:{line}: the header names a column twice.")
+        raise MiCoderError(f"{place}: the header names a column twice.")
 
 
-def _rows(leading: list[Row], records: "_Records", header: tuple[str, ...], options: ReadOptions) -> Iterator[Row]:
+def _separated_otherwise(header: tuple[str, ...]) -> str:
+    """What to do with a table whose whole header ended up in one column."""
+    advice = {
+        ";": "save it with commas, or as TSV",
+        ",": "read it with --format csv",
+        "\t": "read it with --format tsv",
+    }
+    if len(header) == 1:
+        for separator, mend in advice.items():
+            if separator in header[0]:
+                return f" Its columns are separated by {separator!r}: {mend}."
+    return ""
+
+
+def _rows(
+    leading: list[Row], records: "DelimitedRecords", header: tuple[str, ...], options: ReadOptions
+) -> Iterator[Row]:
     yield from leading
     for line, byte, end, values in records:
         if values is None or isinstance(values, BadRecord):
@@ -68,12 +87,14 @@ def _rows(leading: list[Row], records: "_Records", header: tuple[str, ...], opti
             bad = BadRecord("column_count", f"{len(values)} columns where the header has {len(header)}")
             yield line, byte, end, bad
         else:
-            if options.unguard:
-                values = [unguard(value) for value in values]
-            yield line, byte, end, dict(zip(header, values, strict=True))
+            yield line, byte, end, dict(zip(header, _unguarded(values, options), strict=True))
 
 
-class _Records:
+def _unguarded(cells: list[str], options: ReadOptions) -> list[str]:
+    return [unguard(cell) for cell in cells] if options.csv_guard else cells
+
+
+class DelimitedRecords:
     """Iterator over (line, byte, end, cells); the cells are None for a blank line and a BadRecord for a broken record.
 
     A quote that never closes would swallow good lines. So only the line where a broken record starts is turned away,
@@ -81,6 +102,7 @@ class _Records:
     """
 
     def __init__(self, lines: Iterator[Line], delimiter: str, limit: int) -> None:
+        csv.field_size_limit(max(csv.field_size_limit(), limit))
         self._feed = _Feed(lines, limit)
         self._records = self._read(csv.reader(self._feed, delimiter=delimiter, strict=True))
 
@@ -178,9 +200,7 @@ class _Feed:
         try:
             text = content.decode("utf-8")
         except UnicodeDecodeError as error:
-            self.problem = self.problem or BadRecord(
-                "invalid_utf8", f"a line is not UTF-8 at its byte {error.start + 1}"
-            )
+            self.problem = self.problem or not_utf8(content, error)
             text = content.decode("utf-8", "replace")
         if "\0" in text:
             self.problem = self.problem or BadRecord("nul_byte", "a line holds a raw NUL byte")

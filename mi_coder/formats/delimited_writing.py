@@ -1,4 +1,4 @@
-"""CSV and TSV tables out of records."""
+"""CSV and TSV tables out of records. Cells that a spreadsheet would run get the guard of guard.py."""
 
 import csv
 import io
@@ -7,7 +7,8 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from mi_coder.formats.guard import guard as guard_cell
+from mi_coder.formats.fields import table_columns
+from mi_coder.formats.guard import guard
 from mi_coder.formats.writing import unknown_field
 
 # The csv module quotes a CR in a cell only where CR is part of the line end, which is cut to the newline afterwards.
@@ -17,11 +18,11 @@ _LINE_END = "\r\n"
 class DelimitedEncoder:
     """A table with a header. Lists of plain values are joined with ";", other lists and objects become JSON."""
 
-    def __init__(self, sink: BinaryIO, delimiter: str, fields: Iterable[str] | None, guard: bool) -> None:
+    def __init__(self, sink: BinaryIO, delimiter: str, fields: Iterable[str] | None, csv_guard: bool) -> None:
         self._sink = sink
         self._line = io.StringIO(newline="")
         self._table = csv.writer(self._line, delimiter=delimiter, lineterminator=_LINE_END)
-        self._guard = guard
+        self._guard = csv_guard
         self._fields: tuple[str, ...] | None = None
         if fields is not None:
             self._write_header(tuple(fields))
@@ -38,11 +39,11 @@ class DelimitedEncoder:
         """Nothing is held back."""
 
     def _write_header(self, fields: tuple[str, ...]) -> None:
-        self._fields = fields
-        self._write_line(list(fields))
+        self._fields = table_columns(fields)
+        self._write_line(list(self._fields))
 
     def _write_line(self, cells: list[str]) -> None:
-        self._table.writerow([guard_cell(cell) for cell in cells] if self._guard else cells)
+        self._table.writerow([guard(cell) for cell in cells] if self._guard else cells)
         self._sink.write(self._line.getvalue().removesuffix(_LINE_END).encode() + b"\n")
         self._line.seek(0)
         self._line.truncate()

@@ -1,7 +1,10 @@
-"""The formula guard of CSV files: a cell that a spreadsheet would run as a formula gets an apostrophe in front.
+"""The formula guard of CSV and TSV files: one rule for every cell, header included.
 
-A spreadsheet looks past spaces and invisible characters, and some look at every line of a cell, so the guard does too.
-It can be undone: a line that looks guarded already gets one more apostrophe. Source: OWASP, CSV injection.
+In CSV and TSV files a leading ' before a risky character is a spreadsheet guard: put on writing, dropped on reading.
+Without it a spreadsheet would run a cell such as "=1+1" as a formula. Spreadsheets look past spaces and invisible
+characters, and some look at every line of a cell, so the guard does too. A line that already begins with ' and a risky
+character gets one more, and reading drops exactly one, so every text comes back as it was. `ReadOptions.csv_guard` and
+the `csv_guard` of the writers turn the rule off. Source: OWASP, CSV injection.
 """
 
 import re
@@ -20,4 +23,4 @@ def guard(text: str) -> str:
 
 def unguard(text: str) -> str:
     """Take away what `guard` put in."""
-    return _GUARDED.sub("", text)
+    return _GUARDED.sub("", text) if "'" in text else text

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from mi_coder.formats.compress import ByteSource
-from mi_coder.formats.lines import Line, read_lines
+from mi_coder.formats.lines import Line, not_utf8, read_lines
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
@@ -65,12 +65,10 @@ def _too_deep() -> BadRecord:
 
 def _diagnose(raw: bytes, error: Exception) -> BadRecord:
     """Say why the strict decoder refused a line. The lenient decoder of the standard library is asked for the place."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return BadRecord("invalid_utf8", "this looks like UTF-16; save the file as UTF-8")
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as broken:
-        return BadRecord("invalid_utf8", f"the line is not UTF-8 at its byte {broken.start + 1}")
+        return not_utf8(raw, broken)
     if "\0" in text:
         return BadRecord("nul_byte", f"the line holds a raw NUL byte at its character {text.index(chr(0)) + 1}")
     if isinstance(error, RecursionError):

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from mi_coder.formats.rejects import BadRecord
 
 BOM = b"\xef\xbb\xbf"
+UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+UTF16_ADVICE = "this looks like UTF-16; save the file as UTF-8"
 _SKIP_BYTES = 1 << 16
 
 
@@ -44,6 +46,13 @@ def read_lines(stream: io.BufferedReader, limit: int) -> Iterator[Line]:
 def too_long(what: str, limit: int) -> BadRecord:
     """What is said of a line or message that passes the limit."""
     return BadRecord("line_too_long", f"the {what} is longer than {limit} bytes; allow more with --max-line-bytes")
+
+
+def not_utf8(line: bytes, error: UnicodeDecodeError) -> BadRecord:
+    """What is said of a line that cannot be decoded."""
+    if line.startswith(UTF16_BOMS):
+        return BadRecord("invalid_utf8", UTF16_ADVICE)
+    return BadRecord("invalid_utf8", f"the line is not UTF-8 at its byte {error.start + 1}")
 
 
 def _skip_to_newline(stream: io.BufferedReader) -> int:

@@ -22,7 +22,7 @@ class ReadOptions:
         duplicates: turn away an id that was used before, or keep it.
         non_contiguous: turn away a flat conversation that comes back, or start it afresh under the same id.
         overwrite: accept records that already carry the fields that tagging writes.
-        unguard: undo the formula guard of CSV files that this package wrote.
+        csv_guard: drop the formula guard of CSV and TSV cells (see guard.py); writers put it back.
     """
 
     format: str | None = None
@@ -36,7 +36,7 @@ class ReadOptions:
     duplicates: Literal["reject", "keep"] = "reject"
     non_contiguous: Literal["reject", "restart"] = "reject"
     overwrite: bool = False
-    unguard: bool = False
+    csv_guard: bool = True
 
 
 DEFAULT_OPTIONS = ReadOptions()

@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 from mi_coder.errors import MiCoderError
 from mi_coder.formats.compress import ByteSource, Source, open_source
+from mi_coder.formats.fields import column_of, names_of
 from mi_coder.formats.options import DEFAULT_OPTIONS, ReadOptions
 from mi_coder.formats.records import RecordReader
 from mi_coder.formats.rows import Row, Rows
-from mi_coder.formats.sniff import checked_format, format_of_bytes, format_of_path, utterances_file
+from mi_coder.formats.sniff import DELIMITERS, checked_format, format_of_bytes, format_of_path, utterances_file
 
 READERS = MappingProxyType(
     {
@@ -62,7 +63,19 @@ def open_records(source: Source, options: ReadOptions = DEFAULT_OPTIONS) -> Reco
         raise
     if format in _WITH_OWN_FIELDS:
         options = replace(options, text_field=None, role_field=None, conversation_field=None)
+    elif format in DELIMITERS and fields:
+        options = _with_columns(options, fields)
     return RecordReader(opened.name, format, fields, _watched(rows, opened.name), options, opened.close)
+
+
+def _with_columns(options: ReadOptions, header: tuple[str, ...]) -> ReadOptions:
+    """Options that name the columns as the header spells them."""
+    return replace(
+        options,
+        text_field=column_of(header, names_of("text", options.text_field)),
+        role_field=column_of(header, names_of("role", options.role_field)),
+        conversation_field=column_of(header, names_of("conversation_id", options.conversation_field)),
+    )
 
 
 def _watched(rows: Iterator[Row], name: str) -> Iterator[Row]:

@@ -4,9 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mi_coder.conversation import COUNSELOR
 from mi_coder.formats.fields import FIELD_ALIASES, OUTPUT_FIELDS
 
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
 MAX_CODES = 3
+NOTHING = (None, "")
+ID_OF_MESSAGE = {"type": ["string", "integer", "null"]}
 Schema = dict[str, Any]
 
 
@@ -23,17 +27,15 @@ def render_schemas(code_ids: Sequence[str], attributes: Mapping[str, Sequence[st
         "One line of a transcript: a conversation with its messages, or one message of a conversation",
         _message({"gold": gold}) | {"propertyNames": {"not": {"enum": list(OUTPUT_FIELDS)}}},
     )
-    coded = _file(
-        "coded.schema.json",
-        "One line of a coded transcript: a transcript line with the fields that tagging adds to counselor messages",
-        _message({"gold": gold, **_output(code_ids, attributes)}) | {"allOf": _output_rules()},
-    )
-    return {schema["$id"]: json.dumps(schema, indent=2) + "\n" for schema in (transcript, coded)}
+    return {
+        schema["$id"]: json.dumps(schema, indent=2) + "\n"
+        for schema in (transcript, _coded(gold, _output(code_ids, attributes)))
+    }
 
 
 def _file(name: str, title: str, message: Schema) -> Schema:
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$schema": DRAFT,
         "$id": name,
         "title": title,
         "type": "object",
@@ -58,6 +60,41 @@ def _file(name: str, title: str, message: Schema) -> Schema:
     }
 
 
+def _coded(gold: Schema, output: Mapping[str, Schema]) -> Schema:
+    """The fields that come from the transcript are not required, since they may have other names."""
+    read = "As in transcript.schema.json, or under the name that the run was given with "
+    given = {
+        "id": ID_OF_MESSAGE,
+        "gold": {"anyOf": [gold, {"type": "string", "description": "JSON text, as tables hold it."}]},
+        **{name: {"description": f"{read}--text-field."} for name in FIELD_ALIASES["text"]},
+        **{name: {"description": f"{read}--role-field."} for name in FIELD_ALIASES["role"]},
+        "conversation_id": {"description": f"{read}--conversation-field."},
+    }
+    return {
+        "$schema": DRAFT,
+        "$id": "coded.schema.json",
+        "title": "One line of a coded transcript: a transcript line with what tagging adds to counselor messages",
+        "type": "object",
+        "if": {"required": ["messages"], "properties": {"messages": {"type": "array"}}},
+        "then": {"properties": {"messages": {"items": {"$ref": "#/$defs/message"}}}},
+        "else": {"$ref": "#/$defs/message"},
+        "$defs": {
+            "message": {
+                "type": "object",
+                "properties": given | {name: _or_nothing(schema) for name, schema in output.items()},
+                "if": {"properties": {"role": {"const": COUNSELOR}}, "required": ["role"]},
+                "then": _has("codes"),
+                "allOf": _output_rules(),
+            }
+        },
+    }
+
+
+def _or_nothing(field: Schema) -> Schema:
+    """What the messages of others hold where the columns of a table were there before: null, in CSV an empty cell."""
+    return {"anyOf": [{"enum": list(NOTHING)}, field]}
+
+
 def _one_of(names: Sequence[str]) -> Schema:
     """At least one of the names is there."""
     return {"anyOf": [{"required": [name]} for name in names]}
@@ -65,7 +102,7 @@ def _one_of(names: Sequence[str]) -> Schema:
 
 def _message(more: Mapping[str, Schema]) -> Schema:
     role = {"type": "string", "minLength": 1, "description": "counselor, client, or a name in the table of roles"}
-    properties: Schema = {"id": {"type": ["string", "integer", "null"]}}
+    properties: Schema = {"id": ID_OF_MESSAGE}
     properties |= {name: {"type": "string"} for name in FIELD_ALIASES["text"]}
     properties |= {"role": role, **more}
     return {
@@ -125,7 +162,7 @@ def _output_rules() -> list[Schema]:
     holds = {"properties": {"codes": {"contains": {"const": "OT"}}}, "required": ["codes"]}
     return [
         {
-            "if": {"not": {"required": ["sentences"]}},
+            "if": {"not": _has("sentences")},
             "then": {
                 "properties": {"codes": {"maxItems": MAX_CODES}},
                 "if": holds,
@@ -135,11 +172,16 @@ def _output_rules() -> list[Schema]:
         _needs("depth", ["REF"]),
         _needs("permission", ["PR", "RC"]),
         _needs("uncoded", None),
-        {"if": {"required": ["scores"]}, "then": {"required": ["codes"]}},
+        {"if": _has("scores"), "then": _has("codes")},
     ]
+
+
+def _has(field: str) -> Schema:
+    """`field` is there and says something."""
+    return {"required": [field], "properties": {field: {"not": {"enum": list(NOTHING)}}}}
 
 
 def _needs(field: str, codes: Sequence[str] | None) -> Schema:
     """`field` stands only beside one of the codes; beside none at all where `codes` is None."""
     beside = {"contains": {"enum": list(codes)}} if codes else {"maxItems": 0}
-    return {"if": {"required": [field]}, "then": {"required": ["codes"], "properties": {"codes": beside}}}
+    return {"if": _has(field), "then": {"required": ["codes"], "properties": {"codes": {"type": "array", **beside}}}}

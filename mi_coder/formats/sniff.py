@@ -5,8 +5,8 @@ from pathlib import Path
 
 from mi_coder.errors import MiCoderError, UnknownName, did_you_mean
 from mi_coder.formats.compress import CODECS, ByteSource, Source
-from mi_coder.formats.fields import names_of
-from mi_coder.formats.lines import BOM
+from mi_coder.formats.fields import column_of, names_of
+from mi_coder.formats.lines import BOM, UTF16_ADVICE, UTF16_BOMS
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 
@@ -23,6 +23,7 @@ SUFFIXES = {
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 PARQUET_MAGIC = b"PAR1"
 _UTTERANCES = "utterances.jsonl"
+_CHAT_LINES = 20
 
 
 def checked_format(name: str) -> str:
@@ -77,11 +78,15 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
     for name, delimiter in DELIMITERS.items():
         if _is_header(columns, delimiter.encode(), options):
             return name
+    if head.startswith(UTF16_BOMS):
+        raise MiCoderError(f"{opened.name}: {UTF16_ADVICE}.")
+    if _is_chat(head, options):
+        return "chat-text"
     if not head or source == "-" or not isinstance(source, str | os.PathLike):
         return "jsonl"
     raise MiCoderError(
         f"{opened.name}: the format cannot be told from the name or the first bytes. "
-        f"Name it with --format: {', '.join(FORMATS)}."
+        f"Name it with --format: {', '.join(FORMATS)} (chat-text for pasted chats)."
     )
 
 
@@ -92,9 +97,17 @@ def _head(opened: ByteSource) -> bytes:
         return b""
 
 
+def _is_chat(head: bytes, options: ReadOptions) -> bool:
+    """Whether one of the first lines starts a message of somebody whose role is known."""
+    from mi_coder.formats.chat_text import speaker_of
+
+    lines = head.decode("utf-8", "replace").splitlines()[:_CHAT_LINES]
+    return any(options.roles.role(speaker) for speaker in map(speaker_of, lines) if speaker)
+
+
 def _is_header(line: bytes, delimiter: bytes, options: ReadOptions) -> bool:
-    columns = {column.strip(b'"').decode("utf-8", "replace") for column in line.split(delimiter)}
+    columns = [column.strip(b'"').decode("utf-8", "replace") for column in line.split(delimiter)]
     return all(
-        columns.intersection(names)
+        column_of(columns, names) is not None
         for names in (names_of("text", options.text_field), names_of("role", options.role_field))
     )

@@ -2,16 +2,20 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import Any, BinaryIO, Protocol, Self, cast
 
 import msgspec
 
-from mi_coder.errors import MiCoderError
-from mi_coder.formats.compress import cannot_open, compressed_sink, compression_of
-from mi_coder.formats.sniff import DELIMITERS, checked_format
+from mi_coder.errors import MiCoderError, need
+from mi_coder.formats.compress import cannot_open, check_compression, compressed_sink, compression_of
+from mi_coder.formats.sniff import DELIMITERS, checked_format, format_of_path
+
+TABLES = ("csv", "tsv", "parquet")
+WRITABLE = ("jsonl", *TABLES)
 
 
 class RecordEncoder(Protocol):
@@ -80,7 +84,8 @@ def open_writer(
     format: str,
     compress: str | None = None,
     fields: Iterable[str] | None = None,
-    guard: bool = True,
+    csv_guard: bool = True,
+    learn_from: Iterable[dict[str, Any]] = (),
 ) -> RecordWriter:
     """Open a path, "-" (stdout) or a binary stream for records. The same records give the same bytes.
 
@@ -88,40 +93,109 @@ def open_writer(
         format: jsonl, csv, tsv or parquet.
         compress: "gz" or "zst"; for a path, None goes by its suffix.
         fields: the columns of a table; else those of the first record (Parquet: of the first rows).
-        guard: keep spreadsheets from running cells of CSV and TSV as formulas (see guard.py).
+        csv_guard: keep spreadsheets from running cells of CSV and TSV as formulas (see guard.py).
+        learn_from: rows that settle the types of Parquet columns; else the first rows that are written do.
 
     Raises:
-        MiCoderError: the file cannot be opened, or the format cannot be written.
+        MiCoderError: the file cannot be opened, or as `check_writable`.
     """
+    path = Path(target) if isinstance(target, str | os.PathLike) and target != "-" else None
+    if path:
+        compress = compress or compression_of(path)
+    check_writable(format, compress)
     with ExitStack() as stack:
         if target == "-":
             raw: BinaryIO = sys.stdout.buffer
-        elif isinstance(target, str | os.PathLike):
-            compress = compress or compression_of(Path(target))
+        elif path:
             try:
-                raw = stack.enter_context(Path(target).open("wb"))
+                raw = stack.enter_context(path.open("wb"))
             except OSError as error:
-                raise cannot_open(os.fspath(target), error) from error
+                raise cannot_open(str(path), error) from error
         else:
-            raw = target
+            raw = cast(BinaryIO, target)
         stack.callback(raw.flush)
         sink = compressed_sink(raw, compress)
         if sink is not raw:
             stack.callback(sink.close)
-        encoder = _encoder(checked_format(format), sink, fields, guard)
+        encoder = _encoder(format, sink, fields, csv_guard, learn_from)
         stack.callback(encoder.finish)
         return RecordWriter(encoder, [sink, raw], stack.pop_all())
 
 
-def _encoder(format: str, sink: BinaryIO, fields: Iterable[str] | None, guard: bool) -> RecordEncoder:
+def write_records(
+    rows: Callable[[], Iterable[dict[str, Any]]],
+    target: str | os.PathLike[str] | BinaryIO,
+    format: str,
+    compress: str | None = None,
+    fields: Iterable[str] = (),
+    csv_guard: bool = True,
+) -> None:
+    """Write all rows as `open_writer` does. For a table they are gone through first, so that no field comes too late.
+
+    Args:
+        rows: gives the same rows every time it is called; called once where the format is no table.
+        fields: columns that a table has whether or not a row has them; they come first.
+    """
+    names: tuple[str, ...] | None = None
+    if format in TABLES:
+        names = tuple(dict.fromkeys(chain(fields, (name for row in rows() for name in row))))
+    learn_from = rows() if format == "parquet" else ()
+    with open_writer(target, format, compress, names, csv_guard, learn_from) as writer:
+        for row in rows():
+            writer.write(row)
+
+
+def format_to_write(path: str | os.PathLike[str]) -> tuple[str, str | None]:
+    """The format and compression that the name of an output file asks for, seen to be writable.
+
+    Raises:
+        MiCoderError: the name tells no format, or as `check_writable`.
+    """
+    name, compress = os.fspath(path), compression_of(Path(path))
+    format = format_of_path(path)
+    if format is None:
+        raise MiCoderError(
+            f"{name}: name the file .jsonl, .csv, .tsv or .parquet (.gz or .zst may follow, but not .parquet)."
+        )
+    try:
+        check_writable(format, compress)
+    except MiCoderError as error:
+        raise type(error)(f"{name}: {error}") from error
+    return format, compress
+
+
+def check_writable(format: str, compress: str | None = None) -> None:
+    """See that records can be written in a format and compression before any work is done.
+
+    Raises:
+        UnknownName: there is no such format or compression.
+        MissingExtra: the package that it needs is not installed.
+        MiCoderError: the format can only be read, or is compressed in itself.
+    """
+    if checked_format(format) not in WRITABLE:
+        raise MiCoderError(f"The format {format} can be read but not written. Write {', '.join(WRITABLE)}.")
+    if format == "parquet":
+        if compress:
+            raise MiCoderError(
+                f"Parquet is not written inside .{compress}: it is compressed in itself. Name the file .parquet."
+            )
+        need("pyarrow", "parquet")
+    check_compression(compress)
+
+
+def _encoder(
+    format: str,
+    sink: BinaryIO,
+    fields: Iterable[str] | None,
+    csv_guard: bool,
+    learn_from: Iterable[dict[str, Any]],
+) -> RecordEncoder:
     if format == "jsonl":
         return JsonlEncoder(sink)
     if format in DELIMITERS:
         from mi_coder.formats.delimited_writing import DelimitedEncoder
 
-        return DelimitedEncoder(sink, DELIMITERS[format], fields, guard)
-    if format == "parquet":
-        from mi_coder.formats.parquet_writing import ParquetEncoder
+        return DelimitedEncoder(sink, DELIMITERS[format], fields, csv_guard)
+    from mi_coder.formats.parquet_writing import ParquetEncoder
 
-        return ParquetEncoder(sink, fields)
-    raise MiCoderError(f"The format {format} can be read but not written. Write jsonl, csv, tsv or parquet.")
+    return ParquetEncoder(sink, fields, learn_from)

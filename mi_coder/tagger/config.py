@@ -11,6 +11,10 @@ FORMAT = 1
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+LOADED_FILES = (MODEL_FILE, TOKENIZER_FILE)
+
+MAX_CONTEXT = 100
+MAX_TOKENS = 8192
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
@@ -25,12 +29,12 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         context: how many previous messages are read.
         max_tokens: tokens of one pass, special tokens included.
-        context_tokens: tokens that the context may fill at most.
+        context_tokens: tokens that the context may fill at most; no more than `max_tokens`.
     """
 
-    context: int = 5
-    max_tokens: int = 256
-    context_tokens: int = 128
+    context: Annotated[int, msgspec.Meta(ge=0, le=MAX_CONTEXT)] = 5
+    max_tokens: Annotated[int, msgspec.Meta(ge=16, le=MAX_TOKENS)] = 256
+    context_tokens: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)] = 128
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -44,7 +48,8 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One output of the model: its calibration and the probability from which it is chosen.
 
     Attributes:
-        trained: False where no training message was known to carry the code; such a code is never given.
+        trained: False for a code that training knew no message with or none without, and for an attribute that is not
+            told better than by always naming its more frequent value; such a head is never given.
     """
 
     calibration: Platt = Platt()
@@ -64,8 +69,9 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         review_below: a message whose estimated probability of a fully right set of codes is lower is sent to people.
         window: the text that the encoder reads.
         base: encoder from which the training started.
-        training_ids: first 16 hex digits of the SHA-256 of every training conversation id, sorted.
-        files: SHA-256 (hex) by file name of the files that are loaded.
+        training_ids: what is kept of the conversations that trained or tuned it, sorted (see
+            `mi_coder.evaluation.leak`).
+        files: SHA-256 (hex) by name of the two files that are loaded beside this one.
     """
 
     format: int = FORMAT
@@ -104,26 +110,51 @@ def read_config(folder: Path) -> ModelConfig:
     Raises:
         BadModel: the file is missing, malformed or of another format.
     """
-    path = folder / CONFIG_FILE
+    return decode_config(config_bytes(folder), folder / CONFIG_FILE)
+
+
+def config_bytes(folder: Path) -> bytes:
+    """The content of `config.json`.
+
+    Raises:
+        BadModel: the folder has none.
+    """
     try:
-        config = msgspec.json.decode(path.read_bytes(), type=ModelConfig)
+        return (folder / CONFIG_FILE).read_bytes()
     except FileNotFoundError:
         raise BadModel(
             f"{folder} is not a model folder: it has no {CONFIG_FILE}. Name a folder made by `mi-code train`."
         ) from None
+
+
+def decode_config(data: bytes, path: Path) -> ModelConfig:
+    """The configuration in `data`, the content of `path`.
+
+    Raises:
+        BadModel: it is malformed or of another format.
+    """
+    try:
+        config = msgspec.json.decode(data, type=ModelConfig)
+        problem = _problem(config)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadModel(f"{path}: {error}. Export the model again with `mi-code train`.") from None
-    if config.format != FORMAT:
-        raise BadModel(
-            f"{path}: format {config.format}, this version reads format {FORMAT}. "
-            "Export the model again with `mi-code train`."
-        )
-    if len(config.heads) != len(config.codes):
-        raise BadModel(
-            f"{path}: {len(config.codes)} codes but {len(config.heads)} heads. "
-            "Export the model again with `mi-code train`."
-        )
+        problem = str(error)
+    if problem:
+        raise BadModel(f"{path}: {problem}. Export the model again with `mi-code train`.")
     return config
+
+
+def _problem(config: ModelConfig) -> str:
+    """What the types of the fields cannot tell, or an empty string."""
+    window = config.window
+    if config.format != FORMAT:
+        return f"format {config.format}, this version reads format {FORMAT}"
+    if len(config.heads) != len(config.codes):
+        return f"{len(config.codes)} codes but {len(config.heads)} heads"
+    if window.context_tokens > window.max_tokens:
+        return f"window.context_tokens is {window.context_tokens}, more than window.max_tokens ({window.max_tokens})"
+    if set(config.files) != set(LOADED_FILES):
+        return f"files lists {', '.join(sorted(config.files)) or 'nothing'}; it must list {' and '.join(LOADED_FILES)}"
+    return ""
 
 
 def write_config(config: ModelConfig, folder: Path) -> None:

@@ -15,11 +15,13 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.window import Tokens
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+INPUTS = ("message", "context")
 OUTPUTS = ("codes", "depth", "permission")
 
 
@@ -30,6 +32,9 @@ class Encoder:
         path: the model file; inputs `message` and `context` (int64 [1, tokens]), outputs `codes` [1, codes],
             `depth` [1] and `permission` [1], all logits.
         threads: messages that are encoded at the same time.
+
+    Raises:
+        BadModel: the file holds no such model.
     """
 
     def __init__(self, path: Path, threads: int = 1) -> None:
@@ -39,7 +44,7 @@ class Encoder:
         options.log_severity_level = 3
         # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
-        self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self._session = _session(path, options)
         self._threads = threads
 
     def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
@@ -59,3 +64,20 @@ class Encoder:
         feed = {"message": ids[:, : window.own], "context": ids[:, window.own :]}
         codes, depth, permission = self._session.run(OUTPUTS, feed)
         return np.concatenate([codes[0], depth, permission])
+
+
+def _session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the kinds of ONNX Runtime have no base of their own
+        raise BadModel(
+            f"{path} cannot be loaded by ONNX Runtime ({type(error).__name__}). Copy the whole folder again, "
+            "or export the model again with `mi-code train`."
+        ) from error
+    inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
+    if inputs != {*INPUTS} or not outputs >= {*OUTPUTS}:
+        raise BadModel(
+            f"{path} has the inputs {', '.join(sorted(inputs))} and the outputs {', '.join(sorted(outputs))}; "
+            f"a model has {', '.join(INPUTS)} and {', '.join(OUTPUTS)}. Export the model again with `mi-code train`."
+        )
+    return session

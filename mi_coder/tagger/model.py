@@ -1,10 +1,11 @@
 """Finds and checks a model folder before anything in it is run."""
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 from mi_coder.codebook import Codebook
-from mi_coder.tagger.config import CONFIG_FILE, BadModel, ModelConfig, read_config
+from mi_coder.tagger.config import CONFIG_FILE, BadModel, ModelConfig, config_bytes, decode_config
 
 BUNDLED = Path(__file__).parent / "default"
 
@@ -12,31 +13,55 @@ BUNDLED = Path(__file__).parent / "default"
 _MAX_BYTES = 2_000_000_000
 
 
-def open_model(folder: Path | None = None) -> tuple[Path, ModelConfig]:
-    """The folder and configuration of a model, the bundled one where `folder` is None.
+@dataclass(frozen=True, slots=True)
+class ModelFolder:
+    """A model folder that was found sound.
+
+    Attributes:
+        digests: SHA-256 (hex) by file name of everything that decides labels: `config.json`, `model.onnx` and
+            `tokenizer.json`.
+    """
+
+    path: Path
+    config: ModelConfig
+    digests: dict[str, str]
+
+
+def open_model(folder: Path | None = None) -> ModelFolder:
+    """The model in a folder, the bundled one where `folder` is None.
 
     Raises:
         BadModel: a file is missing, was altered, or the model was made for another codebook.
     """
-    found = folder or BUNDLED
-    config = read_config(found)
-    for name, digest in config.files.items():
-        path = found / name
-        if Path(name).name != name or not path.is_file():
-            raise BadModel(f"{found}: the file {name!r} of the model is missing. Copy the whole folder again.")
+    found = unchecked_model(folder or BUNDLED)
+    for name, digest in found.config.files.items():
+        path = found.path / name
+        if not path.is_file():
+            raise BadModel(f"{found.path}: the file {name!r} of the model is missing. Copy the whole folder again.")
         if path.stat().st_size > _MAX_BYTES or file_sha256(path) != digest:
             raise BadModel(
                 f"{path} is not the file that the model was made with (its SHA-256 differs). "
                 "Copy the whole folder again."
             )
     book = Codebook.load()
-    if config.codebook != book.hash or tuple(config.codes) != book.ids:
+    if found.config.codebook != book.hash or tuple(found.config.codes) != book.ids:
         raise BadModel(
-            f"{found / CONFIG_FILE}: the model was made for the codebook {config.codebook}, "
+            f"{found.path / CONFIG_FILE}: the model was made for the codebook {found.config.codebook}, "
             f"this version has {book.hash}. "
             "Train it again with `mi-code train`, or use the version of mi-coder that made it."
         )
-    return found, config
+    return found
+
+
+def unchecked_model(folder: Path) -> ModelFolder:
+    """What the `config.json` of a folder says, without a look at the other files.
+
+    Raises:
+        BadModel: `config.json` is missing, malformed or of another format.
+    """
+    data = config_bytes(folder)
+    config = decode_config(data, folder / CONFIG_FILE)
+    return ModelFolder(folder, config, {CONFIG_FILE: hashlib.sha256(data).hexdigest(), **config.files})
 
 
 def file_sha256(path: Path) -> str:

@@ -8,17 +8,18 @@ import msgspec
 
 from mi_coder.conversation import COUNSELOR, Coding, Conversation, Message, SentenceCoding, model_text
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
-from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig
+from mi_coder.tagger.config import MAX_CONTEXT, MODEL_FILE, TOKENIZER_FILE, ModelConfig
 from mi_coder.tagger.decoding import EMPTY, Decoder
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import open_model
+from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.tagger.sentences import Span, Splitter, merge, spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
 UNITS = ("message", "sentence")
 
-# A sentence is read after this much of its own message: more characters than the context of any window holds.
-_SAID_CHARS = 10_000
+# With `unit="sentence"`, a message of no more words than this is coded whole all the same: it seldom holds more than
+# one or two acts, and the models are trained on whole messages.
+SHORT_WORDS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Job:
 
     Attributes:
         windows: the passes of the encoder; none where there is no text.
-        spans: of its sentences, one for each window, where it is coded by sentence.
+        spans: of its sentences, one for each window, where it is coded by sentence; none where it is coded whole.
     """
 
     windows: list[Tokens]
@@ -35,6 +36,7 @@ class Job:
 
     @property
     def truncated(self) -> bool:
+        """Whether a text did not fit into its window and lost its middle."""
         return any(window.truncated for window in self.windows)
 
 
@@ -43,21 +45,22 @@ class Tagger:
 
     Attributes:
         folder, config: the model.
+        digests: SHA-256 (hex) by file name of its configuration, weights and tokenizer, which together decide labels.
         choices: what beside the model decides the codes: context, thresholds and unit.
     """
 
     def __init__(
         self,
-        folder: Path,
-        config: ModelConfig,
+        model: ModelFolder,
         threads: int,
         thresholds: Mapping[str, float],
         splitter: Splitter | None,
     ) -> None:
-        self.folder = folder
-        self.config = config
-        self._builder = WindowBuilder.from_file(folder / TOKENIZER_FILE, config.window)
-        self._encoder = Encoder(folder / MODEL_FILE, threads)
+        self.folder = model.path
+        self.config = config = model.config
+        self.digests = model.digests
+        self._builder = WindowBuilder.from_file(model.path / TOKENIZER_FILE, config.window)
+        self._encoder = Encoder(model.path / MODEL_FILE, threads)
         self._decoder = Decoder(config, thresholds)
         self._splitter = splitter
         self.choices = {
@@ -80,27 +83,28 @@ class Tagger:
 
         Args:
             folder: made by `mi-code train`; None for the bundled model.
-            context: previous messages that are read; None for as many as the model was trained with.
+            context: previous messages that are read, at most 100; None for as many as the model was trained with.
             threshold: probability from which a code is given, for all codes or by code id; None for the model's own.
             threads: messages that are coded at the same time. It changes the speed, never a label.
-            unit: "message", or "sentence" to code every sentence and give the message the union (needs spaCy).
+            unit: "message", or "sentence" to code each sentence of long messages (more than 40 words and more than one
+                sentence) and give the message the union; shorter ones are coded whole (needs spaCy).
 
         Raises:
             BadModel: the folder is incomplete, altered or made for another codebook.
             UsageProblem: an option is out of range.
             MissingExtra: `unit="sentence"` without spaCy.
         """
-        found, config = open_model(None if folder is None else Path(folder))
+        model = open_model(None if folder is None else Path(folder))
         if unit not in UNITS:
             raise UsageProblem(f"unit is {unit!r}; it can be: {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
         if threads < 1:
             raise UsageProblem(f"threads is {threads}; it must be at least 1.")
         if context is not None:
-            if context < 0:
-                raise UsageProblem(f"context is {context}; it must be 0 or more.")
-            config = msgspec.structs.replace(config, window=msgspec.structs.replace(config.window, context=context))
+            if not 0 <= context <= MAX_CONTEXT:
+                raise UsageProblem(f"context is {context}; it must be between 0 and {MAX_CONTEXT}.")
+            model = _reading(model, context)
         splitter = spacy_splitter() if unit == "sentence" else None
-        return cls(found, config, threads, _thresholds(config, threshold), splitter)
+        return cls(model, threads, _thresholds(model.config, threshold), splitter)
 
     @property
     def context(self) -> int:
@@ -125,20 +129,33 @@ class Tagger:
         """Prepare a counselor message `text` that follows the messages `before` (the last `context` are read)."""
         if not model_text(text):
             return Job([])
-        spans = tuple(self._splitter(text)) if self._splitter else ()
-        if not spans:
+        spans = self._sentences(text)
+        if len(spans) < 2:
             return Job([self._builder.build(text, before)])
         windows = []
+        before = before[max(0, len(before) - self.context) :]
         for start, end in spans:
-            said = Message(COUNSELOR, text[max(0, start - _SAID_CHARS) : start].strip())
+            said = Message(COUNSELOR, text[max(0, start - self._builder.context_chars) : start].strip())
             windows.append(self._builder.build(text[start:end], [*before, said] if said.text else before))
         return Job(windows, spans)
+
+    def _sentences(self, text: str) -> tuple[Span, ...]:
+        """The sentences of a message that is to be coded by sentence, none for any other."""
+        if self._splitter is None or len(text.split(maxsplit=SHORT_WORDS)) <= SHORT_WORDS:
+            return ()
+        return tuple(self._splitter(text))
 
     def code(self, jobs: Sequence[Job]) -> list[Coding]:
         """The codings of prepared messages, in order."""
         windows = [window for job in jobs for window in job.windows]
         codings = iter(self._decoder.decode(self._encoder.logits(windows)) if windows else ())
         return [_join(job, [next(codings) for _ in job.windows]) for job in jobs]
+
+
+def _reading(model: ModelFolder, context: int) -> ModelFolder:
+    """The model with so many previous messages to read."""
+    window = msgspec.structs.replace(model.config.window, context=context)
+    return replace(model, config=msgspec.structs.replace(model.config, window=window))
 
 
 def _join(job: Job, codings: list[Coding]) -> Coding:

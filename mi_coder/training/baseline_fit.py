@@ -1,14 +1,14 @@
 """Fits the TF-IDF baseline on the rows that the model is trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from mi_coder.errors import need
+from mi_coder.evaluation.baseline import Baseline, character_grams, word_grams
 from mi_coder.evaluation.metrics import Bools, Confusion, Floats, macro
-from mi_coder.training.baseline import CHARACTERS, WORDS, Baseline
 from mi_coder.training.calibrate import best_threshold
 
 REGULARIZATIONS = (1.0, 2.0, 4.0)
@@ -33,8 +33,7 @@ def fit_baseline(codes: Sequence[str], train: Labeled, dev: Labeled, seed: int =
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
-    limits = {"max_features": MAX_FEATURES, "min_df": min(MIN_MESSAGES, len(train.texts))}
-    words, characters = WORDS.vectorizer(**limits), CHARACTERS.vectorizer(**limits)
+    words, characters = (_vectorizer(grams, len(train.texts)) for grams in (word_grams, character_grams))
     hstack = need("scipy.sparse", extra="train").hstack
     features = hstack([words.fit_transform(train.texts), characters.fit_transform(train.texts)], format="csr")
     blank = Baseline(
@@ -51,6 +50,13 @@ def fit_baseline(codes: Sequence[str], train: Labeled, dev: Labeled, seed: int =
     judged = blank.trained & _both_known(dev.truth)
     scores = [_macro_f1(candidate, dev, judged) for candidate in candidates]
     return candidates[int(np.argmax(np.nan_to_num(scores)))]
+
+
+def _vectorizer(grams: Callable[[str], Iterator[str]], texts: int) -> Any:
+    text = need("sklearn.feature_extraction.text", extra="train")
+    return text.TfidfVectorizer(
+        analyzer=grams, sublinear_tf=True, max_features=MAX_FEATURES, min_df=min(MIN_MESSAGES, texts)
+    )
 
 
 def _both_known(truth: Floats) -> Bools:

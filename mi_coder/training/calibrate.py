@@ -27,16 +27,28 @@ def calibrated_heads(logits: Floats, truth: Floats, weights: Floats, trained: Bo
         logits, truth: [messages, heads]; truth is nan where unknown.
         weights: [heads] the weights of positives in training; a weight w alone lifts a logit by log(w).
         trained: [heads].
-        codes: how many heads, counted from the first, are codes. Their thresholds are tuned; the others stay at 0.5.
+        codes: how many heads, counted from the first, are codes. Their thresholds are tuned. The others are attributes:
+            they stay at 0.5, and one that is right no more often than its more frequent value is not given.
     """
     heads = []
     for index, usable in enumerate(trained):
         known = ~np.isnan(truth[:, index])
         scores, answers = logits[known, index], truth[known, index]
         platt = fit_platt(scores, answers, prior_offset=-float(np.log(weights[index])))
-        tuned = best_threshold(apply(platt, scores), answers) if index < codes else DEFAULT_THRESHOLD
-        heads.append(Head(platt, tuned, bool(usable)))
+        probability = apply(platt, scores)
+        if index < codes:
+            prior = expected_f1_threshold(probability)
+            heads.append(Head(platt, best_threshold(probability, answers, prior), bool(usable)))
+        else:
+            heads.append(Head(platt, DEFAULT_THRESHOLD, bool(usable) and beats_majority(probability, answers)))
     return heads
+
+
+def beats_majority(probability: Floats, truth: Floats) -> bool:
+    """Whether more of the known messages, [messages] each, are told right at 0.5 than by their more frequent value."""
+    right = int(((probability >= DEFAULT_THRESHOLD) == (truth == 1)).sum())
+    positives = int((truth == 1).sum())
+    return right > max(positives, len(truth) - positives)
 
 
 def apply(platt: Platt, logits: Floats) -> Floats:
@@ -77,27 +89,42 @@ def fit_platt(logits: Floats, truth: Floats, prior_offset: float = 0.0) -> Platt
     return Platt(float(np.exp(at[0])), float(at[1]))
 
 
-def best_threshold(probability: Floats, truth: Floats) -> float:
+def best_threshold(probability: Floats, truth: Floats, prior: float = DEFAULT_THRESHOLD) -> float:
     """The probability from which giving a code maximizes F1 over known messages, [messages] each.
 
-    Few positives say little, so it is drawn toward 0.5 as by ten more positives that favor 0.5, and kept within 0.05
+    Few positives say little, so it is drawn toward `prior` as by ten more positives that favor it, and kept within 0.05
     and 0.95.
     """
     positives = float((truth == 1).sum())
     if positives in (0, len(truth)):
+        return prior
+    cut = _best_cut(probability, truth, prior)
+    shrunk = (positives * cut + _SHRINKAGE * prior) / (positives + _SHRINKAGE)
+    return float(np.clip(shrunk, *THRESHOLD_RANGE))
+
+
+def expected_f1_threshold(probability: Floats) -> float:
+    """The probability from which giving a code maximizes the F1 that calibrated probabilities, [messages], expect.
+
+    It is half of that F1 (Lipton, Elkan and Naryanaswamy 2014), so well below 0.5 for a code that is hard to tell.
+    """
+    if not probability.size:
         return DEFAULT_THRESHOLD
+    return float(np.clip(_best_cut(probability, probability, DEFAULT_THRESHOLD), *THRESHOLD_RANGE))
+
+
+def _best_cut(probability: Floats, truth: Floats, near: float) -> float:
+    """The cut with the highest F1, of equal ones the one nearest to `near`. `truth` may be probabilities."""
     order = np.argsort(-probability, kind="stable")
     ranked = probability[order]
     hits = np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + positives)
+    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + truth.sum())
     # A cut lies between two different probabilities; the last one is below all.
     below = np.append(ranked[1:], 0.0)
     f1[ranked == below] = -1
     cuts = (ranked + below) / 2
     best = np.flatnonzero(f1 >= f1.max() - 1e-12)
-    cut = cuts[best[np.argmin(np.abs(cuts[best] - DEFAULT_THRESHOLD))]]
-    shrunk = (positives * cut + _SHRINKAGE * DEFAULT_THRESHOLD) / (positives + _SHRINKAGE)
-    return float(np.clip(shrunk, *THRESHOLD_RANGE))
+    return float(cuts[best[np.argmin(np.abs(cuts[best] - near))]])
 
 
 def review_below(codings: Sequence[Coding]) -> float:

@@ -13,10 +13,10 @@ LICENSE_FILE = "LICENSE"
 LEGAL_CODE = "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode"
 
 _SUMMARY = (
-    "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {codes} codes, "
-    "the depth of reflections and the permission of advice, from one encoder pass over the message and up to {context} "
-    "messages before it. Codebook {codebook}."
+    "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {given}, from one "
+    "encoder pass over the message and up to {context} messages before it. Codebook {codebook}."
 )
+_ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
 _LABELS = (
     "Codes that a data set does not label are missing in training, not negative. Codes that come through a crosswalk "
     "are only as good as the match of the two schemes, and those that people chose for their own messages carry their "
@@ -65,7 +65,7 @@ def render_card(card: Card) -> str:
     trained_on = [(one.title, one.license, one.gold, one.conversations, one.messages) for one in card.sources]
     sections = [
         f"# {config.name} {config.version}",
-        _SUMMARY.format(codes=len(config.codes), context=config.window.context, codebook=config.codebook),
+        _SUMMARY.format(given=_given(config), context=config.window.context, codebook=config.codebook),
         "## Terms",
         _terms(card.sources),
         "## Trained on",
@@ -112,11 +112,23 @@ def _terms(sources: Iterable[Source]) -> str:
     )
 
 
+def _given(config: ModelConfig) -> str:
+    parts = [
+        f"{len(config.trained)} codes",
+        *(_ATTRIBUTES[name] for name in ATTRIBUTES if getattr(config, name).trained),
+    ]
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def _untrained(config: ModelConfig) -> str:
-    names = [*config.untrained, *(name for name in ATTRIBUTES if not getattr(config, name).trained)]
-    if not names:
-        return "Nothing: every code and attribute had positive and negative messages in training."
-    return f"Never given, because training knew no message with it or none without it: {', '.join(names)}."
+    attributes = [name for name in ATTRIBUTES if not getattr(config, name).trained]
+    remarks = {
+        "Codes that training knew no message with, or none without: {}.": config.untrained,
+        "Attributes that on dev were right no more often than always naming their more frequent value would be: "
+        "{}.": attributes,
+    }
+    return " ".join(remark.format(", ".join(names)) for remark, names in remarks.items() if names) or "Nothing."
 
 
 def _bullets(lines: Iterable[str]) -> str:

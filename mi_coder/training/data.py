@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold, model_text
 from mi_coder.errors import UsageProblem
-from mi_coder.formats import read_conversations
+from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
 
@@ -33,6 +33,8 @@ class Example:
 def read_gold(paths: Sequence[Path]) -> list[Conversation]:
     """Read gold files. Every conversation gets the field `corpus` in its `extra` where it has none.
 
+    They may be tagged files: what a tagger gave stands beside the gold and has no part in training.
+
     Raises:
         UsageProblem: a conversation id occurs twice, so that its messages could land in two parts.
         MiCoderError: a file is malformed; names file, line and field.
@@ -40,7 +42,7 @@ def read_gold(paths: Sequence[Path]) -> list[Conversation]:
     conversations: list[Conversation] = []
     seen: dict[str, Path] = {}
     for path in paths:
-        for conversation in read_conversations(path):
+        for conversation in read_conversations(path, ReadOptions(overwrite=True)):
             if conversation.id in seen:
                 raise UsageProblem(
                     f"The conversation id {conversation.id!r} of {path} is already in {seen[conversation.id]}. "

@@ -1,5 +1,9 @@
 """The encoder: one vector for a counselor message in its context.
 
+The vector is the last state of the first token, followed by the mean of the states of the message. The first can learn
+any reading; the second is how encoders that were trained for sentence similarity, such as MiniLM, hold a text from the
+start.
+
 Two readers of the same Transformers weights:
 
 - `FullReader`: every layer reads message and context (any encoder).
@@ -32,14 +36,15 @@ class FullReader(nn.Module):
     def forward(
         self, message: Tensor, context: Tensor, message_mask: Tensor | None = None, context_mask: Tensor | None = None
     ) -> Tensor:
-        """Vectors of the messages, shape [batch, hidden].
+        """Vectors of the messages, shape [batch, 2 * hidden].
 
         Args:
             message, context: token ids, shapes [batch, message tokens] and [batch, context tokens], padded at the end.
             message_mask, context_mask: 1 for tokens and 0 for padding, same shapes; both None where nothing is padded.
         """
         mask = _joint(message_mask, context_mask)
-        return self.encoder(attention_mask=mask, **_inputs(self, message, context, mask)).last_hidden_state[:, 0]
+        states = self.encoder(attention_mask=mask, **_inputs(self, message, context, mask)).last_hidden_state
+        return _vector(states[:, 0], states[:, : message.shape[1]], message_mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,21 @@ class FunnelReader(nn.Module):
         states = _layer(layers[context_layers], states[:, :own], states, mask)
         for layer in layers[context_layers + 1 : last]:
             states = _layer(layer, states, states, message_mask)
+        own_states = states
         for layer in layers[last:]:
             first = _layer(layer, states[:, :1], states, message_mask)
             states = torch.cat([first, states[:, 1:]], dim=1)
-        return states[:, 0]
+        return _vector(states[:, 0], own_states, message_mask)
+
+
+def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
+    """[batch, 2 * hidden] the first token, and the mean of the states [batch, tokens, hidden] where mask is 1."""
+    if mask is None:
+        mean = states.mean(dim=1)
+    else:
+        weight = mask[:, :, None].to(states.dtype)
+        mean = (states * weight).sum(dim=1) / weight.sum(dim=1)
+    return torch.cat([first, mean], dim=1)
 
 
 def can_funnel(encoder: nn.Module) -> bool:

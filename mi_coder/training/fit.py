@@ -168,7 +168,7 @@ def learning_rate(model: Coder, options: FitOptions) -> float:
     """The peak learning rate: the one asked for, or the default for the size of the encoder."""
     if options.lr is not None:
         return options.lr
-    return 1e-4 if model.output.in_features <= _SMALL_HIDDEN_SIZE else 3e-5
+    return 1e-4 if model.reader.encoder.config.hidden_size <= _SMALL_HIDDEN_SIZE else 3e-5
 
 
 def _forward(model: Coder, tokens: Sequence[Tokens]) -> Tensor:

@@ -1,21 +1,18 @@
 """Writes a model folder, whole or not at all."""
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.leak import training_hash
-from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE
+from mi_coder.tagger.config import LOADED_FILES, MODEL_FILE, TOKENIZER_FILE
 from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.export import export_onnx
 from mi_coder.training.model import Coder
 from mi_coder.training.quantize import quantize_weights
-
-LOADED_FILES = (MODEL_FILE, TOKENIZER_FILE)
 
 
 def refuse_existing(folder: Path) -> None:
@@ -57,8 +54,3 @@ def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 (hex) by name of the files that the tagger loads."""
     return {name: file_sha256(folder / name) for name in LOADED_FILES}
-
-
-def hashed_ids(conversation_ids: Iterable[str]) -> list[str]:
-    """What the model keeps of the conversations it was trained and tuned on."""
-    return sorted({training_hash(one) for one in conversation_ids})

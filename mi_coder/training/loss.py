@@ -23,6 +23,7 @@ class BatchTargets:
 
     @classmethod
     def of(cls, targets: Targets, device: torch.device) -> "BatchTargets":
+        """The targets of the messages of a batch."""
         return cls(
             torch.as_tensor(targets.known, dtype=torch.float32, device=device),
             torch.as_tensor(targets.groups, device=device),

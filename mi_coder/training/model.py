@@ -13,7 +13,7 @@ from mi_coder.training.encoder import FullReader, Funnel, FunnelReader, can_funn
 
 
 class Coder(nn.Module):
-    """An encoder, and one linear layer on its vector of the message.
+    """An encoder, and one linear layer on its vector of the message (see `mi_coder.training.encoder`).
 
     Args:
         encoder: a Transformers encoder.
@@ -32,7 +32,7 @@ class Coder(nn.Module):
         self.reader = _reader(encoder, funnel)
         self.pad_id: int = encoder.config.pad_token_id or 0
         self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(encoder.config.hidden_size, heads)
+        self.output = nn.Linear(2 * encoder.config.hidden_size, heads)
 
     @classmethod
     def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
@@ -50,6 +50,7 @@ class Coder(nn.Module):
 
     @property
     def device(self) -> torch.device:
+        """Where the weights are."""
         return self.output.weight.device
 
     def forward(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.leak import training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
@@ -26,7 +27,7 @@ from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, r
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
-from mi_coder.training.folder import file_hashes, hashed_ids, new_folder, refuse_existing, write_model
+from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
 from mi_coder.training.loss import positive_weights
 from mi_coder.training.model import Coder
@@ -72,8 +73,15 @@ class TrainReport:
 
 @dataclass(frozen=True, slots=True)
 class _Data:
+    """One part of the gold.
+
+    Attributes:
+        hashes: what the model keeps of the conversations of `examples`.
+    """
+
     examples: list[Example]
     targets: Targets
+    hashes: frozenset[str]
 
     @property
     def tokens(self) -> list[Tokens]:
@@ -142,13 +150,18 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
 def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Data]:
     data: dict[Part, _Data] = {}
     for part, conversations in split(read_gold(options.gold)).items():
-        found = [example for one in conversations for example in examples(one, builder)]
+        found: list[Example] = []
+        hashes: set[str] = set()
+        for conversation in conversations:
+            coded = list(examples(conversation, builder))
+            found += coded
+            hashes.update(training_hashes(conversation) if coded else ())
         if not found:
             raise UsageProblem(
                 f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
-        data[part] = _Data(found, targets(found, book))
+        data[part] = _Data(found, targets(found, book), frozenset(hashes))
     return data
 
 
@@ -174,7 +187,7 @@ def _config(
         review_below=0.0,
         window=options.window,
         base=base_name(options.base),
-        training_ids=hashed_ids(data["train"].conversations | data["dev"].conversations),
+        training_ids=sorted(data["train"].hashes | data["dev"].hashes),
         files=file_hashes(folder),
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)

@@ -11,6 +11,8 @@ from mi_coder.cli.corpora import command
 from mi_coder.conversation import Conversation
 from mi_coder.corpora.tally import Tally
 from mi_coder.formats import read_conversations
+from mi_coder.formats.lifting import lift_shared_fields
+from mi_coder.training.split import group_of, split
 
 COUNTS = {  # conversations, messages, counselor messages: from the folders' descriptions
     "annomi": (88, 6653, 3347),
@@ -89,10 +91,22 @@ def test_converted_files_read_back_the_same(name: str, layout: str, shared: Path
     loaded = list(corpora.load(name, shared))
     if layout == "message":
         for chat in loaded:
-            for message in chat.messages:
-                message.extra = chat.extra | message.extra
-            chat.extra = {}
+            lift_shared_fields(chat)
     assert list(read_conversations(output)) == loaded
+
+
+@pytest.mark.parametrize("output", ["nested.jsonl", "flat.jsonl", "table.csv"])
+def test_groups_and_parts_are_the_same_in_every_layout(output: str, shared: Path, tmp_path: Path) -> None:
+    layout = "message" if output == "flat.jsonl" else "conversation"
+    arguments = ["convert", "esconv", "--root", str(shared), "-o", str(tmp_path / output), "--layout", layout]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    chats = list(read_conversations(tmp_path / output))
+    loaded = list(corpora.load("esconv", shared))
+    assert [[message.text for message in chat.messages] for chat in chats] == [
+        [message.text for message in chat.messages] for chat in loaded
+    ]
+    assert len({group_of(chat) for chat in chats}) == 737
+    assert {part: len(members) for part, members in split(chats).items()} == {"train": 531, "dev": 93, "test": 122}
 
 
 def test_convert_to_stdout_writes_one_chat_a_line(shared: Path) -> None:

@@ -72,6 +72,60 @@ def test_a_signal_stops_in_good_order(tmp_path: Path, tiny: Path, number: int, c
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
 
 
+ONE = b'{"conversation_id": "c", "role": "helper", "text": "hm?"}\n'
+
+
+def start_waiting(folder: Path, model: Path, *args: str) -> "subprocess.Popen[bytes]":
+    """A run over standard input, which stays open."""
+    command = [sys.executable, "-c", MAIN, "tag", "-", "--model", str(model), "--threads", "1", "--quiet", *args]
+    return subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+    )
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_stream_answers_at_once_and_a_signal_ends_its_wait(
+    tmp_path: Path, tiny: Path, number: int, code: int
+) -> None:
+    process = start_waiting(tmp_path, tiny)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    for _ in range(2):
+        process.stdin.write(ONE)
+        assert b'"codes"' in process.stdout.readline()
+    process.send_signal(number)
+    assert process.wait() == code
+    rest, errors = process.communicate()
+    assert (rest, errors.strip()) == (b"", b"Error: Stopped. A stream cannot be resumed.")
+
+
+def test_a_signal_ends_the_wait_of_a_run_from_standard_input_to_a_file(tmp_path: Path, tiny: Path) -> None:
+    process = start_waiting(tmp_path, tiny, "-o", "a.jsonl")
+    assert process.stdin is not None
+    process.stdin.write(ONE)
+    wait_for(tmp_path / "a.jsonl.part", process)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 143
+    _, errors = process.communicate()
+    assert b"cannot be resumed" in errors
+    assert not (tmp_path / "a.jsonl").exists()
+
+
+def test_a_signal_ends_the_wait_for_the_first_bytes(tmp_path: Path, tiny: Path) -> None:
+    catching = "import mi_coder.batch.interrupt as i, pathlib\n"
+    catching += "wait = i.Stop.wait_for\n"
+    catching += "i.Stop.wait_for = lambda *args: pathlib.Path('waits').touch() or wait(*args)\n"
+    command = [sys.executable, "-c", catching + MAIN, "tag", "-", "--model", str(tiny)]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    wait_for(tmp_path / "waits", process)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait() == 130
+    assert process.communicate()[1].strip() == b"Error: Stopped while waiting for input."
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

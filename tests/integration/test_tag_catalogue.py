@@ -7,16 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from mi_coder.batch.counts import Counts
 from mi_coder.batch.interrupt import Stop
+from mi_coder.batch.meta import read_meta
 from mi_coder.batch.options import MaxErrors, TagOptions
 from mi_coder.batch.paths import RunPaths
-from mi_coder.batch.run import Outcome, StoppedAtReject, tag_file
+from mi_coder.batch.problems import Rejected, StoppedAtReject
+from mi_coder.batch.run import tag_file
 from mi_coder.formats import ReadOptions
 from mi_coder.tagger.tagger import Tagger
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 from reader_catalogue import CASES, LIMIT, Case
 
+DAMAGE = {"truncated_file", "corrupt_file"}
 NEEDED = {"parquet": "pyarrow", "zst": "zstandard"}
 
 
@@ -33,7 +37,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     return request.param
 
 
-def tag(case: Case, folder: Path, tagger: Tagger, on_error: str) -> tuple[RunPaths, Outcome]:
+def tag(case: Case, folder: Path, tagger: Tagger, on_error: str) -> tuple[RunPaths, Counts]:
+    """Tag the case; what is damaged must be called a failure, with all that could be read in the output."""
     (folder / "in").mkdir()
     paths = RunPaths(str(case.write(folder / "in")), folder / "out.jsonl")
     options = TagOptions(
@@ -41,12 +46,17 @@ def tag(case: Case, folder: Path, tagger: Tagger, on_error: str) -> tuple[RunPat
         max_errors=MaxErrors(100, percent=True),
         read=ReadOptions(format=case.format, max_line_bytes=LIMIT),
     )
-    return paths, tag_file(paths, tagger, options, lambda reached, counts: None, Stop())
+    try:
+        return paths, tag_file(paths, tagger, options, lambda reached, counts: None, Stop()).counts
+    except Rejected:
+        meta = read_meta(paths.meta)
+        assert meta is not None
+        assert meta.counts.rejects.keys() & DAMAGE
+        return paths, meta.counts
 
 
 def test_skip_writes_the_good_and_lists_the_bad(case: Case, tmp_path: Path, tagger: Tagger) -> None:
-    paths, outcome = tag(case, tmp_path, tagger, "skip")
-    counts = outcome.counts
+    paths, counts = tag(case, tmp_path, tagger, "skip")
     assert (counts.written, counts.rejected, counts.blank) == (case.good, len(case.rejects), case.blank)
     assert len(paths.output.read_bytes().splitlines()) == case.good
     listed = paths.rejects.read_text().splitlines() if case.rejects else []
@@ -56,7 +66,7 @@ def test_skip_writes_the_good_and_lists_the_bad(case: Case, tmp_path: Path, tagg
 
 def test_fail_stops_at_the_first_and_names_it(case: Case, tmp_path: Path, tagger: Tagger) -> None:
     if not case.rejects:
-        assert tag(case, tmp_path, tagger, "fail")[1].counts.written == case.good
+        assert tag(case, tmp_path, tagger, "fail")[1].written == case.good
         return
     line, code = case.rejects[0]
     with pytest.raises(StoppedAtReject) as stopped:

@@ -124,6 +124,7 @@ def test_on_error_fail_names_the_line(run: Run, tmp_path: Path) -> None:
     result = run("a.jsonl", "--on-error", "fail")
     assert result.code == 3
     assert result.err.startswith("Error: a.jsonl:7: ")
+    assert "--on-error skip" in result.err
     assert not (tmp_path / "a.tagged.jsonl").exists()
 
 
@@ -136,7 +137,7 @@ def test_a_second_run_has_nothing_to_do_or_is_refused(run: Run, tmp_path: Path) 
         result = run("a.jsonl", *option)
         assert result.code == 2
         name = {"--threshold": "thresholds"}.get(option[0], option[0].strip("-").replace("-", "_"))
-        assert f"the option {name}" in result.err
+        assert f"the option {name}. Write over the output with --force" in result.err
     assert (tmp_path / "a.tagged.jsonl").read_bytes() == before
     assert run("a.jsonl", "--no-resume").code == 2
     assert run("a.jsonl", "--scores", "none", "--force").code == 0
@@ -187,6 +188,12 @@ def test_tables_and_parquet_out(run: Run, tmp_path: Path) -> None:
     assert gzip.decompress((tmp_path / "o.jsonl.gz").read_bytes()) == (tmp_path / "o.jsonl").read_bytes()
 
 
+def test_a_table_without_a_good_row_keeps_its_header(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("conversation_id,role,text,mood\nc,wizard,hi,low\n")
+    assert run("a.csv").code == 3
+    assert (tmp_path / "a.tagged.csv").read_text() == "conversation_id,role,text,mood\n"
+
+
 def test_csv_with_other_names_and_roles(run: Run, tmp_path: Path) -> None:
     (tmp_path / "survey.csv").write_text('chat,who,body\n1,peer,"what, now?"\n1,kid,"dunno\nmaybe"\n')
     names = ("--text-field", "body", "--role-field", "who", "--conversation-field", "chat")
@@ -217,7 +224,9 @@ def test_a_pattern_can_be_run_again(run: Run, tmp_path: Path) -> None:
         write_flat(tmp_path / name, 16, bad_every=9)
     before = None
     for _ in range(2):
-        assert run("*", "--max-errors", "50%").code == 0
+        result = run("*", "--max-errors", "50%")
+        assert result.code == 0
+        assert ("Left out, since a run of this command writes them: x.tagged.jsonl" in result.err) == bool(before)
         names = sorted(path.name for path in tmp_path.iterdir())
         assert before in (None, names)
         before = names
@@ -234,6 +243,68 @@ def test_a_file_with_too_many_rejects_does_not_keep_the_others_waiting(run: Run,
         assert (tmp_path / "y.tagged.jsonl").exists()
     assert run("x.jsonl", "y.jsonl", "-o", "fail/", "--on-error", "fail").code == 3
     assert not (tmp_path / "fail" / "y.tagged.jsonl").exists()
+
+
+def test_a_file_that_cannot_be_tagged_does_not_keep_the_others_waiting(run: Run, tmp_path: Path) -> None:
+    for name in ("a.jsonl", "x.jsonl", "z.jsonl"):
+        write_flat(tmp_path / name, 16, bad_every=9 if name == "x.jsonl" else 0)
+    (tmp_path / "b.txt").write_text("notes")
+    (tmp_path / "c").mkdir()
+    for target in ("out/", "-"):
+        result = run("*[abcxz]*", "-o", target, "--max-errors", "0")
+        assert result.code == 3
+        problems = result.err[result.err.index("Error: ") :].splitlines()
+        assert len(problems) == 3
+        assert problems[0].startswith("Error: b.txt: ")
+        assert problems[1].startswith("c: ")
+        assert problems[2].startswith("x.jsonl: 1 of 16 records were rejected; 0 may be.")
+        assert len(result.out.splitlines()) == (47 if target == "-" else 0)
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.tagged.jsonl")) == [
+        "a.tagged.jsonl",
+        "x.tagged.jsonl",
+        "z.tagged.jsonl",
+    ]
+    assert run("a.jsonl", "b.txt", "-o", "again/").code == 2
+
+
+def test_an_output_named_among_the_inputs_is_refused(run: Run, tmp_path: Path) -> None:
+    write_flat(tmp_path / "x.jsonl", 16)
+    assert run("x.jsonl").code == 0
+    result = run("x.jsonl", "x.tagged.jsonl")
+    assert (result.code, "overwritten by the run over x.jsonl" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "absent"),
+    [
+        ("hello", "--format", "--overwrite"),
+        ('{"conversation_id": "x", "role": "helper", "text": "a", "review": 1}', "--overwrite", "--format"),
+        ('{"conversation_id": "x", "role": "wizard", "text": "a"}', "role is not in the table", "--format"),
+    ],
+)
+def test_the_advice_fits_the_most_frequent_reason(run: Run, tmp_path: Path, line: str, words: str, absent: str) -> None:
+    (tmp_path / "a.jsonl").write_text(f"{line}\n")
+    result = run("a.jsonl")
+    assert result.code == 3
+    assert words in result.err
+    assert absent not in result.err
+
+
+def test_a_file_that_breaks_off_is_a_failure(run: Run, tmp_path: Path) -> None:
+    write_flat(tmp_path / "a.jsonl", 2000)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress((tmp_path / "a.jsonl").read_bytes())[:-100])
+    for options in ((), ("-o", "-", "--max-errors", "100%")):
+        result = run("a.jsonl.gz", *options)
+        assert result.code == 3
+        assert "could not be read to its end (truncated_file)" in result.err
+        assert "--format" not in result.err
+
+
+def test_conversations_to_csv_are_refused_before_any_work(run: Run, tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "a.jsonl", nested_records(2))
+    result = run("a.jsonl", "-o", "a.csv")
+    assert (result.code, "Name the output .jsonl" in result.err) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jsonl"]
 
 
 def test_several_inputs_to_standard_output(run: Run, tmp_path: Path) -> None:
@@ -254,7 +325,7 @@ def test_rejects_in_the_wrong_place_are_refused(run: Run, tmp_path: Path, option
     chats = write_flat(tmp_path / "a.jsonl", 4).read_bytes()
     result = run("a.jsonl", *options)
     assert result.code == 2
-    assert "--rejects" in result.err
+    assert ("--rejects goes with" if options[-1] != "-" else "a.jsonl is an input") in result.err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.jsonl": chats}
 
 
@@ -275,11 +346,32 @@ def test_a_stream_gives_what_a_file_gives(run: Run, tmp_path: Path) -> None:
     assert (again.code, "--force" in again.err) == (2, True)
 
 
-def test_a_stream_lists_its_rejects_and_ends_with_3(run: Run) -> None:
-    result = run("-", stdin=b"{broken\n" + json.dumps(next(flat_records(1))).encode())
+@pytest.mark.parametrize("quiet", [(), ("--quiet",)])
+def test_a_stream_lists_its_rejects_and_ends_with_3(run: Run, quiet: tuple[str, ...]) -> None:
+    result = run("-", *quiet, stdin=b"{broken\n" + json.dumps(next(flat_records(1))).encode())
     assert result.code == 3
     assert result.err.startswith("stdin:1: not JSON")
     assert len(result.out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", ["-", "a.jsonl"])
+def test_a_stream_that_stops_at_a_bad_record_writes_the_good_ones_before(run: Run, tmp_path: Path, source: str) -> None:
+    chats = write_flat(tmp_path / "a.jsonl", 20, bad_every=7).read_bytes()
+    result = run(source, "-o", "-", "--on-error", "fail", stdin=chats)
+    assert (result.code, len(result.out.splitlines())) == (3, 6)
+    assert ":7: " in result.err
+
+
+def test_a_list_of_rejects_is_a_new_file(run: Run, tmp_path: Path) -> None:
+    write_flat(tmp_path / "a.jsonl", 16, bad_every=9)
+    (tmp_path / "r.jsonl").write_text("mine")
+    options = ("a.jsonl", "-o", "-", "--max-errors", "9", "--rejects")
+    result = run(*options, "r.jsonl")
+    assert (result.code, "--force" in result.err, result.out) == (2, True, b"")
+    assert (tmp_path / "r.jsonl").read_text() == "mine"
+    assert run(*options, "r.jsonl", "--force").code == 0
+    assert run(*options, "new/r.jsonl").code == 0
+    assert read_jsonl(tmp_path / "r.jsonl") == read_jsonl(tmp_path / "new" / "r.jsonl")
 
 
 @pytest.mark.parametrize("target", ["-", "out.jsonl"])
@@ -408,11 +500,13 @@ def test_tagging_a_tagged_file_again_changes_nothing(run: Run, tmp_path: Path) -
 
 def test_sentences(run: Run, tmp_path: Path) -> None:
     pytest.importorskip("spacy")
-    text = "Thank you for calling. What would help?"
-    write_jsonl(tmp_path / "a.jsonl", [{"conversation_id": "c", "role": "helper", "text": text}])
+    thanks, question = f"Thank you for calling{' once more' * 20}.", "What would help?"
+    texts = [f"{thanks} {question}", "Thank you. What would help?"]
+    write_jsonl(tmp_path / "a.jsonl", [{"conversation_id": "c", "role": "helper", "text": text} for text in texts])
     assert run("a.jsonl", "--unit", "sentence").code == 0
-    [record] = read_jsonl(tmp_path / "a.tagged.jsonl")
-    assert [text[part["start"] : part["end"]] for part in record["sentences"]] == [text[:22], text[23:]]
+    record, short = read_jsonl(tmp_path / "a.tagged.jsonl")
+    assert [texts[0][part["start"] : part["end"]] for part in record["sentences"]] == [thanks, question]
+    assert short["codes"] and "sentences" not in short
     union = {code for part in record["sentences"] for code in part["codes"]}
     assert set(record["codes"]) == (union - {"OT"} or union)
     jsonschema.Draft202012Validator(json.loads(SCHEMA.read_bytes())).validate(record)
@@ -422,7 +516,7 @@ def test_sentences(run: Run, tmp_path: Path) -> None:
     ("args", "words"),
     [
         (("no.jsonl",), "there is no such file"),
-        (("a.jsonl", "-o", "a.jsonl"), "is the input itself"),
+        (("a.jsonl", "-o", "a.jsonl"), "would be overwritten by its own run"),
         (("a.jsonl", "-o", "link.jsonl"), "is a link"),
         (("a.jsonl", "-o", "a.jsonl/b.jsonl"), "a.jsonl: File exists"),
         (("a.jsonl", "-o", "/proc/none/b.jsonl"), "/proc/none"),
@@ -430,6 +524,13 @@ def test_sentences(run: Run, tmp_path: Path) -> None:
         (("a.jsonl", "--role", "peer=councelor"), "Did you mean 'counselor'"),
         (("a.jsonl", "--batch-size", "0"), "--batch-size"),
         (("folder",), "no utterances.jsonl"),
+        (("a.jsonl", "--context", "9" * 20), "--context"),
+        (("a.jsonl", "-o", "b.xlsx"), ".xlsx is nothing that can be written"),
+        (("a.jsonl", "-o", "b.parquet.gz"), "b.parquet.gz: Parquet is not written inside .gz"),
+        (("a.jsonl", "-o", "/dev/null", "--force"), "no file but a folder, pipe or device"),
+        (("a.jsonl", "-o", "folder/b.jsonl", "--format", "nonsense"), "--format"),
+        (("a.jsonl", "-o", "-", "--rejects", "-"), "is no name for a file"),
+        (("a.jsonl", "-o", "-", "--rejects", "folder"), "no file but"),
         (("n" * 300 + ".jsonl",), ""),
     ],
 )

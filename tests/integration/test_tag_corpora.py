@@ -10,6 +10,7 @@ import pytest
 from mi_coder.batch.meta import read_meta
 from mi_coder.cli.main import main
 from mi_coder.formats import open_records
+from tests.chats import read_jsonl
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "coded.schema.json").read_text())
 
@@ -33,7 +34,7 @@ def test_every_conversation_comes_out_coded(
     source, tagged = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     mi_code(monkeypatch, "corpora", "convert", corpus, "--root", shared, "-o", source, "--layout", layout)
     mi_code(monkeypatch, "tag", source, "-o", tagged, "--model", tiny, "--quiet")
-    before, after = list(open_records(source)), [json.loads(line) for line in tagged.open("rb")]
+    before, after = list(open_records(source)), read_jsonl(tagged)
     meta = read_meta(tmp_path / "out.meta.json")
     assert meta is not None
     assert meta.counts.read == meta.counts.written == len(before) == len(after)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_coder.batch.paths import plan
+from mi_coder.batch.plan import Input, plan
 from mi_coder.errors import UsageProblem
 
 
@@ -22,4 +22,4 @@ def test_an_input_among_the_files_of_its_run_is_refused(tmp_path: Path, source: 
         beside = tmp_path / "link"
         beside.symlink_to(folder)
     with pytest.raises(UsageProblem, match="overwritten by its own run"):
-        plan([str(folder / source)], str(beside / output))
+        plan([Input(str(folder / source))], str(beside / output))

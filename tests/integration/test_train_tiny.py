@@ -2,8 +2,10 @@
 
 import json
 import random
+import socket
 from pathlib import Path
 
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -19,6 +21,7 @@ from tokenizers.trainers import WordPieceTrainer
 from mi_coder.cli.train import command
 from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.encoder import Encoder
@@ -27,7 +30,6 @@ from mi_coder.tagger.window import Tokens
 from mi_coder.training import export
 from mi_coder.training import fit as fitting
 from mi_coder.training.base import NoBase, base_name, resolve_base
-from mi_coder.training.baseline import Baseline
 from mi_coder.training.batches import pad, shuffled_batches
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
@@ -178,16 +180,20 @@ def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -
     trained = {code for code, head in zip(report.config.codes, report.config.heads, strict=True) if head.trained}
     assert trained == set(SAID)
     assert report.config.depth.trained
-    assert report.config.permission.trained
     assert all(not row.score.predicted for row in report.test.rows if row.score.code not in trained)
-    assert "WA" in (report.folder / "MODEL_CARD.md").read_text(encoding="utf-8").split("## Not given")[1].split("##")[0]
+    gaps = (report.folder / "MODEL_CARD.md").read_text(encoding="utf-8").split("## Not given")[1].split("##")[0]
+    assert "WA" in gaps
+    assert "depth" not in gaps
+    assert ("permission" in gaps) == (not report.config.permission.trained)
 
 
 def test_training_ids_are_those_of_train_and_dev(report: TrainReport) -> None:
-    known = {training_hash(f"chat-{number}") for number in range(CHATS)}
-    assert set(report.config.training_ids) < known
-    assert report.config.training_ids == sorted(report.config.training_ids)
-    assert len(report.config.training_ids) == CHATS - report.test.conversations
+    chats = {training_hash(f"chat-{number}") for number in range(CHATS)}
+    groups = {training_hash(f"group:worker-{number}") for number in range(CHATS // 2)}
+    kept = set(report.config.training_ids)
+    assert report.config.training_ids == sorted(kept)
+    assert kept < chats | groups
+    assert len(kept & chats) == 2 * len(kept & groups) == CHATS - report.test.conversations
 
 
 def test_the_baseline_of_the_folder_gives_its_figures(report: TrainReport) -> None:
@@ -317,8 +323,16 @@ def test_a_part_without_gold_is_named(bert: Path, tmp_path: Path) -> None:
         train(TrainOptions(gold=(tmp_path / "one.jsonl",), output=tmp_path / "model", version="1", base=str(bert)))
 
 
-def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_base_of_the_hub_is_looked_for_in_the_cache_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *place, **_: asked.append(place) or [])
+    with pytest.raises(NoBase, match=r"not in the local Hugging Face cache.*hf download"):
+        resolve_base("nobody/no-such-encoder")
+    assert asked == []
+
+
+def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(NoBase, match=r"lacks tokenizer\.json, \*\.safetensors"):
         resolve_base(str(tmp_path))

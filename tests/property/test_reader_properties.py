@@ -3,6 +3,8 @@
 import gzip
 import io
 import json
+import re
+import unicodedata
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Coding, Conversation, Gold, Message
+from mi_coder.conversation import Coding, Conversation, Gold, Message, model_text
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import (
     OUTPUT_FIELDS,
@@ -111,7 +113,7 @@ options = st.builds(
     duplicates=st.sampled_from(["reject", "keep"]),
     non_contiguous=st.sampled_from(["reject", "restart"]),
     overwrite=st.booleans(),
-    unguard=st.booleans(),
+    csv_guard=st.booleans(),
 )
 
 
@@ -195,7 +197,8 @@ def test_conversations_are_read_or_refused(records: list[dict[str, Any]]) -> Non
 
 
 plain_text = st.text(st.characters(exclude_categories=["Cs"]))
-no_nul = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+risky = st.text("'=+-@\t\r\n a\u200b\ufeff\uff1d", max_size=8)
+no_nul = risky | st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 code_sets = st.frozensets(st.sampled_from(IDS), max_size=4)
 some_codes = st.frozensets(st.sampled_from(IDS), min_size=1, max_size=4)
 details = {"depth": st.sampled_from([None, "simple"]), "permission": st.sampled_from([None, "with"])}
@@ -246,16 +249,25 @@ def _there_and_back(chats: list[Conversation], name: str, layout: Any) -> list[C
     with TemporaryDirectory() as folder:
         path = Path(folder) / name
         write_conversations(chats, path, layout)
-        return list(read_conversations(path, ReadOptions(overwrite=True, unguard=True)))
+        return list(read_conversations(path, ReadOptions(overwrite=True)))
 
 
-@given(
-    conversations(plain_text, st.dictionaries(extra_names, json_values, max_size=2)),
-    st.sampled_from(["a.jsonl", "a.jsonl.gz"]),
-    st.sampled_from(["conversation", "message"]),
-)
-def test_written_conversations_read_back(chats: list[Conversation], name: str, layout: Any) -> None:
-    assert _there_and_back(chats, name, layout) == chats
+with_extra = conversations(plain_text, st.dictionaries(extra_names, json_values, max_size=2))
+
+
+@given(with_extra, st.sampled_from(["a.jsonl", "a.jsonl.gz"]))
+def test_written_conversations_read_back(chats: list[Conversation], name: str) -> None:
+    assert _there_and_back(chats, name, "conversation") == chats
+
+
+@given(with_extra)
+def test_fields_of_flat_conversations_are_lifted_once_and_never_lost(chats: list[Conversation]) -> None:
+    lifted = _there_and_back(chats, "a.jsonl", "message")
+    assert _there_and_back(lifted, "a.jsonl", "message") == _there_and_back(lifted, "a.jsonl", "conversation") == lifted
+    for before, after in zip(chats, lifted, strict=True):
+        joined = [after.extra | message.extra for message in after.messages]
+        assert repr(joined) == repr([after.extra | message.extra for message in before.messages])
+        assert [message.text for message in before.messages] == [message.text for message in after.messages]
 
 
 @given(conversations(no_nul, st.just({})), st.sampled_from(["a.csv", "a.tsv.gz"]))
@@ -263,21 +275,38 @@ def test_written_tables_read_back(chats: list[Conversation], name: str) -> None:
     assert _there_and_back(chats, name, "message") == chats
 
 
-@given(st.lists(st.lists(no_nul, min_size=2, max_size=4), min_size=1, max_size=4), st.booleans())
-def test_written_cells_read_back(rows: list[list[str]], guarded: bool) -> None:
+@given(
+    st.lists(st.lists(no_nul, min_size=2, max_size=4), min_size=1, max_size=4),
+    st.booleans(),
+    st.sampled_from(["csv", "tsv"]),
+)
+def test_written_cells_read_back(rows: list[list[str]], guarded: bool, format: str) -> None:
     sink = io.BytesIO()
     columns = ["conversation_id", "role", "text", *"abcd"]
     records = [dict(zip(columns, ["c", "client", *cells, *[""] * (5 - len(cells))], strict=True)) for cells in rows]
-    with open_writer(sink, "csv", guard=guarded) as writer:
+    with open_writer(sink, format, csv_guard=guarded) as writer:
         for record in records:
             writer.write(record)
-    items, _ = read(sink.getvalue(), ReadOptions(format="csv", unguard=guarded))
+    items, _ = read(sink.getvalue(), ReadOptions(format=format, csv_guard=guarded))
     assert [item.data for item in items if isinstance(item, Record)] == records
 
 
-@given(st.text(alphabet="'=+-@\t\r\n a\u200b\ufeff\uff1d"))
+@given(risky)
 def test_the_guard_can_be_undone(text: str) -> None:
     assert unguard(guard(text)) == text
+
+
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00]")
+
+
+@given(st.text(st.characters() | st.sampled_from("\0\u200b\u200d\u202e\u2064\u2065\u2066\ufeff e\u0301\n")))
+def test_the_text_for_the_model_is_composed_and_without_invisible_controls(text: str) -> None:
+    assert model_text(text) == unicodedata.normalize("NFC", _INVISIBLE.sub("", text)).strip()
+
+
+def test_exactly_the_invisible_controls_are_taken_out() -> None:
+    assert all((model_text(f"x{chr(code)}x") == "xx") == bool(_INVISIBLE.match(chr(code))) for code in range(0x3000))
+    assert model_text("x\ufeffx") == "xx"
 
 
 @given(st.binary(max_size=200))

@@ -322,6 +322,7 @@ CSV = [
         1,
     ),
     Case("csv: byte-order mark and CRLF", "in.csv", b"\xef\xbb\xbf" + (HEAD + CELLS).replace(b"\n", b"\r\n"), [], 1),
+    Case("csv: header in capitals", "in.csv", HEAD.upper() + CELLS, [], 1),
     Case("csv: blank lines", "in.csv", b"\n" + HEAD + b"\n" + CELLS + b" \n", [], 1, blank=3),
     Case("csv: header only", "in.csv", HEAD, [], 0),
     Case("csv: empty file", "in.csv", b"", [], 0),
@@ -502,7 +503,10 @@ REFUSED: list[Refused] = [
     Refused(
         "csv with a header that is not UTF-8", "in.csv", b"conversation_id,role,text,caf\xe9\n", "header cannot be read"
     ),
-    Refused("semicolons", "in.csv", HEAD.replace(b",", b";") + CELLS.replace(b",", b";"), "no column"),
+    Refused("semicolons", "in.csv", HEAD.replace(b",", b";") + CELLS.replace(b",", b";"), "separated by ';'"),
+    Refused("commas in a TSV", "in.tsv", HEAD + CELLS, "--format csv"),
+    Refused("UTF-16 in a CSV", "in.csv", (HEAD + CELLS).decode().encode("utf-16"), "save the file as UTF-8"),
+    Refused("UTF-16 without a suffix", "in.data", (HEAD + CELLS).decode().encode("utf-16"), "save the file as UTF-8"),
     Refused("no telling suffix", "in.data", b"what is this\n", "--format"),
     Refused("Parquet inside gz", "in.parquet.gz", gzip.compress(b"PAR1 and more"), "Parquet cannot be read"),
 ]

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ from mi_coder.batch.lock import exclusive
 from mi_coder.batch.meta import read_meta
 from mi_coder.batch.options import MaxErrors
 from mi_coder.batch.parts import Parts
-from mi_coder.batch.paths import RunPaths, expand, output_for, plan
+from mi_coder.batch.paths import RunPaths
+from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.batch.stream import Coder, ContextTail
 from mi_coder.conversation import Coding, Message, SentenceCoding
 from mi_coder.errors import CountMismatch, MiCoderError, UsageProblem
@@ -116,103 +118,8 @@ class TestMaxErrors:
 
     @pytest.mark.parametrize("text", ["", "%", "many", "-1", "-1%", "1.5", "nan%", "inf%", "1%%"])
     def test_anything_else_is_refused(self, text: str) -> None:
-        with pytest.raises(UsageProblem, match="--max-errors"):
+        with pytest.raises(UsageProblem, match=r"allowed errors"):
             MaxErrors.parse(text)
-
-
-class TestPaths:
-    def test_the_files_beside_an_output(self) -> None:
-        paths = RunPaths("chats.jsonl", Path("out/a.tagged.jsonl"))
-        assert [path.name for path in paths.written] == [
-            "a.tagged.jsonl",
-            "a.tagged.jsonl.part",
-            "a.tagged.rejects.jsonl",
-            "a.tagged.rejects.jsonl.part",
-            "a.tagged.meta.json",
-            "a.tagged.jsonl.journal",
-            "a.tagged.jsonl.lock",
-        ]
-        assert {path.parent for path in paths.written} == {Path("out")}
-
-    def test_two_formats_of_one_file_share_nothing(self) -> None:
-        outputs = ("a.tagged.jsonl", "a.tagged.jsonl.gz", "a.tagged.csv")
-        written = [path for name in outputs for path in RunPaths("a", Path(name)).written]
-        assert len(set(written)) == len(written)
-
-    @pytest.mark.parametrize(
-        ("source", "output"),
-        [
-            ("d/a.jsonl", "d/a.tagged.jsonl"),
-            ("a.JSONL", "a.tagged.jsonl"),
-            ("a.b.jsonl.gz", "a.b.tagged.jsonl.gz"),
-            ("a.jsonl.zst", "a.tagged.jsonl.zst"),
-            ("a.csv", "a.tagged.csv"),
-            ("a.tsv.gz", "a.tagged.tsv.gz"),
-            ("a.parquet", "a.tagged.jsonl"),
-            ("a.txt", "a.tagged.jsonl"),
-            ("a", "a.tagged.jsonl"),
-            ("-", "stdin.tagged.jsonl"),
-        ],
-    )
-    def test_the_default_output(self, source: str, output: str) -> None:
-        assert output_for(source, None, several=False) == Path(output)
-
-    def test_a_folder_is_coded_into_a_file_beside_it(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        (tmp_path / "corpus.v2").mkdir()
-        assert output_for(str(tmp_path / "corpus.v2"), None, False) == tmp_path / "corpus.v2.tagged.jsonl"
-        monkeypatch.chdir(tmp_path / "corpus.v2")
-        assert output_for(".", None, False).name == "corpus.v2.tagged.jsonl"
-
-    def test_the_chosen_output_is_a_file_or_a_folder(self, tmp_path: Path) -> None:
-        assert output_for("a.csv", "b.jsonl", False) == Path("b.jsonl")
-        assert output_for("a.csv", "new/", False) == Path("new/a.tagged.csv")
-        assert output_for("a.csv", "new", True) == Path("new/a.tagged.csv")
-        assert output_for("a.csv", str(tmp_path), False) == tmp_path / "a.tagged.csv"
-
-    def test_several_inputs_need_a_folder(self, tmp_path: Path) -> None:
-        (tmp_path / "b.jsonl").touch()
-        with pytest.raises(UsageProblem, match="is a file, but there are several inputs"):
-            output_for("a.csv", str(tmp_path / "b.jsonl"), True)
-
-    def test_the_input_is_never_the_output(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        (tmp_path / "a.jsonl").touch()
-        (tmp_path / "link.jsonl").symlink_to("a.jsonl")
-        for source, chosen in (("a.jsonl", "./a.jsonl"), ("link.jsonl", "a.jsonl"), ("a.jsonl", "link.jsonl")):
-            with pytest.raises(UsageProblem, match="the input itself"):
-                output_for(source, chosen, False)
-
-    def test_a_link_is_not_written_through(self, tmp_path: Path) -> None:
-        (tmp_path / "link.jsonl").symlink_to("elsewhere.jsonl")
-        with pytest.raises(UsageProblem, match="is a link"):
-            output_for("a.jsonl", str(tmp_path / "link.jsonl"), False)
-
-    def test_patterns(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.chdir(tmp_path)
-        for name in ("b.jsonl", "a.jsonl", "x[1].jsonl", "deep/c.jsonl"):
-            Path(name).parent.mkdir(exist_ok=True)
-            Path(name).touch()
-        assert expand(["*.jsonl", "a.jsonl"]) == ["a.jsonl", "b.jsonl", "x[1].jsonl"]
-        assert expand(["x[1].jsonl", "-"]) == ["x[1].jsonl", "-"]
-        assert expand(["**/c.jsonl"]) == ["deep/c.jsonl"]
-        for missing in ("no.jsonl", "no*.jsonl"):
-            with pytest.raises(UsageProblem, match="there is no such file"):
-                expand([missing])
-
-    def test_what_an_earlier_run_wrote_is_no_input(self, tmp_path: Path) -> None:
-        names = ["a.csv", "b.jsonl", *(path.name for path in RunPaths("", Path("b.tagged.jsonl")).written)]
-        runs = plan([str(tmp_path / name) for name in names], None)
-        assert [Path(run.source).name for run in runs] == ["a.csv", "b.jsonl"]
-        assert [run.output.name for run in runs] == ["a.tagged.csv", "b.tagged.jsonl"]
-
-    def test_a_tagged_file_alone_is_an_input(self) -> None:
-        assert plan(["b.tagged.jsonl"], None) == [RunPaths("b.tagged.jsonl", Path("b.tagged.tagged.jsonl"))]
-
-    def test_two_inputs_with_one_output_are_refused(self) -> None:
-        with pytest.raises(UsageProblem, match=r"x/a.jsonl and y/a.jsonl would both be written to out/a.tagged.jsonl"):
-            plan(["x/a.jsonl", "y/a.jsonl"], "out")
-        with pytest.raises(UsageProblem, match="would both be written"):
-            plan(["a.jsonl", "a.parquet"], None)
 
 
 class TestLock:
@@ -236,6 +143,14 @@ class TestLock:
             pass
         assert not paths.lock.exists()
 
+    def test_a_file_with_the_name_of_the_lock_is_left_alone(self, tmp_path: Path) -> None:
+        pytest.importorskip("fcntl")
+        paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
+        paths.lock.write_text("mine")
+        with pytest.raises(Refused, match=r"out\.jsonl\.lock exists and is from no run"), exclusive(paths):
+            pass
+        assert paths.lock.read_text() == "mine"
+
     def test_a_lock_that_was_removed_meanwhile_is_taken_anew(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -254,12 +169,12 @@ class TestLock:
         assert len(taken) == 2
 
 
-FINGERPRINT = Fingerprint({"name": "a"}, {"model.onnx": "1"}, {"context": "3", "scores": "all"})
+FINGERPRINT = Fingerprint({"name": "a"}, {"model.onnx": "1"}, {"context": 3, "scores": "all"})
 
 
 class TestJournal:
     def test_differences_are_named(self) -> None:
-        other = Fingerprint({"name": "b"}, {"model.onnx": "2"}, {"context": "4", "unit": "message"})
+        other = Fingerprint({"name": "b"}, {"model.onnx": "2"}, {"context": 4, "unit": "message"})
         assert FINGERPRINT.differences(FINGERPRINT) == []
         assert FINGERPRINT.differences(other) == [
             "the input file",
@@ -275,8 +190,9 @@ class TestJournal:
     @pytest.mark.parametrize("content", [b"", b"{}", b'{"fingerprint', b"\xff\xfe", b'"\xff"'])
     def test_a_damaged_journal(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "journal").write_bytes(content)
-        with pytest.raises(UsageProblem, match=r"damaged.*--no-resume"):
+        with pytest.raises(Refused, match="is damaged") as refused:
             read_journal(tmp_path / "journal")
+        assert refused.value.remedy is Remedy.RESTART
         assert read_meta(tmp_path / "journal") is None
 
     def test_the_fingerprint_sees_name_size_time_and_both_ends(self, tmp_path: Path) -> None:
@@ -345,8 +261,9 @@ class TestParts:
 
     @pytest.mark.parametrize("lost", ["output_bytes", "reject_bytes"])
     def test_a_part_that_is_too_short_is_refused(self, paths: RunPaths, lost: str) -> None:
-        with pytest.raises(UsageProblem, match=r"shorter than its journal says.*--no-resume"):
+        with pytest.raises(Refused, match="shorter than its journal says") as refused:
             Parts(paths, Journal(FINGERPRINT, **{lost: 1}))
+        assert refused.value.remedy is Remedy.RESTART
 
 
 class TestContextTail:
@@ -369,6 +286,11 @@ class TestCoder:
         coder = Coder(Tagger.load(tiny), "none", 2, Counts())
         batches = list(coder.batches(message_record("a", "client") for _ in range(200)))
         assert [len(batch) for batch in batches] == [64, 64, 64, 8]
+
+    def test_a_batch_of_one_holds_nothing_back(self, tiny: Path) -> None:
+        coder = Coder(Tagger.load(tiny), "none", 1, Counts())
+        items = [message_record("a", "client"), REJECT, message_record("b"), message_record("c", "client")]
+        assert [len(batch) for batch in coder.batches(items)] == [1, 1, 1, 1]
 
     def test_a_rejected_record_keeps_its_place(self, tiny: Path) -> None:
         counts = Counts()
@@ -400,6 +322,29 @@ class TestInterrupt:
             with pytest.raises(KeyboardInterrupt):
                 signal.raise_signal(signal.SIGINT)
         assert signal.getsignal(signal.SIGTERM) is before
+
+    def test_a_signal_ends_a_wait_at_once(self) -> None:
+        def items() -> Iterator[int]:
+            yield 1
+            signal.raise_signal(signal.SIGTERM)
+            yield 2
+
+        with catching_signals() as stop:
+            assert list(stop.until_stopped(items())) == [1]
+            assert stop.signal == signal.SIGTERM
+        with catching_signals() as stop:
+            assert list(stop.until_stopped(iter([1, 2]))) == [1, 2]
+            assert stop.wait_for(lambda: 3) == 3
+            with pytest.raises(Interrupted) as raised:
+                stop.wait_for(lambda: signal.raise_signal(signal.SIGINT))
+            assert raised.value.exit_code == 130
+
+    def test_between_waits_a_signal_is_only_remembered(self) -> None:
+        with catching_signals() as stop:
+            waiting = stop.until_stopped(iter([1, 2, 3]))
+            assert next(waiting) == 1
+            signal.raise_signal(signal.SIGTERM)
+            assert list(waiting) == [2, 3]
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_exit_codes(self, number: int, code: int) -> None:

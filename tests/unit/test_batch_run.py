@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,30 +10,24 @@ from typing import Any
 
 import pytest
 
-import mi_coder.batch.run as run
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.interrupt import Interrupted, Stop
 from mi_coder.batch.options import MaxErrors, TagOptions
 from mi_coder.batch.paths import RunPaths
-from mi_coder.batch.run import Outcome, StoppedAtReject, tag_file
+from mi_coder.batch.problems import Refused, Rejected, Remedy, StoppedAtReject
+from mi_coder.batch.run import Outcome, tag_file
 from mi_coder.errors import CountMismatch, MiCoderError, TooManyRejects, UsageProblem
 from mi_coder.formats import ReadOptions
 from mi_coder.tagger.tagger import Tagger
 from tests.chats import bad_line, nested_records, read_jsonl, write_flat, write_jsonl
 
-OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True))
+OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True), checkpoint_seconds=0)
 Files = dict[str, bytes]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     return write_flat(tmp_path / "chats.jsonl", 120, bad_every=13)
-
-
-@pytest.fixture(autouse=True)
-def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A checkpoint after every batch."""
-    monkeypatch.setattr(run, "_SECONDS_BETWEEN_CHECKPOINTS", 0.0)
 
 
 def tag(
@@ -81,15 +76,19 @@ def test_a_run_writes_output_rejects_and_sidecar(source: Path, tmp_path: Path, t
     assert meta["counts"]["messages"] == len(coded)
     assert meta["counts"]["codes"]["OT"] == sum("OT" in record["codes"] for record in coded)
     assert meta["codebook"] == tagger.config.codebook
-    assert meta["fingerprint"]["model"] == tagger.config.files
-    assert meta["fingerprint"]["options"]["scores"] == "chosen"
+    assert meta["fingerprint"]["model"] == tagger.digests
+    assert "config.json" in tagger.digests
+    options = meta["fingerprint"]["options"]
+    assert options["scores"] == "chosen"
+    assert options["thresholds"]["OQ"] == 0.5
+    assert options["roles"]["listener"] == "counselor"
 
 
 def test_nothing_is_rejected_and_an_old_list_of_rejects_goes(tmp_path: Path, tagger: Tagger) -> None:
+    tag(write_flat(tmp_path / "chats.jsonl", 20, bad_every=7), tmp_path / "out" / "a.jsonl", tagger)
+    assert "a.rejects.jsonl" in files(tmp_path / "out")
     clean = write_flat(tmp_path / "chats.jsonl", 20)
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "a.rejects.jsonl").write_bytes(b"old\n")
-    tag(clean, tmp_path / "out" / "a.jsonl", tagger)
+    tag(clean, tmp_path / "out" / "a.jsonl", tagger, replace(OPTIONS, force=True))
     assert sorted(files(tmp_path / "out")) == ["a.jsonl", "a.meta.json"]
 
 
@@ -138,8 +137,9 @@ def test_a_place_in_the_input_that_does_not_fit_is_refused(source: Path, tmp_pat
     entry = json.loads(journal.read_bytes())
     for changes in ({"input_byte": entry["input_byte"] + 1}, {"items": 10_000}):
         journal.write_text(json.dumps(entry | changes))
-        with pytest.raises(UsageProblem, match=r"chats\.jsonl has changed since the run began.*--no-resume"):
+        with pytest.raises(Refused, match=r"chats\.jsonl has changed since the run began") as refused:
             tag(source, tmp_path / "a.jsonl", tagger)
+        assert refused.value.remedy is Remedy.RESTART
 
 
 class Killed(BaseException):
@@ -262,8 +262,9 @@ def test_a_finished_output_of_another_kind_is_refused_by_name(
     tag(source, tmp_path / "out" / "a.jsonl", tagger)
     before = files(tmp_path / "out")
     options = change(source)
-    with pytest.raises(UsageProblem, match=rf"with a difference in: {named}\. Write over it with --force"):
+    with pytest.raises(Refused, match=rf"with a difference in: {named}\.") as refused:
         tag(source, tmp_path / "out" / "a.jsonl", tagger, options)
+    assert refused.value.remedy is Remedy.REPLACE
     assert files(tmp_path / "out") == before
     tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(options, force=True))
     assert sorted(files(tmp_path / "out")) == sorted(before)
@@ -278,8 +279,9 @@ def test_an_unfinished_run_of_another_kind_is_refused_by_name(
         tag(source, output, tagger, on_batch=crash_at_batch(3))
     before = files(tmp_path / "out")
     options = change(source)
-    with pytest.raises(UsageProblem, match=rf"differs from this one in: {named}\. .*--no-resume"):
+    with pytest.raises(Refused, match=rf"differs from this one in: {named}\.") as refused:
         tag(source, output, tagger, options)
+    assert refused.value.remedy is Remedy.RESTART
     assert files(tmp_path / "out") == before
     assert not tag(source, output, tagger, replace(options, resume=False)).resumed
 
@@ -301,8 +303,9 @@ def test_a_file_that_no_run_wrote_is_not_overwritten(source: Path, tmp_path: Pat
     output = tmp_path / "mine.jsonl"
     output.write_text("mine")
     for options in (OPTIONS, replace(OPTIONS, resume=False)):
-        with pytest.raises(UsageProblem, match="--force"):
+        with pytest.raises(Refused, match="exists") as refused:
             tag(source, output, tagger, options)
+        assert refused.value.remedy is Remedy.REPLACE
         assert output.read_text() == "mine"
 
 
@@ -337,23 +340,22 @@ def test_a_signal_stops_after_the_batch(source: Path, tmp_path: Path, tagger: Ta
     tag(source, tmp_path / "whole" / "a.jsonl", tagger)
     stop = Stop()
     paths = RunPaths(str(source), tmp_path / "out" / "a.jsonl")
-    with pytest.raises(Interrupted, match=r"Stopped after \d+ records. Run the same command again to resume") as raised:
+    with pytest.raises(Interrupted, match=r"Stopped after \d+ records") as raised:
         tag_file(paths, tagger, OPTIONS, lambda reached, counts: stop(15, None), stop)
-    assert raised.value.exit_code == 143
+    assert (raised.value.exit_code, raised.value.remedy) == (143, Remedy.RESUME)
     assert not paths.output.exists()
     assert tag(source, paths.output, tagger).resumed
     assert files(tmp_path / "out") == files(tmp_path / "whole")
 
 
-def test_on_error_fail_stops_before_the_bad_record_and_can_go_on(
-    source: Path, tmp_path: Path, tagger: Tagger, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run, "_SECONDS_BETWEEN_CHECKPOINTS", 1e9)
+def test_on_error_fail_stops_before_the_bad_record_and_can_go_on(source: Path, tmp_path: Path, tagger: Tagger) -> None:
     tag(source, tmp_path / "whole" / "a.jsonl", tagger)
     output = tmp_path / "out" / "a.jsonl"
-    with pytest.raises(StoppedAtReject, match=r"chats\.jsonl:13: .*--on-error skip") as raised:
-        tag(source, output, tagger, replace(OPTIONS, on_error="fail", batch_size=4))
-    assert raised.value.exit_code == 3
+    rarely = replace(OPTIONS, on_error="fail", batch_size=4, checkpoint_seconds=1e9)
+    with pytest.raises(StoppedAtReject, match=r"chats\.jsonl:13: ") as raised:
+        tag(source, output, tagger, rarely)
+    assert (raised.value.exit_code, raised.value.remedy) == (3, Remedy.SKIP)
+    assert json.loads(files(tmp_path / "out")["a.jsonl.journal"])["items"] == 12
     assert not output.exists()
     assert tag(source, output, tagger).resumed
     assert files(tmp_path / "out") == files(tmp_path / "whole")
@@ -423,3 +425,90 @@ def test_a_file_without_a_good_record(tmp_path: Path, tagger: Tagger, content: b
     assert (tmp_path / "out.jsonl").read_bytes() == b""
     assert outcome.counts.read == outcome.counts.rejected
     assert outcome.counts.blank == content.count(b"\n\n") * 2
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize(
+    "name", ["a.meta.json", "a.rejects.jsonl", "a.jsonl.part", "a.rejects.jsonl.part", "a.jsonl.lock"]
+)
+def test_a_file_that_no_run_wrote_beside_the_output_is_left_alone(
+    source: Path, tmp_path: Path, tagger: Tagger, name: str, force: bool
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text('{"mine": 1}')
+    with pytest.raises(Refused, match=f"{name} exists and is from no run") as refused:
+        tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(OPTIONS, force=force))
+    assert refused.value.remedy is Remedy.MOVE
+    assert files(tmp_path / "out") == {name: b'{"mine": 1}'}
+
+
+def test_two_outputs_of_nearly_one_name_have_their_own_sidecars(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    for name in ("a", "a.jsonl"):
+        tag(source, tmp_path / name, tagger)
+    assert tag(source, tmp_path / "a", tagger).already_done
+    assert tag(source, tmp_path / "a.jsonl", tagger).already_done
+    assert len(list(tmp_path.glob("a*"))) == 6
+
+
+@pytest.mark.parametrize("code", ["truncated_file", "corrupt_file"])
+def test_a_damaged_input_fails_however_many_errors_are_allowed(tmp_path: Path, tagger: Tagger, code: str) -> None:
+    packed = gzip.compress(write_flat(tmp_path / "chats.jsonl", 2000).read_bytes())
+    damaged = packed[:-100] if code == "truncated_file" else packed + b"rubbish"
+    (tmp_path / "cut.jsonl.gz").write_bytes(damaged)
+    for _ in range(2):
+        with pytest.raises(Rejected, match=rf"not be read to its end \({code}\)\. The compressed") as rejected:
+            tag(tmp_path / "cut.jsonl.gz", tmp_path / "out.jsonl", tagger)
+        assert (rejected.value.exit_code, rejected.value.remedy) == (3, None)
+    assert 1000 < len(read_jsonl(tmp_path / "out.jsonl")) <= 2000
+
+
+@pytest.mark.parametrize(
+    ("line", "words", "remedy"),
+    [
+        ('{"conversation_id": "x", "role": "helper", "text": "a", "codes": []}', "already has fields", Remedy.RECODE),
+        ("hello", "line is not JSON", Remedy.FORMAT),
+        ('{"conversation_id": "x", "role": "wizard", "text": "a"}', "not in the table of roles", None),
+    ],
+)
+def test_too_many_rejects_name_the_most_frequent_reason(
+    tmp_path: Path, tagger: Tagger, line: str, words: str, remedy: Remedy | None
+) -> None:
+    lines = [*["[]"] * 2, *[line] * 3]
+    (tmp_path / "chats.jsonl").write_text("\n".join(lines))
+    with pytest.raises(Rejected, match=f"5 of 5 .*Most frequent is .*, 3 times: .*{words}") as rejected:
+        tag(tmp_path / "chats.jsonl", tmp_path / "out.jsonl", tagger, replace(OPTIONS, max_errors=MaxErrors(4, False)))
+    assert rejected.value.remedy is remedy
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz"])
+def test_conversations_are_no_table_of_messages(tmp_path: Path, tagger: Tagger, name: str) -> None:
+    nested = write_jsonl(tmp_path / "nested.jsonl", nested_records(2))
+    nested.write_bytes(b"{bad\n" + nested.read_bytes())
+    with pytest.raises(Refused, match=r"one conversation a line.*Name the output \.jsonl"):
+        tag(nested, tmp_path / "out" / name, tagger)
+    assert files(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_damaged_journal_beside_a_finished_output(
+    source: Path, tmp_path: Path, tagger: Tagger, finished: bool
+) -> None:
+    output = tmp_path / "a.jsonl"
+    if finished:
+        tag(source, output, tagger)
+    (tmp_path / "a.jsonl.journal").write_bytes(b"{")
+    with pytest.raises(Refused, match="is damaged") as refused:
+        tag(source, output, tagger)
+    assert refused.value.remedy is (Remedy.REPLACE if finished else Remedy.RESTART)
+    tag(source, output, tagger, replace(OPTIONS, force=finished, resume=False))
+    assert tag(source, output, tagger).already_done
+
+
+def test_another_calibration_is_another_model(tiny: Path, source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    tag(source, tmp_path / "a.jsonl", tagger)
+    other = tmp_path / "model"
+    shutil.copytree(tiny, other)
+    config = other / "config.json"
+    config.write_text(config.read_text().replace('"review_below": 0.2', '"review_below": 0.3'))
+    with pytest.raises(Refused, match="difference in: the model"):
+        tag(source, tmp_path / "a.jsonl", Tagger.load(other))

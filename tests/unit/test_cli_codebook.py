@@ -71,6 +71,17 @@ def test_exports(name: str, render: Callable[[Codebook], str], tmp_path: Path) -
     assert written.stdout == "" and str(target) in written.stderr
 
 
+def test_an_export_writes_over_a_file_only_when_forced(tmp_path: Path) -> None:
+    target = tmp_path / "new" / "book.csv"
+    run("--export", "csv", "-o", str(target))
+    target.write_text("mine")
+    with pytest.raises(UsageProblem, match="--force"):
+        run("--export", "csv", "-o", str(target))
+    assert target.read_text() == "mine"
+    run("--export", "csv", "-o", str(target), "--force")
+    assert target.read_bytes() == to_csv(BOOK).encode()
+
+
 def test_translates_labels() -> None:
     lines = dict(line.split(":", 1) for line in run("--translate", "esconv", "Questions").stdout.splitlines())
     assert lines["applies"].strip() == "-"
@@ -86,7 +97,8 @@ def test_translates_labels() -> None:
         (["--export", "csv", "--set", "MI"], "whole codebook"),
         (["OQ", "--group", "misc"], "--set and --group"),
         (["--translate", "esconv"], "Providing Suggestions"),
-        (["--export", "csv", "-o", "/no/such/folder/x.csv"], "Cannot write"),
+        (["--export", "csv", "-o", "/dev/null"], "no file but"),
+        (["--export", "csv", "-o", "/dev/null/x.csv"], "cannot be written"),
     ],
 )
 def test_options_that_do_not_fit_together_are_refused(arguments: list[str], complaint: str) -> None:

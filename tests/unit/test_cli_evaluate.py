@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -16,11 +17,11 @@ from mi_coder.cli.evaluate import command
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Conversation
 from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.run import TrainedOnThese
-from mi_coder.tagger.config import Head, ModelConfig, Window, write_config
+from mi_coder.tagger.config import LOADED_FILES, Head, ModelConfig, Window, read_config, write_config
 from mi_coder.tagger.tagger import Tagger
-from mi_coder.training.baseline import Baseline
 
 BOOK = Codebook.load()
 TEXTS = ["What was it like?", "That sounds rough.", "It was rough, what then?"]
@@ -59,7 +60,8 @@ def model(tmp_path: Path) -> Path:
     """A model folder whose weights are never run, trained on chat-0 and another conversation, and never on IP."""
     folder = tmp_path / "model"
     folder.mkdir()
-    (folder / "model.onnx").write_bytes(b"weights")
+    for name in LOADED_FILES:
+        (folder / name).write_bytes(b"weights")
     config = ModelConfig(
         name="toy",
         version="1",
@@ -72,7 +74,7 @@ def model(tmp_path: Path) -> Path:
         window=Window(),
         base="none",
         training_ids=sorted(training_hash(name) for name in ("chat-0", "another")),
-        files={"model.onnx": sha256(b"weights").hexdigest()},
+        files=dict.fromkeys(LOADED_FILES, sha256(b"weights").hexdigest()),
     )
     write_config(config, folder)
     return folder
@@ -107,7 +109,7 @@ class EchoTagger:
 
 @pytest.fixture
 def echo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Tagger, "load", lambda folder: EchoTagger())
+    monkeypatch.setattr(Tagger, "load", lambda folder, threads: EchoTagger())
 
 
 def run(*arguments: object) -> Result:
@@ -171,15 +173,32 @@ def test_only_unseen_leaves_out_what_was_trained_on(gold: Path, model: Path, ech
     report = figures(gold, "--model", model, "--only-unseen")
     assert (report["conversations"], report["messages"]) == (3, 9)
     assert report["source"]["coder"] == "toy 1"
-    assert report["notes"][0] == "1 gold conversations on which the model was trained are left out."
+    assert report["notes"][0] == (
+        "1 gold conversations on which, or on whose group, the model was trained are left out."
+    )
     assert not code_row(report, "IP")["trained"]
     assert any("not trained to give IP" in note for note in report["notes"])
 
 
 def test_allow_seen_warns_in_the_title(gold: Path, model: Path, echo: None) -> None:
     result = run(gold, "--model", model, "--allow-seen")
-    assert result.stdout.splitlines()[0] == "toy 1 on gold.jsonl (WARNING: trained on 1 of these conversations)"
+    assert result.stdout.splitlines()[0] == (
+        "toy 1 on gold.jsonl (WARNING: trained on 1 of these conversations or their groups)"
+    )
     assert "12 messages of 4 conversations" in result.stdout
+
+
+def test_a_chat_of_a_training_group_is_refused(tmp_path: Path, model: Path, echo: None) -> None:
+    config = msgspec.structs.replace(read_config(model), training_ids=[training_hash("group:worker-1")])
+    write_config(config, model)
+    record = {"messages": [message(text, gold={"codes": codes}) for text, codes in zip(TEXTS, GOLD, strict=True)]}
+    chats = [record | {"conversation_id": f"new-{i}", "source_group": f"worker-{i}"} for i in range(3)]
+    gold = tmp_path / "grouped.jsonl"
+    gold.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    refused = run(gold, "--model", model).exception
+    assert isinstance(refused, TrainedOnThese)
+    assert "1 of the 3 gold conversations (new-1) or on others of their source_group" in str(refused)
+    assert figures(gold, "--model", model, "--only-unseen")["conversations"] == 2
 
 
 def test_nothing_unseen_is_refused(tmp_path: Path, model: Path, echo: None) -> None:
@@ -188,7 +207,6 @@ def test_nothing_unseen_is_refused(tmp_path: Path, model: Path, echo: None) -> N
 
 
 def test_the_baseline_stands_beside(gold: Path, with_baseline: Path, echo: None) -> None:
-    pytest.importorskip("sklearn")
     report = figures(gold, "--model", with_baseline, "--only-unseen")
     assert code_row(report, "OQ")["baseline_f1"] == 1
     assert code_row(report, "SU")["baseline_f1"] == 0
@@ -197,7 +215,7 @@ def test_the_baseline_stands_beside(gold: Path, with_baseline: Path, echo: None)
 
 
 @pytest.mark.parametrize("command_line", [["--model"], ["--tagged"]])
-def test_without_the_training_packages_a_line_says_what_to_install(
+def test_the_baseline_needs_none_of_the_training_packages(
     command_line: list[str],
     gold: Path,
     tagged: Path,
@@ -209,8 +227,7 @@ def test_without_the_training_packages_a_line_says_what_to_install(
         monkeypatch.setitem(sys.modules, package, None)
     files = [tagged, "--baseline"] if command_line == ["--tagged"] else []
     report = figures(gold, *command_line, *files, with_baseline, "--only-unseen")
-    assert report["macro"]["baseline"] is None
-    assert any("pip install 'mi-coder[train]'" in note for note in report["notes"])
+    assert report["macro"]["baseline"] is not None
 
 
 def test_codes_stand_in_for_gold_and_the_report_says_so(tagged: Path, tmp_path: Path) -> None:
@@ -235,9 +252,25 @@ def test_another_text_is_refused_without_showing_it(gold: Path, tagged: Path) ->
     assert "private" not in str(result.exception) and "rough" not in str(result.exception)
 
 
-def test_a_report_that_cannot_be_written_is_told(gold: Path, tagged: Path, tmp_path: Path) -> None:
-    result = run(gold, "--tagged", tagged, "-o", tmp_path / "nowhere" / "report.md")
-    assert isinstance(result.exception, MiCoderError)
+def test_a_report_goes_to_a_new_file_unless_forced(gold: Path, tagged: Path, tmp_path: Path) -> None:
+    report = tmp_path / "new" / "report.txt"
+    assert run(gold, "--tagged", tagged, "-o", report).exit_code == 0
+    refused = run(gold, "--tagged", tagged, "-o", report, "--format", "json")
+    assert isinstance(refused.exception, UsageProblem)
+    assert "--force" in str(refused.exception)
+    assert run(gold, "--tagged", tagged, "-o", report, "--format", "json", "--force").exit_code == 0
+    assert json.loads(report.read_bytes())["messages"] == 12
+
+
+@pytest.mark.parametrize("force", [[], ["--force"]])
+def test_a_report_never_takes_the_place_of_an_input(gold: Path, tagged: Path, tmp_path: Path, force: list[str]) -> None:
+    (tmp_path / "linked").symlink_to(tmp_path)
+    for output in (gold, tagged, tmp_path / "linked" / "gold.jsonl"):
+        before = output.read_bytes()
+        refused = run(gold, "--tagged", tagged, "-o", output, *force)
+        assert isinstance(refused.exception, UsageProblem)
+        assert "is an input" in str(refused.exception)
+        assert output.read_bytes() == before
 
 
 def test_contrary_options_are_refused(gold: Path) -> None:

@@ -129,5 +129,16 @@ def test_order_ids_and_groups(tmp_path: Path) -> None:
 
 
 def test_an_unknown_speaker_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageProblem, match=r":2: interlocutor must be one of therapist, client"):
+    with pytest.raises(UsageProblem, match=r":2: interlocutor: must be one of therapist, client"):
         convert(tmp_path, rating(0, interlocutor="observer"))
+
+
+@pytest.mark.parametrize("column", ["utterance_id", "interlocutor"])
+def test_a_cell_that_cannot_be_used_names_its_place(tmp_path: Path, column: str) -> None:
+    with pytest.raises(UsageProblem, match=rf"{RATINGS}:3: {column}: must be "):
+        convert(tmp_path, rating(0), rating(1, **{column: "secret"}))
+
+
+def test_an_unknown_permission_names_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=rf"{PERMISSIONS}:2: advice_subtype: must be one of ADP, ADW"):
+        convert(tmp_path, rating(0), advice={"0": "ADX"})

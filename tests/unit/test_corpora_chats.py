@@ -145,6 +145,26 @@ def test_mibot_outcomes_have_their_types(tmp_path: Path) -> None:
     assert "LikedBot" not in mibot(tmp_path, outcomes=None)[0].extra
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("counsellor,0,1", "counsellor,first,1", r"mibot_utterances\.csv\.gz:3: volley: must be a whole number"),
+        ("client,1", "robot,1", r"mibot_utterances\.csv\.gz:4: speaker: must be one of"),
+    ],
+)
+def test_a_cell_of_mibot_that_cannot_be_used_names_its_place(
+    old: str, new: str, complaint: str, tmp_path: Path
+) -> None:
+    (tmp_path / "mibot_utterances.csv.gz").write_bytes(gzip.compress(MIBOT_ROWS.replace(old, new).encode()))
+    with pytest.raises(UsageProblem, match=complaint):
+        list(load("mibot", tmp_path))
+
+
+def test_a_score_of_mibot_that_is_no_number_names_its_place(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"data\.csv:2: PreRulerConfidence: must be a number or empty"):
+        mibot(tmp_path, MIBOT_OUTCOMES.replace(",3,", ",three,"))
+
+
 def test_welivita_sentences_are_conversations_of_one_message(tmp_path: Path) -> None:
     rows = [
         '"You drew the line, and it cost you.",Complex Reflection,Affirm',
@@ -162,3 +182,25 @@ def test_welivita_sentences_are_conversations_of_one_message(tmp_path: Path) -> 
     assert not {"SC", "ST", "IP"} & gold.negative
     assert advice.messages[0].gold is not None and advice.messages[0].gold.permission == "without"
     assert order.extra["source_group"] == advice.extra["source_group"] != reflection.extra["source_group"]
+
+
+def test_physical_activity_dialogues_are_read_sentence_by_sentence(tmp_path: Path) -> None:
+    (tmp_path / "pa_counseling_subset.csv").write_text(
+        "dialog,turn_id,speaker,domain,social_exchange,task_focused,text\n"
+        "walk1,0,coach,Goal,Greeting,,Hi there.\n"
+        "walk1,1,client,Goal,,,Hello\n"
+        "walk2,0,coach,Diet,,Orient,Today we talk about food.\n"
+    )
+    first, second = load("physical_activity", tmp_path)
+    assert (first.id, second.id) == ("pa-walk1", "pa-walk2")
+    assert [message.role for message in first.messages] == ["counselor", "client"]
+    assert first.messages[0].extra == {"domain": "Goal", "social_exchange": "Greeting", "task_focused": ""}
+    assert second.messages[0].gold is None
+
+
+def test_a_speaker_that_is_neither_coach_nor_client_is_named_by_its_line(tmp_path: Path) -> None:
+    (tmp_path / "pa_counseling_subset.csv").write_text(
+        "dialog,speaker,domain,social_exchange,task_focused,text\nwalk1,robot,,,,Hi\n"
+    )
+    with pytest.raises(UsageProblem, match=r"pa_counseling_subset\.csv:2: speaker: must be one of coach, client"):
+        list(load("physical_activity", tmp_path))

@@ -71,11 +71,6 @@ def test_a_code_known_not_to_apply_is_gold_without_a_code() -> None:
     assert (tally.with_gold, tally.with_code, tally.positives) == (1, 0, {})
 
 
-def test_a_file_with_one_message_a_line_names_its_corpus_on_the_messages() -> None:
-    message = Message(COUNSELOR, "Hm.", extra={"corpus": "one", "split": "test"})
-    assert list(by_part([Conversation("c", [message]), Conversation("d", [])])) == ["one/test", "-"]
-
-
 def test_a_tally_lets_conversations_pass() -> None:
     tally, chats = Tally(), [conversation("one", None, None), conversation("one", None)]
     assert list(tally.over(chats)) == chats

@@ -62,33 +62,62 @@ def test_cells_stay_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        ("a\n1\n", "no column b"),
-        ("a,b\nx\n", "rows.csv:2: not as many cells"),
-        ("a,b\nx,y,secret\n", "rows.csv:2: not as many cells"),
-        ("a,b\nsecret,z\n", "rows.csv:2: a must be one of x, y"),
+        (b"", "is empty. Expected columns: a, b"),
+        (b"a\n1\n", "rows.csv:1: no column b"),
+        (b"a,b,a\n1,2,3\n", "rows.csv:1: the header names a column twice"),
+        (b"a,b\nsecret\n", "rows.csv:2: 1 cells where the header has 2 columns"),
+        (b"a,b\nx,y,secret\n", "rows.csv:2: 3 cells where the header has 2 columns"),
+        (b'a,b\nx,"1\n2"\nx,y\nsecret,"y\n\n', "rows.csv:5: a quote opens in this record and does not close"),
+        (b'a,b\nx,"y" secret\n', "rows.csv:2: a quoted cell must end before the next delimiter"),
+        (b"a,b\nx,y\nsecret,\xff\n", "rows.csv:3: the line is not UTF-8 at its byte 8"),
+        (b"a,b\nsecret,\0\n", "rows.csv:2: a line holds a raw NUL byte"),
+        (b"a,b\nx," + b"secret" * 200_000, "rows.csv:2: the row is longer than a mebibyte"),
+        ("a,b\n1,2\n".encode("utf-16"), "rows.csv:1: this looks like UTF-16"),
     ],
 )
-def test_a_damaged_table_is_refused_without_its_text(tmp_path: Path, content: str, complaint: str) -> None:
+def test_a_damaged_table_is_refused_without_its_text(tmp_path: Path, content: bytes, complaint: str) -> None:
     path = tmp_path / "rows.csv"
-    path.write_text(content)
+    path.write_bytes(content)
     with pytest.raises(UsageProblem, match=complaint) as caught:
-        list(read_rows(path, ["a", "b"], allowed={"a": ["x", "y"]}))
+        list(read_rows(path, ["a", "b"]))
     assert "secret" not in str(caught.value)
+
+
+def test_a_long_cell_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a\n" + "x" * 200_000)
+    assert [len(row["a"]) for row in read_rows(path, ["a"])] == [200_000]
+
+
+def test_cells_are_checked_with_their_place(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("a,b\nx,12\nsecret,-1\nz,\n")
+    good, bad, empty = read_rows(path, ["a", "b"])
+    assert (good.one_of("a", "xyz"), good.count("b"), good.number("b"), empty.number("b")) == ("x", 12, 12, None)
+    for check, complaint in (
+        (lambda: bad.one_of("a", ["x", "y"]), "rows.csv:3: a: must be one of x, y"),
+        (lambda: bad.count("b"), "rows.csv:3: b: must be a whole number from 0"),
+        (lambda: empty.count("b"), "rows.csv:4: b: must be a whole number from 0"),
+        (lambda: bad.number("a"), "rows.csv:3: a: must be a number or empty"),
+    ):
+        with pytest.raises(UsageProblem, match=complaint) as caught:
+            check()
+        assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
-        (b"a\n\xff\n", "not UTF-8"),
-        (gzip.compress(b"a\n" + b"1\n" * 1000)[:-9], "not a whole gzip file"),
-        (b"a\n1\n", "not a whole gzip file"),
+        (gzip.compress(b'{"name": "a"}\n' * 1000)[:-9], r"gz:\d+: .*was it copied whole"),
+        (b"\x1f\x8b and no gzip", r"gz:1: the compressed data is damaged"),
+        (b'{"name": "a"}\n{"name": "\xff"}\n', r"gz:2: the line is not UTF-8"),
     ],
 )
 def test_damaged_bytes_are_refused(tmp_path: Path, content: bytes, complaint: str) -> None:
-    path = tmp_path / ("rows.csv" if complaint == "not UTF-8" else "rows.csv.gz")
+    path = tmp_path / "things.jsonl.gz"
     path.write_bytes(content)
     with pytest.raises(UsageProblem, match=complaint):
-        list(read_rows(path, ["a"]))
+        list(read_objects(path, Thing))
 
 
 def test_a_wrong_object_is_refused_with_line_and_field(tmp_path: Path) -> None:

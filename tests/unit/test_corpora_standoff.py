@@ -1,6 +1,7 @@
 """Stand-off codes: joining them with their texts, and refusing what does not belong together."""
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
 from mi_coder.corpora.standoff import COLUMNS, BadStandoff, read_standoff, text_hash, with_standoff
+from mi_coder.errors import UsageProblem
 
 TEXTS = ("i lost my job", "You lost your job. What happened?", "they closed the shop")
 
@@ -32,8 +34,19 @@ def row(**changes: str) -> dict[str, str]:
     } | changes
 
 
+META = {"codebook": Codebook.load().hash, "coder": "people who read every message", "unit": "message"}
+
+
+def write_meta(path: Path, **changes: str) -> Path:
+    """Write the sidecar of a file of codes; return its path."""
+    sidecar = path.with_name(path.name + ".meta.json")
+    sidecar.write_text(json.dumps(META | changes))
+    return sidecar
+
+
 def write(folder: Path, *rows: dict[str, str]) -> Path:
     path = folder / "codes.csv"
+    write_meta(path)
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.DictWriter(file, COLUMNS)
         table.writeheader()
@@ -47,7 +60,7 @@ def test_codes_become_complete_gold_of_their_message(tmp_path: Path) -> None:
     assert gold is not None
     assert (gold.positive, gold.depth) == ({"REF", "OQ"}, "simple")
     assert gold.positive | gold.negative == set(Codebook.load().ids)
-    assert "language model" in coded.extra["gold_from"]
+    assert coded.extra["gold_from"] == "people who read every message"
     assert [message.gold for message in (coded.messages[0], coded.messages[2])] == [None, None]
 
 
@@ -92,14 +105,19 @@ def test_codes_of_another_text_are_refused(tmp_path: Path, changes: dict[str, st
         ({"depth": "deep"}, "depth"),
         ({"permission": "with"}, "permission"),
         ({"reason": "abuse"}, "reason"),
-        ({"index": "one"}, "one"),
+        ({"index": "one"}, "index: must be a whole number from 0"),
+        ({"index": "-1"}, "index: must be a whole number from 0"),
+        ({"index": ""}, "index: must be a whole number from 0"),
+        ({"confidence": "4"}, "confidence: must be one of 1, 2, 3"),
+        ({"codes": ""}, "codes"),
+        ({"round": "1\0"}, "NUL"),
     ],
 )
 def test_rows_that_break_the_codebook_name_file_line_and_field(
     tmp_path: Path, changes: dict[str, str], field: str
 ) -> None:
     path = write(tmp_path, row(), row(**changes))
-    with pytest.raises(BadStandoff, match=field) as error:
+    with pytest.raises(UsageProblem, match=field) as error:
         list(read_standoff(path))
     assert f"{path}:3" in str(error.value)
 
@@ -107,8 +125,64 @@ def test_rows_that_break_the_codebook_name_file_line_and_field(
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "codes.csv"
     path.write_text("conversation_id,codes\nc1,OQ\n")
-    with pytest.raises(BadStandoff, match="text_hash"):
+    write_meta(path)
+    with pytest.raises(UsageProblem, match="text_hash"):
         list(read_standoff(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (b"c1,1\n", "2 cells where the header has 10"),
+        (b"c1,1" + b",x" * 9 + b"\n", "11 cells where the header has 10"),
+        (b'c1,"1\n', "does not close"),
+        (b"c1,\xff\n", "not UTF-8"),
+        (b"c1," + b"x" * 2_000_000 + b"\n", "longer than a mebibyte"),
+    ],
+)
+def test_malformed_rows_name_file_and_line(tmp_path: Path, line: bytes, complaint: str) -> None:
+    path = write(tmp_path, row())
+    with path.open("ab") as file:
+        file.write(line)
+    with pytest.raises(UsageProblem, match=complaint) as error:
+        list(read_standoff(path))
+    assert f"{path}:3: " in str(error.value)
+
+
+def test_codes_of_another_codebook_are_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, row())
+    write_meta(path, codebook="sha256:0123456789abcdef")
+    with pytest.raises(BadStandoff, match="sha256:0123456789abcdef") as error:
+        next(read_standoff(path))
+    assert Codebook.load().hash in str(error.value)
+
+
+def test_codes_without_a_codebook_are_refused_with_what_to_write(tmp_path: Path) -> None:
+    path = write(tmp_path, row())
+    sidecar = write_meta(path)
+    sidecar.unlink()
+    with pytest.raises(BadStandoff, match=r"codes\.csv\.meta\.json is missing") as error:
+        next(read_standoff(path))
+    assert f'{{"codebook": "{Codebook.load().hash}"' in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"codebook": "x", "coder": "y", "unit": "sentence"}'])
+def test_a_damaged_sidecar_is_named(tmp_path: Path, content: bytes) -> None:
+    path = write(tmp_path, row())
+    sidecar = write_meta(path)
+    sidecar.write_bytes(content)
+    with pytest.raises(BadStandoff, match=r"codes\.csv\.meta\.json: "):
+        next(read_standoff(path))
+
+
+def test_all_sources_of_codes_are_named(tmp_path: Path) -> None:
+    (tmp_path / "more").mkdir()
+    first, second = write(tmp_path, row()), write(tmp_path / "more", row(index="3"))
+    write_meta(second, coder="a model")
+    chat = conversation()
+    chat.messages.append(Message("counselor", TEXTS[1]))
+    [coded] = with_standoff([chat], [*read_standoff(first), *read_standoff(second)])
+    assert coded.extra["gold_from"] == "a model; people who read every message"
 
 
 @pytest.mark.parametrize("corpus", ["esconv", "annomi"])

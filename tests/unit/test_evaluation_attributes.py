@@ -34,6 +34,12 @@ def test_permission_belongs_to_either_code_but_to_the_same_one() -> None:
     assert attribute_scores(gold, given) == (AttributeScore("permission", 1, 0.0, 1.0),)
 
 
+def test_an_attribute_that_is_never_given_is_not_scored() -> None:
+    gold = [Gold(frozenset({"REF"}), depth="simple"), Gold(frozenset({"PR"}), permission="with")]
+    given = [Coding(("REF",), {}), Coding(("PR",), {}, permission="with")]
+    assert [score.attribute for score in attribute_scores(gold, given)] == ["permission"]
+
+
 def test_group_is_hit_by_any_of_its_codes() -> None:
     question, advice = frozenset({"CQ", "OQ"}), frozenset({"RC", "PR"})
     gold = [Gold(any_of=(question,)), Gold(any_of=(advice, question)), Gold(any_of=(question,)), Gold()]

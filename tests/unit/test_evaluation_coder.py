@@ -1,5 +1,6 @@
 """What a tagged file's sidecar tells of the model that made it."""
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -9,10 +10,12 @@ from mi_coder.batch.counts import Counts
 from mi_coder.batch.journal import Fingerprint
 from mi_coder.batch.meta import Meta
 from mi_coder.codebook import Codebook
+from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation import coder
-from mi_coder.evaluation.coder import file_coder
-from mi_coder.tagger.config import Head, ModelConfig, Window, write_config
+from mi_coder.evaluation.coder import file_coder, model_coder
+from mi_coder.tagger.config import LOADED_FILES, Head, ModelConfig, Window, read_config, write_config
+from mi_coder.tagger.model import unchecked_model
 
 BOOK = Codebook.load()
 
@@ -46,7 +49,7 @@ def write_model(folder: Path, training_ids: list[str]) -> Path:
             window=Window(),
             base="none",
             training_ids=training_ids,
-            files={},
+            files=dict.fromkeys(LOADED_FILES, "00"),
         ),
         folder,
     )
@@ -67,12 +70,23 @@ def test_the_sidecar_names_the_model_and_what_it_cannot_give(tagged: Path) -> No
 def test_a_file_of_the_bundled_model_is_known_by_its_hashes(
     tagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(coder, "BUNDLED", write_model(tmp_path / "default", ["0123456789abcdef"]))
-    write_meta(tagged)
+    folder = write_model(tmp_path / "default", ["0123456789abcdef"])
+    monkeypatch.setattr(coder, "BUNDLED", folder)
+    write_meta(tagged, files=unchecked_model(folder).digests)
     found = file_coder(tagged, None)
     assert found.config is not None
     assert found.config.training_ids == ["0123456789abcdef"]
     assert found.untrained == ("IP",)
+
+
+def test_the_bundled_model_with_other_thresholds_is_another_one(
+    tagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_model(tmp_path / "default", [])
+    monkeypatch.setattr(coder, "BUNDLED", folder)
+    write_meta(tagged, files=unchecked_model(folder).digests)
+    write_config(msgspec.structs.replace(read_config(folder), review_below=0.1), folder)
+    assert file_coder(tagged, None).model is None
 
 
 def test_another_codebook_is_refused(tagged: Path) -> None:
@@ -81,7 +95,17 @@ def test_another_codebook_is_refused(tagged: Path) -> None:
         file_coder(tagged, None)
 
 
-def test_another_model_than_the_named_one_is_refused(tagged: Path, tmp_path: Path) -> None:
+def test_another_model_than_the_named_one_is_refused(tagged: Path, tiny: Path) -> None:
     write_meta(tagged, files={"model.onnx": "00"})
     with pytest.raises(UsageProblem, match="made by another model"):
-        file_coder(tagged, write_model(tmp_path / "model", []))
+        file_coder(tagged, tiny)
+
+
+def test_a_sound_model_is_named_with_its_hash_and_tags_with_threads(tiny: Path) -> None:
+    found = model_coder(tiny)
+    assert (found.name, found.folder) == ("tiny 1", tiny)
+    assert found.sha256 == hashlib.sha256((tiny / "model.onnx").read_bytes()).hexdigest()
+    chat = Conversation("c", [Message("counselor", text) for text in ("how come?", "hm", "that is a lot")])
+    [alone], [threaded] = (list(found.codings([chat], threads)) for threads in (1, 2))
+    assert alone == threaded
+    assert all(message.coding for message in alone.messages)

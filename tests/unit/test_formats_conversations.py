@@ -58,8 +58,30 @@ def test_further_fields_of_a_conversation_stay_with_it(tmp_path: Path) -> None:
     write_conversations(chats, tmp_path / "nested.jsonl")
     assert list(read_conversations(tmp_path / "nested.jsonl")) == chats
     write_conversations(chats, tmp_path / "flat.jsonl", "message")
-    (chat,) = read_conversations(tmp_path / "flat.jsonl")
-    assert [message.extra for message in chat.messages] == [{"rating": 4}, {"rating": 4, "mood": 2}]
+    assert list(read_conversations(tmp_path / "flat.jsonl")) == chats
+    write_conversations(chats, tmp_path / "table.csv")
+    (chat,) = read_conversations(tmp_path / "table.csv")
+    assert chat.extra == {"rating": "4"}
+    assert [message.extra for message in chat.messages] == [{"mood": ""}, {"mood": "2"}]
+
+
+def test_what_all_messages_share_is_of_the_conversation() -> None:
+    one = flat(split="dev", n=1, empty="", none=None, same=[1, {"a": 2}], some=True, messages=3)
+    (chat,) = read(one, flat(split="dev", n=True, empty="", none=None, same=[1, {"a": 2}], messages=3))
+    assert chat.extra == {"split": "dev", "none": None, "same": [1, {"a": 2}]}
+    assert chat.messages[0].extra == {"n": 1, "empty": "", "some": True, "messages": 3}
+    assert chat.messages[1].extra == {"n": True, "empty": "", "messages": 3}
+
+
+def test_a_single_message_gives_known_fields_of_conversations_only() -> None:
+    (chat,) = read(flat(corpus="x", source_group="g", split="", mood=2))
+    assert chat.extra == {"corpus": "x", "source_group": "g"}
+    assert chat.messages[0].extra == {"split": "", "mood": 2}
+
+
+def test_each_conversation_has_its_own_fields() -> None:
+    lines = [flat(conversation_id=name, rating=rating) for name, rating in (("a", 1), ("a", 1), ("b", 2), ("b", 3))]
+    assert [chat.extra for chat in read(*lines)] == [{"rating": 1}, {}]
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv.gz", "a.parquet"])
@@ -67,13 +89,29 @@ def test_tables_hold_gold_and_codings(name: str, tmp_path: Path) -> None:
     if name.endswith("parquet"):
         pytest.importorskip("pyarrow")
     write_conversations(CHATS, tmp_path / name, "message")
-    back = list(read_conversations(tmp_path / name, ReadOptions(overwrite=True, unguard=True)))
+    back = list(read_conversations(tmp_path / name, ReadOptions(overwrite=True)))
     for old, new in zip(CHATS, back, strict=True):
         assert old.id == new.id
         for before, after in zip(old.messages, new.messages, strict=True):
             assert (before.role, before.text, before.id) == (after.role, after.text, after.id)
             assert (before.gold, before.coding) == (after.gold, after.coding)
-            assert set(after.extra) == {"n"}
+            assert {**new.extra, **after.extra}.keys() == {"n"}
+
+
+def test_a_table_and_its_tagged_copy_hold_the_same_texts(tmp_path: Path) -> None:
+    texts = ["- hello", "'- hello", "''=x", "a\n+b", "plain", "'tis"]
+    gold = Gold(frozenset({"SU"}), IDS - {"SU"})
+    chats = [Conversation("c", [Message("counselor", text, gold=gold) for text in texts])]
+    write_conversations(chats, tmp_path / "gold.csv")
+    write_conversations(read_conversations(tmp_path / "gold.csv"), tmp_path / "tagged.csv")
+    for name in ("gold.csv", "tagged.csv"):
+        (chat,) = read_conversations(tmp_path / name)
+        assert [message.text for message in chat.messages] == texts
+    (tmp_path / "foreign.csv").write_text("conversation_id,role,text\nc,client,- hello\n")
+    write_conversations(read_conversations(tmp_path / "foreign.csv"), tmp_path / "guarded.tsv")
+    assert (tmp_path / "guarded.tsv").read_text() == "conversation_id\trole\ttext\nc\tclient\t'- hello\n"
+    write_conversations(read_conversations(tmp_path / "foreign.csv"), tmp_path / "plain.csv", csv_guard=False)
+    assert (tmp_path / "plain.csv").read_bytes() == (tmp_path / "foreign.csv").read_bytes()
 
 
 def test_parquet_holds_conversations_too(tmp_path: Path) -> None:
@@ -231,6 +269,9 @@ def test_links_and_missing_folders_are_refused(tmp_path: Path) -> None:
         write_conversations(CHATS, tmp_path / "none" / "a.jsonl")
     with pytest.raises(MiCoderError, match=r"\.jsonl, \.csv"):
         write_conversations(CHATS, tmp_path / "a.docx")
+    for name in ("a.parquet.gz", "a.parquet.zst"):
+        with pytest.raises(MiCoderError, match=rf"{name}: Parquet is not written inside"):
+            write_conversations(CHATS, tmp_path / name)
 
 
 def test_the_same_conversations_give_the_same_bytes(tmp_path: Path) -> None:

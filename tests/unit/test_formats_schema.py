@@ -37,7 +37,9 @@ def test_the_files_are_as_rendered(name: str) -> None:
 
 
 def test_every_code_is_in_the_schema() -> None:
-    assert CODED.schema["$defs"]["message"]["properties"]["codes"]["items"]["enum"] == list(Codebook.load().ids)
+    codes = {"conversation_id": "c", "role": "counselor"}
+    assert all(CODED.is_valid(codes | {"codes": [code]}) for code in Codebook.load().ids)
+    assert not CODED.is_valid(codes | {"codes": ["XX"]})
 
 
 @pytest.mark.parametrize("case", [*FLAT, *NESTED], ids=lambda case: case.name)
@@ -60,8 +62,15 @@ SENTENCE = {"start": 0, "end": 1}
 @pytest.mark.parametrize(
     ("fields", "valid"),
     [
-        ({}, True),
+        ({}, False),
+        ({"codes": None}, False),
+        ({"codes": ""}, False),
+        ({"role": "client"}, True),
+        ({"role": "client", "codes": None, "scores": None, "depth": None, "review": None, "sentences": None}, True),
+        ({"role": "client", "codes": "", "scores": "", "depth": "", "review": "", "sentences": ""}, True),
+        ({"role": "client", "codes": None, "depth": "simple"}, False),
         ({"codes": ["SU", "OQ", "GI"]}, True),
+        ({"codes": ["SU", "OQ", "GI", "AF"], "sentences": None}, False),
         ({"codes": ["SU", "OQ", "GI", "AF"]}, False),
         ({"codes": ["SU", "OQ", "GI", "AF"], "sentences": [SENTENCE | {"codes": ["SU"]}]}, True),
         ({"codes": ["SU", "SU"]}, False),
@@ -85,10 +94,11 @@ SENTENCE = {"start": 0, "end": 1}
         ({"codes": ["SU"], "uncoded": "empty"}, False),
         ({"codes": ["SU"], "sentences": [SENTENCE | {"codes": ["SU"], "depth": "simple"}]}, False),
         ({"codes": ["SU"], "sentences": [SENTENCE]}, False),
-        ({"gold": {"codes": ["SU"], "depth": None}}, True),
-        ({"gold": {"positive": ["SU"], "any_of": [["OQ", "CQ"]]}}, True),
-        ({"gold": {"codes": ["XX"]}}, False),
-        ({"gold": {"codes": [], "positive": []}}, False),
+        ({"role": "client", "gold": {"codes": ["SU"], "depth": None}}, True),
+        ({"role": "client", "gold": {"positive": ["SU"], "any_of": [["OQ", "CQ"]]}}, True),
+        ({"role": "client", "gold": '{"codes": []}'}, True),
+        ({"role": "client", "gold": {"codes": ["XX"]}}, False),
+        ({"role": "client", "gold": {"codes": [], "positive": []}}, False),
     ],
 )
 def test_coded_messages(fields: dict[str, Any], valid: bool) -> None:
@@ -100,7 +110,6 @@ def test_coded_messages(fields: dict[str, Any], valid: bool) -> None:
 def test_written_codings_are_valid() -> None:
     sentence = SentenceCoding(0, 1, Coding(("PR",), {"PR": 0.5}, permission="with"))
     codings = [
-        None,
         Coding((), {}, uncoded="empty"),
         Coding(("REF", "SU"), {"REF": 1.0}, "simple", None, True),
         Coding(("PR",), {}, None, "with", False, None, (sentence,)),
@@ -110,7 +119,7 @@ def test_written_codings_are_valid() -> None:
     write_conversations([chat], sink)
     write_conversations([chat], sink, "message")
     lines = [json.loads(line) for line in sink.getvalue().splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 4
     assert all(CODED.is_valid(line) for line in lines)
     sink.seek(0)
     assert not any(isinstance(item, Record) and item.line == 1 for item in open_records(sink))

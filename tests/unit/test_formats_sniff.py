@@ -42,6 +42,10 @@ def test_suffixes(name: str, format: str | None) -> None:
         (b"conversation_id\tspeaker\tcontent\n", "tsv"),
         (b"role;text\n", "jsonl"),
         (b"I said, role, text and so on\n", "jsonl"),
+        (b"Role,Conversation_ID, TEXT\n", "csv"),
+        (b"\nClient: hi\nHelper: hello\n", "chat-text"),
+        (b"[1/2/24, 09:15] This chat is encrypted.\n[1/2/24, 09:16] ~ Volunteer: hello\n", "chat-text"),
+        (b"Anna: hi\nBen: hello\n", "jsonl"),
         (b"", "jsonl"),
         (b"PAR2", "jsonl"),
     ],
@@ -56,10 +60,13 @@ def test_a_file_must_tell(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": 1}\n')
     with open_records(path) as reader:
         assert reader.format == "jsonl"
-    path.write_bytes(b"Client: canary\n")
-    with pytest.raises(MiCoderError, match="--format") as failure:
+    path.write_bytes(b"Note: canary\n")
+    with pytest.raises(MiCoderError, match=r"--format.*chat-text for pasted chats") as failure:
         open_records(path)
     assert "canary" not in str(failure.value)
+    path.write_bytes("Client: canary\n".encode("utf-16"))
+    with pytest.raises(MiCoderError, match="UTF-16; save the file as UTF-8"):
+        open_records(path)
 
 
 def test_chosen_columns_count_as_a_header() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mi_coder.errors import MiCoderError
-from mi_coder.formats import ReadOptions, Record, Reject, open_records, open_writer
+from mi_coder.formats import OUTPUT_FIELDS, ReadOptions, Record, Reject, open_records, open_writer, write_records
 from mi_coder.formats.guard import guard, unguard
 
 HEAD = b"conversation_id,role,text\n"
@@ -105,10 +105,48 @@ def test_the_guard_and_its_undoing(text: str, cell: str) -> None:
 def test_csv_is_guarded_unless_told_otherwise() -> None:
     row = ROW | {"text": "=x"}
     assert written([row]) == HEAD + b"c1,client,'=x\n"
-    assert written([row], guard=False) == HEAD + b"c1,client,=x\n"
-    (record,) = read(written([row]), unguard=True)
+    assert written([row], csv_guard=False) == HEAD + b"c1,client,=x\n"
+    (record,) = read(written([row]))
     assert isinstance(record, Record)
     assert record.data == row
+    (record,) = read(written([row]), csv_guard=False)
+    assert isinstance(record, Record)
+    assert record.data == ROW | {"text": "'=x"}
+
+
+def test_names_of_columns_are_guarded_too() -> None:
+    row = ROW | {"@handle": "x"}
+    assert written([row]).startswith(b"conversation_id,role,text,'@handle\n")
+    (record,) = read(written([row]))
+    assert isinstance(record, Record)
+    assert record.data == row
+
+
+def test_a_column_may_differ_in_case_and_space() -> None:
+    (record,) = read(b"Conversation_ID, Role,TEXT\nc1,user,x\n")
+    assert isinstance(record, Record)
+    assert (record.conversation_id, record.messages[0].role, record.messages[0].text) == ("c1", "client", "x")
+    assert list(record.data) == ["Conversation_ID", " Role", "TEXT"]
+    (record,) = read(b"conversation_id,Who,TEXT,text\nc1,user,x,y\n", role_field="who")
+    assert isinstance(record, Record)
+    assert record.messages[0].text == "y"
+    with pytest.raises(MiCoderError, match="no column 'text' or 'content'"):
+        read(b"conversation_id,role,TEXT,Text\nc1,user,x,y\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "format", "words"),
+    [
+        (HEAD.replace(b",", b";"), "csv", "separated by ';': save it with commas"),
+        (HEAD.replace(b",", b";"), "tsv", "separated by ';': save it with commas"),
+        (HEAD, "tsv", "separated by ',': read it with --format csv"),
+        (HEAD.replace(b",", b"\t"), "csv", "separated by '\\\\t': read it with --format tsv"),
+        (HEAD.decode().encode("utf-16"), "csv", "looks like UTF-16; save the file as UTF-8"),
+    ],
+)
+def test_a_header_of_another_kind_is_named(content: bytes, format: str, words: str) -> None:
+    with pytest.raises(MiCoderError, match=words):
+        read(content, format)
 
 
 def test_cells_of_csv() -> None:
@@ -139,6 +177,7 @@ def test_cells_of_csv() -> None:
 
 def test_the_header_is_settled_at_the_start() -> None:
     assert written([], fields=["a", "b"]) == b"a,b\n"
+    assert written([{"codes": [], "b": 1}]) == b"b,codes,scores,depth,permission,review,uncoded,sentences\n1,,,,,,,\n"
     assert written([{"b": 1}], "tsv", fields=["a", "b"]) == b"a\tb\n\t1\n"
     assert written([]) == b""
     with pytest.raises(MiCoderError, match="'z'"):
@@ -148,8 +187,31 @@ def test_the_header_is_settled_at_the_start() -> None:
 def test_a_written_table_reads_back() -> None:
     rows = [ROW | {"text": text} for text in ('say "hi"', "a,b\tc", "x\r\ny\n", "", " ", "\r", "\u2028")]
     for format in ("csv", "tsv"):
-        items = read(written(rows, format), format, unguard=True)
+        items = read(written(rows, format), format)
         assert [item.data for item in items if isinstance(item, Record)] == rows
+
+
+@pytest.mark.parametrize("format", ["csv", "tsv", "jsonl", "parquet"])
+def test_a_table_of_all_rows_has_every_column(format: str) -> None:
+    if format == "parquet":
+        pytest.importorskip("pyarrow")
+    rows = [ROW, ROW | {"role": "counselor", "codes": ["SU"]}, ROW | {"late": "x"}]
+    sink = io.BytesIO()
+    write_records(lambda: rows, sink, format, fields=["rating", "text"])
+    with open_records(io.BytesIO(sink.getvalue()), ReadOptions(format=format, overwrite=True)) as reader:
+        items = list(reader)
+    assert [item.messages[0].text for item in items if isinstance(item, Record)] == ["hello"] * 3
+    if format != "jsonl":
+        assert reader.fields == ("rating", "text", "conversation_id", "role", "late", *OUTPUT_FIELDS)
+
+
+@pytest.mark.parametrize(("format", "compress"), [("parquet", "gz"), ("parquet", "zst"), ("chat-text", None)])
+def test_what_cannot_be_written_is_refused_before_the_file_is_made(
+    format: str, compress: str | None, tmp_path: Path
+) -> None:
+    with pytest.raises(MiCoderError, match="not written"):
+        open_writer(tmp_path / "out", format, compress)
+    assert list(tmp_path.iterdir()) == []
 
 
 class TestParquet:
@@ -188,6 +250,49 @@ class TestParquet:
             last = items[-1].data.get("messages", [items[-1].data])[0]
             assert (last["codes"], last["review"], last["scores"]) == ([], True, None)
             assert json.loads(last["sentences"]) == late["sentences"]
+
+    @pytest.mark.parametrize("later", [0, 10_000])
+    @pytest.mark.parametrize(
+        ("values", "texts"),
+        [
+            ((1, "one"), ["1", "one"]),
+            ((True, 1), ["true", "1"]),
+            ((10**30, 1), ["1" + "0" * 30, "1"]),
+            ((["a"], "b"), ['["a"]', "b"]),
+            (([1], ["a"]), ["[1]", '["a"]']),
+            ((1, 2.5), [1.0, 2.5]),
+            ((None, 3), [None, 3]),
+        ],
+    )
+    def test_a_column_of_several_types_becomes_text(self, values: Any, texts: list[Any], later: int) -> None:
+        rows = [ROW | {"n": value} for value in (values[0], *[None] * later, values[1])]
+        nested = [{"conversation_id": str(place), "messages": [row]} for place, row in enumerate(rows)]
+        for given in (rows, nested):
+            sink = io.BytesIO()
+            write_records(lambda given=given: given, sink, "parquet")
+            items = [item.data for item in read(sink.getvalue(), "parquet") if isinstance(item, Record)]
+            items = [item["messages"][0] if "messages" in item else item for item in items]
+            assert [items[0]["n"], items[-1]["n"]] == texts
+
+    @pytest.mark.parametrize("later", [0, 10_000])
+    def test_messages_that_are_not_always_lists_become_text(self, later: int) -> None:
+        rows = [ROW | {"messages": value} for value in (3, *[None] * later, [{"a": 1}])]
+        for given, texts in ((rows, ["3", '[{"a":1}]']), (rows[::-1], ['[{"a":1}]', "3"])):
+            sink = io.BytesIO()
+            write_records(lambda given=given: given, sink, "parquet")
+            items = [item.data["messages"] for item in read(sink.getvalue(), "parquet") if isinstance(item, Record)]
+            assert [items[0], items[-1]] == texts
+
+    def test_conversations_without_messages(self) -> None:
+        rows = [{"conversation_id": "a", "messages": []}]
+        assert [item.data for item in read(written(rows, "parquet"), "parquet") if isinstance(item, Record)] == rows
+
+    def test_empty_cells_of_an_older_tagged_table_are_no_codes(self) -> None:
+        rows = [ROW | {"codes": "", "review": "", "scores": ""}, ROW | {"codes": ["SU"], "review": True}]
+        first, second = read(written(rows, "parquet"), "parquet", overwrite=True)
+        assert isinstance(first, Record) and isinstance(second, Record)
+        assert [first.data[name] for name in ("codes", "review", "scores")] == [None] * 3
+        assert (second.data["codes"], second.data["review"]) == (["SU"], True)
 
     @pytest.mark.parametrize(
         ("late", "words"),

@@ -1,19 +1,31 @@
 """The tagger: model folders, options, and codings that do not depend on how they were computed."""
 
+import hashlib
 import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import onnx
 import pytest
 
 from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import MiCoderError, UnknownName, UsageProblem
 from mi_coder.formats import Layout, ReadOptions, read_conversations, write_conversations
-from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, BadModel, read_config, write_config
+from mi_coder.tagger.config import (
+    CONFIG_FILE,
+    LOADED_FILES,
+    MODEL_FILE,
+    TOKENIZER_FILE,
+    BadModel,
+    read_config,
+    write_config,
+)
 from mi_coder.tagger.decoding import EMPTY
+from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.tagger import Tagger
+from mi_coder.tagger.window import WindowBuilder
 from tests.chats import line
 from tests.tiny_model import make_tiny_model
 
@@ -111,7 +123,8 @@ def test_thresholds_for_all_codes_or_for_one(tiny: Path) -> None:
     [
         ({"unit": "sentance"}, UsageProblem, "sentence"),
         ({"threads": 0}, UsageProblem, "at least 1"),
-        ({"context": -1}, UsageProblem, "0 or more"),
+        ({"context": -1}, UsageProblem, "between 0 and 100"),
+        ({"context": 101}, UsageProblem, "between 0 and 100"),
         ({"threshold": 1.1}, UsageProblem, "between 0 and 1"),
         ({"threshold": float("nan")}, UsageProblem, "between 0 and 1"),
         ({"threshold": {"INTO": 0.5}}, UnknownName, "Did you mean"),
@@ -146,10 +159,62 @@ def test_an_altered_file(folder: Path) -> None:
         Tagger.load(folder)
 
 
-def test_a_file_outside_the_folder_is_refused(folder: Path) -> None:
+@pytest.mark.parametrize(
+    "names", [[], [TOKENIZER_FILE], [MODEL_FILE, "../model/tokenizer.json"], [*LOADED_FILES, "more.bin"]]
+)
+def test_the_hashes_of_exactly_the_loaded_files_are_needed(folder: Path, names: list[str]) -> None:
+    write_config(msgspec.structs.replace(read_config(folder), files=dict.fromkeys(names, "0" * 64)), folder)
+    with pytest.raises(BadModel, match=r"config\.json: files lists .* it must list model\.onnx and tokenizer\.json"):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize("name", LOADED_FILES)
+@pytest.mark.parametrize("content", [b"", b"garbage", b"{}", b"\x08\x07" * 40])
+def test_garbage_with_the_right_hash_is_named(folder: Path, name: str, content: bytes) -> None:
+    (folder / name).write_bytes(content)
     config = read_config(folder)
-    write_config(msgspec.structs.replace(config, files={"../model/model.onnx": config.files[MODEL_FILE]}), folder)
-    with pytest.raises(BadModel, match="missing"):
+    files = config.files | {name: hashlib.sha256(content).hexdigest()}
+    write_config(msgspec.structs.replace(config, files=files), folder)
+    with pytest.raises(BadModel, match=name.replace(".", r"\.")):
+        Tagger.load(folder)
+
+
+def test_a_model_with_other_inputs_is_refused(folder: Path) -> None:
+    model = onnx.load(str(folder / MODEL_FILE))
+    for value in model.graph.input:
+        value.name = value.name.replace("message", "input_ids")
+    for node in model.graph.node:
+        node.input[:] = [name.replace("message", "input_ids") for name in node.input]
+    onnx.save(model, str(folder / MODEL_FILE))
+    with pytest.raises(BadModel, match=r"inputs context, input_ids .* a model has message, context"):
+        Encoder(folder / MODEL_FILE)
+
+
+def test_the_digests_are_of_everything_that_decides_labels(folder: Path) -> None:
+    digests = Tagger.load(folder).digests
+    assert digests == {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in (CONFIG_FILE, *LOADED_FILES)
+    }
+    write_config(msgspec.structs.replace(read_config(folder), review_below=0.21), folder)
+    changed = Tagger.load(folder).digests
+    assert {name for name in digests if digests[name] != changed[name]} == {CONFIG_FILE}
+
+
+@pytest.mark.parametrize(
+    ("window", "words"),
+    [
+        ({"context": -5}, "window.context"),
+        ({"context": 101}, "window.context"),
+        ({"max_tokens": 15}, "window.max_tokens"),
+        ({"max_tokens": 8193}, "window.max_tokens"),
+        ({"context_tokens": -1}, "window.context_tokens"),
+        ({"context_tokens": 97}, "window.context_tokens is 97, more than window.max_tokens"),
+    ],
+)
+def test_a_window_out_of_range(folder: Path, window: dict[str, int], words: str) -> None:
+    config = read_config(folder)
+    write_config(msgspec.structs.replace(config, window=msgspec.structs.replace(config.window, **window)), folder)
+    with pytest.raises(BadModel, match=words.replace(".", r"\.")):
         Tagger.load(folder)
 
 
@@ -187,13 +252,16 @@ def by_sentence(tiny: Path) -> Tagger:
     return Tagger.load(tiny, unit="sentence")
 
 
+LONG = "zzz " * 41
+
+
 class TestSentences:
     def test_every_sentence_has_its_span_and_the_message_the_union(self, by_sentence: Tagger) -> None:
-        text = "Thank you for the call.  What would help? \U0001f642 Try jogging!"
+        text = f"{LONG.strip()}.  What would help? \U0001f642 Try jogging!"
         [message] = by_sentence.tag(Conversation("c", [Message("counselor", text)])).messages
         parts = [text[part.start : part.end] for part in message.coding.sentences]
         assert [part.strip() for part in parts] == [
-            "Thank you for the call.",
+            f"{LONG.strip()}.",
             "What would help?",
             "\U0001f642 Try jogging!",
         ]
@@ -201,16 +269,22 @@ class TestSentences:
         assert set(message.coding.codes) == (union - {"OT"} or union)
 
     def test_a_sentence_is_read_after_the_message_so_far(self, by_sentence: Tagger, tagger: Tagger) -> None:
-        client = Message("client", "jazz")
-        [_, message] = by_sentence.tag(Conversation("c", [client, Message("counselor", "Zzz zz. What?")])).messages
-        alone = tagger.tag(Conversation("c", [client, Message("counselor", "Zzz zz."), Message("counselor", "What?")]))
+        client, said = Message("client", "jazz"), f"{'q ' * 40}zz."
+        [_, message] = by_sentence.tag(Conversation("c", [client, Message("counselor", f"{said} What?")])).messages
+        alone = tagger.tag(Conversation("c", [client, Message("counselor", said), Message("counselor", "What?")]))
         assert [part.coding for part in message.coding.sentences] == [m.coding for m in alone.messages[1:]]
 
-    def test_a_message_of_one_sentence_has_it_too(self, by_sentence: Tagger, tagger: Tagger) -> None:
-        chat = Conversation("c", [Message("counselor", "What now")])
-        [part] = by_sentence.tag(chat).messages[0].coding.sentences
-        assert (part.start, part.end) == (0, 8)
-        assert part.coding == tagger.tag(chat).messages[0].coding
+    @pytest.mark.parametrize("text", ["What now", f"Thanks. {'a ' * 38}b.", LONG])
+    def test_a_message_of_forty_words_or_one_sentence_is_coded_whole(
+        self, by_sentence: Tagger, tagger: Tagger, text: str
+    ) -> None:
+        chat = Conversation("c", [Message("client", "jazz"), Message("counselor", text)])
+        coding = by_sentence.tag(chat).messages[1].coding
+        assert coding == tagger.tag(chat).messages[1].coding
+        assert coding.sentences == ()
+
+    def test_one_word_more_and_it_is_not(self, by_sentence: Tagger) -> None:
+        assert len(by_sentence.job(f"Thanks. {'a ' * 39}b.", []).spans) == 2
 
     def test_an_empty_message_has_no_sentences(self, by_sentence: Tagger) -> None:
         assert by_sentence.tag(Conversation("c", [Message("counselor", " ")])).messages[0].coding == EMPTY
@@ -218,3 +292,20 @@ class TestSentences:
     def test_a_message_beyond_the_limit_of_the_sentence_splitter(self, by_sentence: Tagger) -> None:
         job = by_sentence.job("word " * 210_000, [])
         assert job.truncated
+
+    def test_a_sentence_is_given_no_more_of_its_message_than_its_context_holds(
+        self, by_sentence: Tagger, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = []
+        plain = WindowBuilder.tokens
+
+        def tokens(self: WindowBuilder, text: str) -> list[int]:
+            read.append(len(text))
+            return plain(self, text)
+
+        monkeypatch.setattr(WindowBuilder, "tokens", tokens)
+        job = by_sentence.job("Why not? " * 2_000, [Message("client", "jazz " * 9_000)] * 9)
+        assert len(job.spans) == 2_000
+        most = 8 * by_sentence.config.window.context_tokens + len("counselor: ")
+        assert max(read) <= most
+        assert len(read) <= 3 * len(job.spans)

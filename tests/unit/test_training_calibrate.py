@@ -8,7 +8,13 @@ import pytest
 from mi_coder.conversation import Coding
 from mi_coder.tagger.config import Platt
 from mi_coder.tagger.decoding import confidence
-from mi_coder.training.calibrate import best_threshold, calibrated_heads, fit_platt, review_below
+from mi_coder.training.calibrate import (
+    best_threshold,
+    calibrated_heads,
+    expected_f1_threshold,
+    fit_platt,
+    review_below,
+)
 
 RANDOM = np.random.default_rng(7)
 
@@ -64,11 +70,46 @@ def test_attributes_keep_one_half_and_untrained_heads_say_so() -> None:
     assert code.calibration == attribute.calibration
 
 
+def attribute(logits: np.ndarray, truth: np.ndarray) -> bool:
+    both = [np.stack([array, array], axis=1) for array in (logits, truth)]
+    return calibrated_heads(*both, np.ones(2), np.array([True, True]), codes=1)[1].trained
+
+
+def test_an_attribute_that_does_not_beat_its_more_frequent_value_is_not_given() -> None:
+    truth = np.array([1.0, 0.0, 0.0, 0.0] * 30)
+    useful, useless = np.where(truth == 1, 2.0, -2.0), np.full(120, -2.0)
+    assert attribute(useful, truth)
+    assert not attribute(useless, truth)
+    assert not attribute(np.concatenate([useful, useful[:40]]), np.full(160, np.nan))
+    assert not attribute(-useful, truth)
+    assert attribute(np.append(useful, 9.0), np.append(truth, np.nan))
+
+
+def test_a_code_is_given_all_the_same() -> None:
+    truth = np.array([1.0, 0.0, 0.0, 0.0] * 30)[:, None]
+    [code] = calibrated_heads(np.full((120, 1), -2.0), truth, np.ones(1), np.array([True]), codes=1)
+    assert code.trained
+
+
 def test_threshold_maximizes_f1_and_shrinks() -> None:
     probability = np.array([0.9, 0.8, 0.4, 0.3, 0.1] * 40)
     truth = np.array([1, 1, 1, 0, 0] * 40, dtype=float)
     assert best_threshold(probability, truth) == pytest.approx((120 * 0.35 + 10 * 0.5) / 130)
     assert best_threshold(probability[:5], truth[:5]) == pytest.approx((3 * 0.35 + 10 * 0.5) / 13)
+
+
+def test_few_positives_draw_the_threshold_to_the_prior() -> None:
+    probability, truth = np.array([0.9, 0.8, 0.4, 0.3, 0.1]), np.array([1.0, 1, 1, 0, 0])
+    assert best_threshold(probability, truth, prior=0.2) == pytest.approx((3 * 0.35 + 10 * 0.2) / 13)
+    assert best_threshold(probability, np.zeros(5), prior=0.2) == 0.2
+
+
+def test_the_threshold_of_a_hard_code_is_half_the_f1_that_it_can_reach() -> None:
+    probability = np.sort(RANDOM.beta(0.3, 4, 50_000))
+    threshold = expected_f1_threshold(probability)
+    given = probability >= threshold
+    assert threshold == pytest.approx(probability[given].sum() / (given.sum() + probability.sum()), abs=0.002)
+    assert expected_f1_threshold(np.array([])) == 0.5
 
 
 def test_equal_probabilities_are_not_torn_apart() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from mi_coder.conversation import Coding, Gold
@@ -37,7 +38,11 @@ def made(corpus: str, count: int) -> list[Example]:
     ]
 
 
-def card(examples: list[Example]) -> str:
+def replace_config(**changes: object) -> ModelConfig:
+    return msgspec.structs.replace(CONFIG, **changes)
+
+
+def card(examples: list[Example], config: ModelConfig = CONFIG) -> str:
     truth = Targets(
         np.array([[1.0, 0.0, np.nan], [0.0, 1.0, np.nan]] * 30),
         np.zeros((0, 5), dtype=bool),
@@ -49,7 +54,7 @@ def card(examples: list[Example]) -> str:
     settings = {"seed": "1"}
     sizes = {"train": (3, 6), "dev": (1, 2), "test": (30, 60)}
     return render_card(
-        Card(config=CONFIG, sources=sources(examples), sizes=sizes, settings=settings, dev=report, test=report)
+        Card(config=config, sources=sources(examples), sizes=sizes, settings=settings, dev=report, test=report)
     )
 
 
@@ -59,10 +64,19 @@ def test_the_card_names_sources_figures_and_gaps() -> None:
     assert "Liu et al. 2021" in text
     assert "| mine | not stated" in text
     assert LEGAL_CODE in text
-    assert "none without it: WA, permission." in text
+    assert "chats: 2 codes and the depth of reflections, from" in text
+    gaps = text.split("## Not given")[1].split("##")[0]
+    assert "or none without: WA." in gaps
+    assert "more frequent value would be: permission." in gaps
     assert "### tiny 1 on the test part" in text
     assert "| OQ   | 30      | 0.500     | 1.000  | 0.667" in text
     assert "secret" not in text
+
+
+def test_a_model_that_gives_everything_says_so() -> None:
+    text = card(made("mine", 2), replace_config(heads=[Head()] * 3, permission=Head()))
+    assert "chats: 3 codes, the depth of reflections and the permission of advice, from" in text
+    assert "## Not given\n\nNothing." in text
 
 
 def test_a_model_of_own_data_alone_is_its_owner_s() -> None:

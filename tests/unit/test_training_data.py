@@ -69,6 +69,13 @@ def test_gold_is_read_with_the_name_of_its_corpus(tmp_path: Path) -> None:
     assert own.messages[0].gold.negative == set(BOOK.ids) - {"INT"}
 
 
+def test_a_tagged_file_teaches_its_gold_alone(tmp_path: Path) -> None:
+    said = {"role": "counselor", "text": "hi", "gold": {"codes": ["INT"]}, "codes": ["OQ"], "scores": {"OQ": 0.9}}
+    (tmp_path / "own.jsonl").write_text(json.dumps({"conversation_id": "x", "messages": [said]}) + "\n")
+    [chat] = read_gold([tmp_path / "own.jsonl"])
+    assert chat.messages[0].gold == Gold(frozenset({"INT"}), frozenset(BOOK.ids) - {"INT"})
+
+
 def test_one_conversation_in_two_files_is_refused(tmp_path: Path) -> None:
     for name in ("a.jsonl", "b.jsonl"):
         (tmp_path / name).write_text('{"conversation_id": "x", "messages": [{"role": "counselor", "text": "hi"}]}\n')

@@ -1,5 +1,6 @@
 """The token window: layout, what is dropped where space is short, and what is counted as truncated."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,34 @@ def test_the_beginning_and_the_end_of_a_huge_message_are_read() -> None:
     window = Window(context=3, max_tokens=8, context_tokens=5)
     own, _, truncated = built(window, "w0 w1 " + "w9 " * 200_000 + "w7 w8")
     assert (own, truncated) == ("<s> w0 w1 w9 w7 w8 </s>", True)
+
+
+def test_a_huge_text_in_the_context_keeps_its_end() -> None:
+    window = Window(context=2, max_tokens=60, context_tokens=4)
+    huge = Message("client", "w9 " * 200_000 + "w1 w2 w3" + " " * 10_000)
+    assert built(window, "w7", [huge])[1] == "w9 w1 w2 w3 </s>"
+    assert built(window, "w7", [huge, Message("client", "w4")])[1] == "w2 w3 client: w4 </s>"
+
+
+def test_a_huge_message_of_few_tokens_is_counted_as_cut() -> None:
+    window = Window(context=3, max_tokens=20, context_tokens=5)
+    assert built(window, f"w0 {'a' * 1_000} w1", [])[::2] == ("<s> w0 [UNK] w1 </s>", True)
+    assert built(window, f"w0{' ' * 1_000}", [])[::2] == ("<s> w0 </s>", False)
+
+
+@pytest.mark.parametrize("length", [1, 200, 900, 3_000, 30_000])
+def test_cutting_long_texts_changes_no_window_of_ordinary_words(length: int) -> None:
+    """The reference tokenizes every text whole."""
+    build = builder(Window(context=3, max_tokens=60, context_tokens=40))
+    dice = random.Random(length)
+    message, *before = (" ".join(dice.choices(WORDS, k=length)) for _ in range(4))
+    ids = build.tokens(message)
+    room = 60 - 3
+    own = ids if len(ids) <= room else ids[: room // 2] + ids[-(room - room // 2) :]
+    context = [token for text in before for token in build.tokens(f"client: {text}")]
+    kept = context[max(0, len(context) - min(40, room - len(own))) :] if len(own) < room else []
+    tokens = build.build(message, [Message("client", text) for text in before])
+    assert tokens.ids == [1, *own, 2, *kept, 2]
 
 
 def test_invisible_characters_and_ways_to_write_an_accent_do_not_matter(tiny: Path) -> None:

@@ -1,55 +1,48 @@
 """TF-IDF and logistic regression: what a model must beat to be worth its size.
 
-Word and character n-grams of the message alone. Saved as arrays and JSON, read back without pickle.
+Word and character n-grams of the message alone. Saved as arrays and JSON, read back without pickle. It is fitted with
+scikit-learn (see `mi_coder.training.baseline_fit`) and needs NumPy alone to run: the n-grams and weights here are those
+of scikit-learn's TfidfVectorizer.
 """
 
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.errors import MiCoderError, need
+from mi_coder.errors import MiCoderError
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.tagger.config import Probability
 from mi_coder.tagger.decoding import choose
-
-if TYPE_CHECKING:
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
 ARRAYS_FILE = "baseline.npz"
 WORDS_FILE = "baseline.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Grams:
-    """Which n-grams of a text are features; lower case, term frequencies damped by 1 + log."""
-
-    analyzer: str
-    lengths: tuple[int, int]
-    token: str = r"(?u)\b\w+\b"
-
-    def vectorizer(self, **options: object) -> "TfidfVectorizer":
-        """A vectorizer of scikit-learn.
-
-        Raises:
-            MissingExtra: scikit-learn is not installed.
-        """
-        text = need("sklearn.feature_extraction.text", extra="train")
-        return text.TfidfVectorizer(
-            analyzer=self.analyzer,
-            ngram_range=self.lengths,
-            token_pattern=self.token if self.analyzer == "word" else None,
-            sublinear_tf=True,
-            **options,
-        )
+_TOKEN = re.compile(r"\b\w+\b|\?")
 
 
-WORDS = Grams("word", (1, 2), r"(?u)\b\w+\b|\?")
-CHARACTERS = Grams("char_wb", (2, 5))
+def word_grams(text: str) -> Iterator[str]:
+    """Words and question marks in lower case, and pairs of those that follow each other, joined by a space."""
+    tokens = _TOKEN.findall(text.lower())
+    yield from tokens
+    for first, second in pairwise(tokens):
+        yield f"{first} {second}"
+
+
+def character_grams(text: str) -> Iterator[str]:
+    """Every two to five characters within a word in lower case, with one space on either side of the word."""
+    for word in text.lower().split():
+        padded = f" {word} "
+        for length in range(2, min(5, len(padded)) + 1):
+            for start in range(len(padded) - length + 1):
+                yield padded[start : start + length]
 
 
 class _Meta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,8 +79,16 @@ class Baseline:
 
     def probabilities(self, texts: Sequence[str]) -> Floats:
         """[messages, codes] probability of every code; nan for an untrained one."""
-        features = self._features(texts)
-        z = features @ self.coefficients.T.astype(np.float64) + self.intercepts
+        parts = (
+            (word_grams, _columns(self.words, first=0)),
+            (character_grams, _columns(self.characters, first=len(self.words))),
+        )
+        coefficients = self.coefficients.T.astype(np.float64)
+        z = np.tile(self.intercepts.astype(np.float64), (len(texts), 1))
+        for row, text in enumerate(texts):
+            for grams, column in parts:
+                counts = Counter(column[gram] for gram in grams(text) if gram in column)
+                z[row] += self._weights(counts) @ coefficients[[*counts]]
         return np.where(self.trained, 1 / (1 + np.exp(-z)), np.nan)
 
     def predict(self, texts: Sequence[str]) -> Bools:
@@ -140,15 +141,11 @@ class Baseline:
             intercepts=intercepts,
         )
 
-    def _features(self, texts: Sequence[str]) -> Any:
-        split = len(self.words)
-        words = _restored(WORDS, self.words, self.idf[:split])
-        characters = _restored(CHARACTERS, self.characters, self.idf[split:])
-        hstack = need("scipy.sparse", extra="train").hstack
-        return hstack([words.transform(texts), characters.transform(texts)], format="csr")
+    def _weights(self, counts: Mapping[int, int]) -> Floats:
+        """[features of `counts`] weights of the n-grams of one text, by column: (1 + log count) * idf, of length 1."""
+        weights = (1 + np.log([*counts.values()])) * self.idf[[*counts]].astype(np.float64)
+        return weights / np.linalg.norm(weights)
 
 
-def _restored(grams: Grams, vocabulary: Sequence[str], idf: NDArray[np.float32]) -> "TfidfVectorizer":
-    vectorizer = grams.vectorizer(vocabulary={gram: column for column, gram in enumerate(vocabulary)})
-    vectorizer.idf_ = idf.astype(np.float64)
-    return vectorizer
+def _columns(grams: Sequence[str], first: int) -> dict[str, int]:
+    return {gram: column for column, gram in enumerate(grams, start=first)}

@@ -1,14 +1,11 @@
-"""The TF-IDF baseline: learns from what is known, comes back from disk as it was."""
+"""The TF-IDF baseline learns from what is known."""
 
-import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mi_coder.errors import MiCoderError
-from mi_coder.training.baseline import ARRAYS_FILE, WORDS_FILE, Baseline
+from mi_coder.evaluation.baseline import Baseline
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 
 CODES = ("OQ", "SU", "WA")
@@ -37,14 +34,6 @@ def test_it_learns_and_never_gives_an_untrained_code(fitted: Baseline) -> None:
     assert fitted.trained.tolist() == [True, True, False]
 
 
-def test_saved_and_loaded_it_predicts_the_same(fitted: Baseline, tmp_path: Path) -> None:
-    fitted.save(tmp_path)
-    loaded = Baseline.load(tmp_path)
-    np.testing.assert_array_equal(loaded.probabilities(NEW), fitted.probabilities(NEW))
-    np.testing.assert_array_equal(loaded.predict(NEW), fitted.predict(NEW))
-    assert loaded.codes == CODES
-
-
 def test_rows_of_unknown_truth_teach_nothing(fitted: Baseline) -> None:
     noise = np.full((20, 3), math.nan)
     noise[:, 2] = 0
@@ -55,17 +44,3 @@ def test_rows_of_unknown_truth_teach_nothing(fitted: Baseline) -> None:
     masked = fit_baseline(CODES, more, dev).probabilities(["how was your day?"])
     assert masked[0, 0] == pytest.approx(fitted.probabilities(["how was your day?"])[0, 0], abs=0.1)
     assert fit_baseline(CODES, confused, dev).probabilities(["how was your day?"])[0, 0] < masked[0, 0] - 0.2
-
-
-def test_a_missing_or_broken_baseline_is_named(fitted: Baseline, tmp_path: Path) -> None:
-    with pytest.raises(MiCoderError, match=WORDS_FILE):
-        Baseline.load(tmp_path)
-    fitted.save(tmp_path)
-    meta = json.loads((tmp_path / WORDS_FILE).read_text())
-    (tmp_path / WORDS_FILE).write_text(json.dumps(meta | {"thresholds": [2, 2, 2]}))
-    with pytest.raises(MiCoderError, match="malformed"):
-        Baseline.load(tmp_path)
-    fitted.save(tmp_path)
-    (tmp_path / ARRAYS_FILE).unlink()
-    with pytest.raises(MiCoderError, match=ARRAYS_FILE):
-        Baseline.load(tmp_path)

@@ -1,0 +1,83 @@
+"""`mi-code agreement`: how far codings of the same messages agree."""
+
+import json
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from mi_coder.annotation.agreement import Agreement
+
+EXAMPLE = """\b
+Example:
+  mi-code agreement annotations/esconv/round1.csv annotations/esconv/round2.csv
+"""
+
+
+@click.command("agreement", epilog=EXAMPLE)
+@click.argument("codes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--samples", default=2000, show_default=True, type=click.IntRange(0, 100_000), help="Bootstrap samples.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+def command(codes: tuple[Path, ...], samples: int, seed: int, style: str) -> None:
+    """Krippendorff's alpha per code over the messages that the files CODES... code at least twice.
+
+    CODES are stand-off files (CSV with conversation_id, index, codes ...). Each code is compared as present or absent;
+    intervals are 95 %, over conversations.
+    """
+    from mi_coder.annotation.agreement import agreements, exact_match
+    from mi_coder.annotation.codings import read_units
+    from mi_coder.errors import UsageProblem
+
+    units = [unit for unit in read_units(codes) if len(unit.codings) > 1]
+    if not units:
+        raise UsageProblem(
+            "No message is coded twice. Name files of two coders, or of two rounds, of the same messages."
+        )
+    rows = agreements(units, samples, seed)
+    exact = exact_match(units)
+    if style == "json":
+        click.echo(json.dumps({"messages": len(units), "exact": exact, "rows": [_defined(row) for row in rows]}))
+        return
+    conversations = len({unit.conversation for unit in units})
+    click.echo(
+        f"{len(units)} messages of {conversations} conversations coded at least twice; "
+        f"{exact:.0%} of the pairs have the very same codes.\n"
+    )
+    click.echo(_table(rows, markdown=style == "markdown"))
+
+
+def _defined(row: "Agreement") -> dict[str, object]:
+    values = asdict(row) | {"verdict": row.verdict}
+    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
+
+
+def _table(rows: "list[Agreement]", markdown: bool) -> str:
+    header = ["code", "messages", "share", "alpha", "95 % interval", "positive", "reading"]
+    cells = [
+        [
+            row.name,
+            str(row.units),
+            _number(row.share, ".1%"),
+            _number(row.alpha, ".3f"),
+            f"[{_number(row.low, '.3f')}, {_number(row.high, '.3f')}]",
+            _number(row.positive, ".3f"),
+            row.verdict,
+        ]
+        for row in rows
+    ]
+    if markdown:
+        lines = [header, ["---"] * len(header), *cells]
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    widths = [max(len(line[column]) for line in [header, *cells]) for column in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in [header, *cells]
+    )
+
+
+def _number(value: float, pattern: str) -> str:
+    return "–" if math.isnan(value) else format(value, pattern)

@@ -1,0 +1,125 @@
+"""The options of every verb that reads chats, and what they mean to the reader."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from mi_coder.cli.options import Choice, Decorator, Size, choice, grouped
+from mi_coder.errors import UsageProblem, did_you_mean
+
+if TYPE_CHECKING:
+    from mi_coder.conversation import Role
+    from mi_coder.formats import ReadOptions
+
+# As mi_coder.formats.FORMATS, which is not imported for the help alone.
+FORMATS = ("jsonl", "csv", "tsv", "parquet", "convokit", "chat-text")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How to read chats, as the command line says it; the fields are those of ReadOptions."""
+
+    format_name: str | None
+    text_field: str | None
+    role_field: str | None
+    conversation_field: str | None
+    roles: tuple[str, ...]
+    unknown_role: Literal["reject", "other"]
+    duplicates: Literal["reject", "keep"]
+    non_contiguous: Literal["reject", "restart"]
+    max_line_bytes: int
+    max_decompressed: int | None
+
+    def options(self, overwrite: bool = False) -> "ReadOptions":
+        """The options of the reader.
+
+        Args:
+            overwrite: read records that already carry codes.
+
+        Raises:
+            UsageProblem: a role is not written as NAME=ROLE.
+        """
+        from mi_coder.conversation import RoleTable
+        from mi_coder.formats import ReadOptions
+
+        return ReadOptions(
+            format=self.format_name,
+            text_field=self.text_field,
+            role_field=self.role_field,
+            conversation_field=self.conversation_field,
+            roles=RoleTable().extended(dict(map(_role, self.roles))),
+            unknown_role=self.unknown_role,
+            duplicates=self.duplicates,
+            non_contiguous=self.non_contiguous,
+            overwrite=overwrite,
+            max_line_bytes=self.max_line_bytes,
+            max_decompressed=self.max_decompressed,
+        )
+
+
+def reading_options(format_option: str = "--format") -> Decorator:
+    """Give a command the options of the reader; they reach it as `reading`, a Reading.
+
+    Args:
+        format_option: another name for --format, where the verb has that for something else.
+    """
+    return grouped(
+        "reading",
+        Reading,
+        click.option(
+            format_option,
+            "format_name",
+            type=Choice(FORMATS),
+            help="Format of the input. Default: told from its name and first bytes.",
+        ),
+        click.option("--text-field", metavar="NAME", help="Field of the text, where it is not 'text' or 'content'."),
+        click.option(
+            "--role-field", metavar="NAME", help="Field of the role, where it is not 'role', 'speaker' or 'author'."
+        ),
+        click.option(
+            "--conversation-field",
+            metavar="NAME",
+            help="Field of the conversation id, where it is not 'conversation_id'.",
+        ),
+        click.option(
+            "--role",
+            "roles",
+            multiple=True,
+            metavar="NAME=ROLE",
+            help="Further role names; ROLE is counselor, client or other. Repeatable.",
+        ),
+        choice("--unknown-role", values=["reject", "other"], help="What to do with other role names."),
+        choice("--duplicates", values=["reject", "keep"], help="What to do with ids that come twice."),
+        choice(
+            "--non-contiguous",
+            values=["reject", "restart"],
+            help="What to do with a conversation that comes back after another.",
+        ),
+        click.option(
+            "--max-line-bytes",
+            type=Size(),
+            default="16MiB",
+            show_default=True,
+            metavar="SIZE",
+            help="Longest line, and longest CSV or chat record.",
+        ),
+        click.option(
+            "--max-decompressed",
+            type=Size(),
+            metavar="SIZE",
+            help="Most bytes that a compressed input may grow to. Default: no limit.",
+        ),
+    )
+
+
+def _role(pair: str) -> "tuple[str, Role]":
+    from mi_coder.conversation import ROLES
+
+    name, separator, role = pair.rpartition("=")
+    for known in ROLES:
+        if separator and name.strip() and role.strip().casefold() == known:
+            return name, known
+    raise UsageProblem(
+        f"--role {pair!r}: write NAME=ROLE with ROLE one of {', '.join(ROLES)}.{did_you_mean(role, ROLES)}"
+    )

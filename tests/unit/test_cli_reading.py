@@ -1,0 +1,74 @@
+"""The options that verbs share."""
+
+from dataclasses import dataclass
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from mi_coder.cli import coding
+from mi_coder.cli.options import choice, grouped
+from mi_coder.cli.reading import FORMATS, Reading, reading_options
+from mi_coder.errors import UsageProblem
+from mi_coder.formats import FORMATS as READABLE
+from mi_coder.formats import ReadOptions
+from mi_coder.tagger.config import MAX_CONTEXT
+
+
+def read_with(*args: str, format_option: str = "--format") -> Reading:
+    taken: list[Reading] = []
+
+    @click.command()
+    @click.argument("name")
+    @reading_options(format_option)
+    def command(name: str, reading: Reading) -> None:
+        taken.append(reading)
+
+    done = CliRunner().invoke(command, ["x", *args], standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return taken[0]
+
+
+def test_what_is_written_here_for_a_quick_help_is_what_holds() -> None:
+    assert FORMATS == READABLE
+    assert coding._MOST_CONTEXT == MAX_CONTEXT
+
+
+def test_the_defaults_are_those_of_the_reader() -> None:
+    assert read_with().options() == ReadOptions()
+    assert read_with().options(overwrite=True) == ReadOptions(overwrite=True)
+
+
+def test_every_option_reaches_the_reader() -> None:
+    given = read_with("--format", "csv", "--role", "peer=counselor", "--duplicates", "keep", "--max-line-bytes", "1KiB")
+    options = given.options()
+    assert (options.format, options.duplicates, options.max_line_bytes) == ("csv", "keep", 1024)
+    assert options.roles.role("Peer") == "counselor"
+    assert read_with("--input-format", "tsv", format_option="--input-format").format_name == "tsv"
+
+
+def test_names_that_do_not_exist_suggest_the_nearest() -> None:
+    with pytest.raises(click.BadParameter, match="Did you mean 'chat-text'"):
+        read_with("--format", "chattext")
+    with pytest.raises(UsageProblem, match="Did you mean 'counselor'"):
+        read_with("--role", "peer=councelor").options()
+
+
+def test_a_group_of_options_is_one_argument() -> None:
+    @dataclass(frozen=True)
+    class Size:
+        width: int
+        unit: str
+
+    options = (click.option("--width", type=int, default=1), choice("--unit", values=["cm", "in"], help="Unit."))
+
+    @click.command()
+    @click.option("--name")
+    @grouped("size", Size, *options)
+    def command(name: str, size: Size) -> None:
+        click.echo(f"{name} {size.width} {size.unit}")
+
+    assert CliRunner().invoke(command, ["--width", "3", "--name", "a"]).stdout == "a 3 cm\n"
+    help_text = CliRunner().invoke(command, ["--help"]).stdout
+    assert help_text.index("--name") < help_text.index("--width") < help_text.index("--unit")

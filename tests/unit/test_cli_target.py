@@ -1,0 +1,52 @@
+"""What may be written: `new_file`."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mi_coder.cli.target import new_file
+from mi_coder.errors import UsageProblem
+
+
+def test_a_new_file_gets_its_folder(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "c.txt"
+    assert new_file(path, force=False) == path
+    assert path.parent.is_dir()
+    assert not path.exists()
+
+
+def test_a_file_that_is_there_needs_force_or_must_be_ours(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    with pytest.raises(UsageProblem, match=r"exists\. Write over it with --force"):
+        new_file(path, force=False)
+    assert new_file(path, force=True) == path
+    assert new_file(path, force=False, ours=lambda found: found == path) == path
+
+
+def test_an_input_is_never_written(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    (tmp_path / "hard.txt").hardlink_to(path)
+    (tmp_path / "here").symlink_to(tmp_path)
+    for name in (path, tmp_path / "hard.txt", tmp_path / "here" / "a.txt"):
+        with pytest.raises(UsageProblem, match="is an input"):
+            new_file(name, force=True, inputs=[path])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+def test_only_regular_files_are_written(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("elsewhere")
+    for name in ("pipe", "link", "."):
+        with pytest.raises(UsageProblem, match=r"is a link|no file but a folder, pipe or device"):
+            new_file(tmp_path / name, force=True)
+    with pytest.raises(UsageProblem, match="is no name for a file"):
+        new_file(Path("-"), force=True)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageProblem, match=r"file/a\.txt cannot be written"):
+        new_file(tmp_path / "file" / "a.txt", force=False)
