@@ -50,7 +50,7 @@ def _gold(corpus: str, data: Path, folder: Path) -> Path:
 
 
 def _section(corpus: str, gold: Path) -> str:
-    return f"## {TITLES[corpus]}\n\n{_mi_code('evaluate', str(gold), '--only-unseen', '--format', 'markdown')}\n"
+    return f"## {TITLES[corpus]}\n\n{_mi_code('evaluate', str(gold), '--only-unseen', '--as', 'markdown')}\n"
 
 
 def _mi_code(*arguments: str) -> str:

@@ -24,7 +24,7 @@ def finish(paths: RunPaths, meta: Meta, columns: Sequence[str] = ()) -> None:
         _place_rejects(paths, meta)
         with atomic_file(paths.meta) as file:
             file.write(msgspec.json.format(msgspec.json.encode(meta), indent=2) + b"\n")
-        _place_output(paths, columns)
+        _place_output(paths, columns, csv_guard=bool(meta.fingerprint.options["csv_guard"]))
     paths.journal.unlink(missing_ok=True)
     sync_folder(paths.output.parent)
 
@@ -43,14 +43,14 @@ def _place_rejects(paths: RunPaths, meta: Meta) -> None:
         paths.rejects_part.replace(paths.rejects)
 
 
-def _place_output(paths: RunPaths, columns: Sequence[str]) -> None:
+def _place_output(paths: RunPaths, columns: Sequence[str], csv_guard: bool) -> None:
     """Rename the part, or write it anew where the output is not plain JSON Lines."""
     format, compression = output_format(paths.output), compression_of(paths.output)
     if format == "jsonl" and compression is None:
         paths.part.replace(paths.output)
         return
     with atomic_file(paths.output) as sink:
-        write_records(lambda: _rows(paths.part), sink, format, compression, columns)
+        write_records(lambda: _rows(paths.part), sink, format, compression, columns, csv_guard=csv_guard)
     paths.part.unlink()
 
 

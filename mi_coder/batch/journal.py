@@ -84,7 +84,9 @@ def write_journal(path: Path, journal: Journal) -> None:
 
 
 def fingerprint_of(source: str) -> dict[str, str | int]:
-    """Name, size, time and a hash of both ends of a file (in a ConvoKit folder, of the utterances); the name of stdin.
+    """Name, size, time and a hash of both ends of a file; the name of stdin.
+
+    In a ConvoKit folder: of the utterances, with a hash of the files on speakers and conversations.
 
     Raises:
         UsageProblem: the source is a pipe or a device.
@@ -103,4 +105,8 @@ def fingerprint_of(source: str) -> dict[str, str | int]:
         file.seek(max(0, state.st_size - _SAMPLE))
         digest.update(file.read(_SAMPLE))
     name = os.fsencode(path.name).decode("utf-8", "replace")
+    if path.is_dir():
+        for beside in (path / "speakers.json", path / "conversations.json"):
+            if beside.is_file():
+                digest.update(beside.read_bytes())
     return {"name": name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns, "ends": digest.hexdigest()}

@@ -23,7 +23,7 @@ from mi_coder.batch.problems import Refused, Remedy, StoppedAtReject
 from mi_coder.batch.start import restart, start
 from mi_coder.batch.stream import Coder
 from mi_coder.errors import MiCoderError
-from mi_coder.formats import RecordReader, Reject, open_records
+from mi_coder.formats import OUTPUT_FIELDS, RecordReader, Reject, open_records
 from mi_coder.tagger.tagger import Tagger
 
 __all__ = ["Outcome", "Progress", "StoppedAtReject", "tag_file", "tag_stream"]
@@ -136,7 +136,7 @@ def _work(
                         items,
                         reached,
                         counts=counts,
-                        columns=reader.fields or (),
+                        columns=_columns(reader),
                         finished=finished,
                     )
                     parts.checkpoint(state)
@@ -160,6 +160,11 @@ def _work(
             if items == 0:
                 clear(paths)
             raise
+
+
+def _columns(reader: RecordReader) -> tuple[str, ...]:
+    """Those of the input, if it is a table, and those that tagging adds to messages."""
+    return (*(reader.fields or ()), *(OUTPUT_FIELDS if reader.layout != "conversation" else ()))
 
 
 def _replay(reader: RecordReader, coder: Coder, journal: Journal, paths: RunPaths) -> int:

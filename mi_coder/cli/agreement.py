@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.options import choice
+
 if TYPE_CHECKING:
     from mi_coder.annotation.agreement import Agreement
 
@@ -21,7 +23,7 @@ Example:
 @click.argument("codes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--samples", default=2000, show_default=True, type=click.IntRange(0, 100_000), help="Bootstrap samples.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
-@click.option("--format", "style", type=click.Choice(["text", "markdown", "json"]), default="text", show_default=True)
+@choice("--as", "style", values=["table", "markdown", "json"], help="How the figures are written.")
 def command(codes: tuple[Path, ...], samples: int, seed: int, style: str) -> None:
     """Krippendorff's alpha per code over the messages that the files CODES... code at least twice.
 

@@ -65,7 +65,11 @@ def coding_options() -> Decorator:
             metavar="P|CODE=P",
             help="Probability from which a code is given, for all codes or one. Repeatable.",
         ),
-        choice("--unit", values=["message", "sentence"], help="Code whole messages, or every sentence of them."),
+        choice(
+            "--unit",
+            values=["message", "sentence"],
+            help="Code whole messages, or each sentence of long ones (more than 40 words and more than one sentence).",
+        ),
         threads_option("Messages coded at the same time. Changes no label."),
     )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from mi_coder.cli.options import choice, cores, force_option, threads_option
+from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
@@ -12,7 +13,7 @@ EPILOG = """\b
 Examples:
   mi-code evaluate gold.jsonl                                the bundled model
   mi-code evaluate gold.jsonl --model model/ --only-unseen
-  mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --format markdown -o evaluation.md
+  mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --as markdown -o evaluation.md
 """
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -50,9 +51,10 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @click.option("--only-unseen", is_flag=True, help="Leave out conversations on which the model was trained.")
 @click.option("--allow-seen", is_flag=True, help="Keep them; the title of the report then warns.")
 @threads_option("Messages coded at the same time. Changes no figure.")
-@choice("--format", "format_name", values=["table", "markdown", "json"], help="How the report is written.")
+@choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
 @force_option("Write over a file that is there.")
+@reading_options()
 def command(
     gold: Path,
     tagged: Path | None,
@@ -64,9 +66,10 @@ def command(
     only_unseen: bool,
     allow_seen: bool,
     threads: int | None,
-    format_name: str,
+    style: str,
     output: Path | None,
     force: bool,
+    reading: Reading,
 ) -> None:
     """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline beside.
 
@@ -89,9 +92,10 @@ def command(
         seen="leave out" if only_unseen else "allow" if allow_seen else "refuse",
         options=Options(min_support, bootstrap, seed),
         threads=threads or cores(),
+        read=reading.options(overwrite=True),
     )
     report = evaluate_files(request)
-    render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[format_name]
+    render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[style]
     if output:
         with atomic_file(output) as file:
             file.write(render().encode())

@@ -30,6 +30,7 @@ class Reading:
     non_contiguous: Literal["reject", "restart"]
     max_line_bytes: int
     max_decompressed: int | None
+    csv_guard: bool
 
     def options(self, overwrite: bool = False) -> "ReadOptions":
         """The options of the reader.
@@ -55,20 +56,17 @@ class Reading:
             overwrite=overwrite,
             max_line_bytes=self.max_line_bytes,
             max_decompressed=self.max_decompressed,
+            csv_guard=self.csv_guard,
         )
 
 
-def reading_options(format_option: str = "--format") -> Decorator:
-    """Give a command the options of the reader; they reach it as `reading`, a Reading.
-
-    Args:
-        format_option: another name for --format, where the verb has that for something else.
-    """
+def reading_options() -> Decorator:
+    """Give a command the options of the reader; they reach it as `reading`, a Reading."""
     return grouped(
         "reading",
         Reading,
         click.option(
-            format_option,
+            "--format",
             "format_name",
             type=Choice(FORMATS),
             help="Format of the input. Default: told from its name and first bytes.",
@@ -109,6 +107,13 @@ def reading_options(format_option: str = "--format") -> Decorator:
             type=Size(),
             metavar="SIZE",
             help="Most bytes that a compressed input may grow to. Default: no limit.",
+        ),
+        click.option(
+            "--csv-guard/--no-csv-guard",
+            default=True,
+            show_default=True,
+            help="In CSV and TSV a ' before = + - @ keeps spreadsheets from running a cell: put on writing, dropped on "
+            "reading.",
         ),
     )
 

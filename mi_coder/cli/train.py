@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.errors import need
 from mi_coder.evaluation import render
 from mi_coder.tagger.config import MAX_CONTEXT
@@ -68,6 +69,7 @@ _BAR = 30
 @click.option("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
+@reading_options()
 def command(
     gold: tuple[Path, ...],
     output: Path,
@@ -83,6 +85,7 @@ def command(
     freeze_words: bool,
     seed: int,
     threads: int | None,
+    reading: Reading,
 ) -> None:
     """Train a tagger on files with GOLD codes.
 
@@ -111,6 +114,7 @@ def command(
         name=name,
         funnel=None if context_layers is None else Funnel(context_layers, first_token_layers or 1),
         window=Window(context=context),
+        read=reading.options(overwrite=True),
         fit=FitOptions(epochs=epochs, batch=batch, lr=lr, freeze_words=freeze_words, seed=seed, threads=threads),
     )
     _show(train(options, _Shown()))

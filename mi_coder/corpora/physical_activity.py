@@ -2,7 +2,7 @@
 
 A message is one sentence, as the table cuts them. No message has gold codes: the two label layers (`social_exchange`,
 `task_focused`) are mostly empty and name social and task acts, not techniques; they stay in the message's extra.
-Liang et al. 2021, SIGDIAL, Evaluation of In-Person Counseling Strategies To Develop Physical Activity Chatbot for Women.
+Liang et al. 2021, SIGDIAL.
 """
 
 from collections.abc import Iterator

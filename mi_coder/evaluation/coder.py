@@ -45,14 +45,17 @@ class Coder:
         """The configuration of its model, where that is known."""
         return self.model.config if self.model else None
 
-    def codings(self, conversations: Iterable[Conversation], threads: int = 1) -> Iterator[Conversation]:
+    def codings(
+        self, conversations: Iterable[Conversation], threads: int = 1, read: ReadOptions = AS_CODED
+    ) -> Iterator[Conversation]:
         """Conversations with codings: those of the tagged file, or `conversations` tagged now.
 
         Args:
             threads: messages that are tagged at the same time.
+            read: how the tagged file is read.
         """
         if self.tagged:
-            return read_conversations(self.tagged, AS_CODED)
+            return read_conversations(self.tagged, read)
         return Tagger.load(self.folder, threads=threads).tag_many(conversations)
 
 

@@ -15,7 +15,7 @@ from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
-from mi_coder.formats import read_conversations
+from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
 
@@ -39,6 +39,7 @@ class Request:
         baseline: folder of a model whose baseline is set beside; None for the baseline of the evaluated model.
         seen: what to do with conversations that a model was trained on, or whose `source_group` it was trained on.
         threads: messages that are tagged at the same time. It changes the speed, never a figure.
+        read: how both files are read.
     """
 
     gold: Path
@@ -48,6 +49,7 @@ class Request:
     seen: Seen = "refuse"
     options: Options = field(default_factory=Options)
     threads: int = 1
+    read: ReadOptions = AS_CODED
 
 
 def evaluate_files(request: Request) -> EvaluationReport:
@@ -60,10 +62,10 @@ def evaluate_files(request: Request) -> EvaluationReport:
     """
     book = Codebook.load()
     coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
-    gold, gold_remark = _read_gold(request.gold)
+    gold, gold_remark = _read_gold(request.gold, request.read)
     seen = overlap(gold, _training_ids(coder, request.baseline))
     tested = _tested(gold, seen, request.seen)
-    comparison = compare(tested, coder.codings(tested, request.threads), book.ids)
+    comparison = compare(tested, coder.codings(tested, request.threads, request.read), book.ids)
     baseline, baseline_remark = _baseline(coder, request.baseline, comparison)
     source = Source(
         gold=request.gold.name,
@@ -77,9 +79,9 @@ def evaluate_files(request: Request) -> EvaluationReport:
     return evaluate(comparison, source, request.options, baseline, coder.untrained, notes)
 
 
-def _read_gold(path: Path) -> tuple[list[Conversation], list[str]]:
+def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:
     """The conversations with gold, or, in a file without any, those with finished codes, and a remark on it."""
-    conversations = list(read_conversations(path, AS_CODED))
+    conversations = list(read_conversations(path, options))
     if any(message.gold for one in conversations for message in one.messages):
         return list(filter(has_gold, conversations)), []
     coded = [from_codes(one, Codebook.load().ids) for one in conversations]

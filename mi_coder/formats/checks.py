@@ -169,7 +169,7 @@ def _hash(conversation_id: str) -> int:
 
 def _already_coded(data: dict[str, Any]) -> BadRecord:
     taken = ", ".join(repr(name) for name in OUTPUT_FIELDS if name in data)
-    return BadRecord("already_coded", f"tagging would write over {taken}; allow it with --overwrite")
+    return BadRecord("already_coded", f"tagging would write over {taken}")
 
 
 _TYPE_NAMES = {

@@ -9,6 +9,8 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
+AS_CODED = ReadOptions(overwrite=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -30,7 +32,7 @@ class Example:
     gold_from: str | None = None
 
 
-def read_gold(paths: Sequence[Path]) -> list[Conversation]:
+def read_gold(paths: Sequence[Path], read: ReadOptions = AS_CODED) -> list[Conversation]:
     """Read gold files. Every conversation gets the field `corpus` in its `extra` where it has none.
 
     They may be tagged files: what a tagger gave stands beside the gold and has no part in training.
@@ -42,7 +44,7 @@ def read_gold(paths: Sequence[Path]) -> list[Conversation]:
     conversations: list[Conversation] = []
     seen: dict[str, Path] = {}
     for path in paths:
-        for conversation in read_conversations(path, ReadOptions(overwrite=True)):
+        for conversation in read_conversations(path, read):
             if conversation.id in seen:
                 raise UsageProblem(
                     f"The conversation id {conversation.id!r} of {path} is already in {seen[conversation.id]}. "

@@ -15,6 +15,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
+from mi_coder.formats import ReadOptions
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
@@ -24,7 +25,7 @@ from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below
 from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
-from mi_coder.training.data import Example, examples, read_gold
+from mi_coder.training.data import AS_CODED, Example, examples, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
@@ -46,6 +47,7 @@ class TrainOptions:
     Attributes:
         base: a folder, "minilm" or a hub name (see `mi_coder.training.base`).
         version: a date or a number.
+        read: how the gold files are read.
         funnel: which positions the layers of the encoder compute; None for all in every layer.
     """
 
@@ -57,6 +59,7 @@ class TrainOptions:
     funnel: Funnel | None = None
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
+    read: ReadOptions = AS_CODED
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
 
 def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Data]:
     data: dict[Part, _Data] = {}
-    for part, conversations in split(read_gold(options.gold)).items():
+    for part, conversations in split(read_gold(options.gold, options.read)).items():
         found: list[Example] = []
         hashes: set[str] = set()
         for conversation in conversations:

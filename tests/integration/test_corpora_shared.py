@@ -18,6 +18,7 @@ COUNTS = {  # conversations, messages, counselor messages: from the folders' des
     "annomi": (88, 6653, 3347),
     "esconv": (746, 19010 + 2650, 9153 + 1186),
     "mibot": (98, 7952, 5716),
+    "physical_activity": (30, 523, 284),
     "welivita": (842, 842, 842),
 }
 

@@ -117,7 +117,7 @@ def run(*arguments: object) -> Result:
 
 
 def figures(*arguments: object) -> dict[str, Any]:
-    result = run(*arguments, "--format", "json", "--min-support", 1)
+    result = run(*arguments, "--as", "json", "--min-support", 1)
     assert result.exit_code == 0, result.output
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
@@ -146,7 +146,7 @@ def test_same_input_same_bytes(gold: Path, tagged: Path) -> None:
 def test_table_and_file(gold: Path, tagged: Path, tmp_path: Path) -> None:
     assert run(gold, "--tagged", tagged).stdout.startswith("gold.tagged.jsonl on gold.jsonl\n")
     output = tmp_path / "report.md"
-    result = run(gold, "--tagged", tagged, "--format", "markdown", "-o", output)
+    result = run(gold, "--tagged", tagged, "--as", "markdown", "-o", output)
     assert output.read_text(encoding="utf-8").startswith("# gold.tagged.jsonl on gold.jsonl\n")
     assert result.stdout == ""
     assert "macro F1" in result.stderr
@@ -255,10 +255,10 @@ def test_another_text_is_refused_without_showing_it(gold: Path, tagged: Path) ->
 def test_a_report_goes_to_a_new_file_unless_forced(gold: Path, tagged: Path, tmp_path: Path) -> None:
     report = tmp_path / "new" / "report.txt"
     assert run(gold, "--tagged", tagged, "-o", report).exit_code == 0
-    refused = run(gold, "--tagged", tagged, "-o", report, "--format", "json")
+    refused = run(gold, "--tagged", tagged, "-o", report, "--as", "json")
     assert isinstance(refused.exception, UsageProblem)
     assert "--force" in str(refused.exception)
-    assert run(gold, "--tagged", tagged, "-o", report, "--format", "json", "--force").exit_code == 0
+    assert run(gold, "--tagged", tagged, "-o", report, "--as", "json", "--force").exit_code == 0
     assert json.loads(report.read_bytes())["messages"] == 12
 
 

@@ -15,12 +15,12 @@ from mi_coder.formats import ReadOptions
 from mi_coder.tagger.config import MAX_CONTEXT
 
 
-def read_with(*args: str, format_option: str = "--format") -> Reading:
+def read_with(*args: str) -> Reading:
     taken: list[Reading] = []
 
     @click.command()
     @click.argument("name")
-    @reading_options(format_option)
+    @reading_options()
     def command(name: str, reading: Reading) -> None:
         taken.append(reading)
 
@@ -45,7 +45,7 @@ def test_every_option_reaches_the_reader() -> None:
     options = given.options()
     assert (options.format, options.duplicates, options.max_line_bytes) == ("csv", "keep", 1024)
     assert options.roles.role("Peer") == "counselor"
-    assert read_with("--input-format", "tsv", format_option="--input-format").format_name == "tsv"
+    assert not read_with("--no-csv-guard").options().csv_guard
 
 
 def test_names_that_do_not_exist_suggest_the_nearest() -> None:
