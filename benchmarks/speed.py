@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-ROUNDS = 5
+ROUNDS = 3
 BATCH = 32
 LEAST_RATIO = 6.0
 MOST_SECONDS = {"mi-code tag, one chat": 0.6, "mi-code --help": 0.2}
