@@ -10,7 +10,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.tagger.config import LOADED_FILES, MODEL_FILE, TOKENIZER_FILE
 from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.export import export_onnx
+from mi_coder.training.export import export_onnx, simplify
 from mi_coder.training.model import Coder
 from mi_coder.training.quantize import quantize_weights
 
@@ -45,9 +45,10 @@ def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example
         ExportFailed: the exported model differs from the trained one on `example`.
     """
     with TemporaryDirectory(dir=folder.parent) as temporary:
-        plain = Path(temporary) / MODEL_FILE
+        plain, simple = (Path(temporary) / name for name in ("plain.onnx", "simple.onnx"))
         export_onnx(model, codes, plain, example)
-        quantize_weights(plain, folder / MODEL_FILE)
+        simplify(plain, simple)
+        quantize_weights(simple, folder / MODEL_FILE)
     shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
 
 
