@@ -89,10 +89,10 @@ def alpha(counts: Floats) -> float:
 def _agreement(name: str, units: Sequence[Unit], counts: Sequence[Sequence[int]], samples: int, seed: int) -> Agreement:
     table = np.array(counts, dtype=np.float64).reshape(len(counts), 2)
     pairable = table.sum(axis=1) > 1
-    conversations = np.array([unit.conversation for unit in units], dtype=object)[pairable]
+    conversations = [unit.conversation for unit, counted in zip(units, pairable, strict=True) if counted]
     terms = _terms(table[pairable])
     totals = terms.sum(axis=0)
-    _, numbers = np.unique(conversations.astype(str), return_inverse=True)
+    _, numbers = np.unique(conversations, return_inverse=True)
     low, high = interval(_alpha(resampled(terms, numbers.astype(np.intp), samples, seed)))
     mixed, first, second = totals
     return Agreement(

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.errors import UsageProblem
 from mi_coder.formats.compress import compression_of
 from mi_coder.formats.sniff import format_of_path
-from mi_coder.formats.writing import check_writable
+from mi_coder.formats.writing import check_writable_file
 
 
 def output_format(path: Path) -> str:
@@ -31,11 +31,7 @@ def check_output(path: Path) -> None:
         MissingExtra: a package is missing.
         MiCoderError: it cannot.
     """
-    format = output_format(path)
-    try:
-        check_writable(format, compression_of(path))
-    except MiCoderError as error:
-        raise type(error)(f"{path}: {error}") from error
+    check_writable_file(path, output_format(path))
     if path.is_symlink():
         raise UsageProblem(f"{path} is a link; writing would replace it. Name the file that it points to.")
     if path.exists() and not path.is_file():

@@ -19,14 +19,12 @@ from mi_coder.batch.options import TagOptions
 from mi_coder.batch.output import output_format
 from mi_coder.batch.parts import Parts, encode
 from mi_coder.batch.paths import RunPaths
-from mi_coder.batch.problems import Refused, Remedy, StoppedAtReject
+from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.batch.start import restart, start
 from mi_coder.batch.stream import Coder
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import OUTPUT_FIELDS, RecordReader, Reject, open_records
 from mi_coder.tagger.tagger import Tagger
-
-__all__ = ["Outcome", "Progress", "StoppedAtReject", "tag_file", "tag_stream"]
 
 Progress = Callable[[int, Counts], None]
 """Called after every batch with the bytes read (decompressed) and the counts so far."""

@@ -18,6 +18,8 @@ Example:
   mi-code agreement annotations/esconv/round1.csv annotations/esconv/round2.csv
 """
 
+_HEADER = ("code", "messages", "share", "alpha", "positive", "reading")
+
 
 @click.command("agreement", epilog=EXAMPLE)
 @click.argument("codes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -33,6 +35,7 @@ def command(codes: tuple[Path, ...], samples: int, seed: int, style: str) -> Non
     from mi_coder.annotation.agreement import agreements, exact_match
     from mi_coder.annotation.codings import read_units
     from mi_coder.errors import UsageProblem
+    from mi_coder.evaluation.render import table
 
     units = [unit for unit in read_units(codes) if len(unit.codings) > 1]
     if not units:
@@ -49,7 +52,7 @@ def command(codes: tuple[Path, ...], samples: int, seed: int, style: str) -> Non
         f"{len(units)} messages of {conversations} conversations coded at least twice; "
         f"{exact:.0%} of the pairs have the very same codes.\n"
     )
-    click.echo(_table(rows, markdown=style == "markdown"))
+    click.echo(table(_HEADER, [_cells(row) for row in rows], markdown=style == "markdown"))
 
 
 def _defined(row: "Agreement") -> dict[str, object]:
@@ -57,29 +60,9 @@ def _defined(row: "Agreement") -> dict[str, object]:
     return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
 
 
-def _table(rows: "list[Agreement]", markdown: bool) -> str:
-    header = ["code", "messages", "share", "alpha", "95 % interval", "positive", "reading"]
-    cells = [
-        [
-            row.name,
-            str(row.units),
-            _number(row.share, ".1%"),
-            _number(row.alpha, ".3f"),
-            f"[{_number(row.low, '.3f')}, {_number(row.high, '.3f')}]",
-            _number(row.positive, ".3f"),
-            row.verdict,
-        ]
-        for row in rows
-    ]
-    if markdown:
-        lines = [header, ["---"] * len(header), *cells]
-        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    widths = [max(len(line[column]) for line in [header, *cells]) for column in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in [header, *cells]
-    )
+def _cells(row: "Agreement") -> list[str]:
+    from mi_coder.evaluation.render import UNDEFINED, interval, number
 
-
-def _number(value: float, pattern: str) -> str:
-    return "–" if math.isnan(value) else format(value, pattern)
+    share = UNDEFINED if math.isnan(row.share) else f"{row.share:.1%}"
+    alpha = f"{number(row.alpha)}{interval(row.low, row.high)}"
+    return [row.name, str(row.units), share, alpha, number(row.positive), row.verdict]

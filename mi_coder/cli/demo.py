@@ -39,7 +39,7 @@ def command(output: Path, force: bool) -> None:
     from mi_coder.batch.paths import STDIO, RunPaths
     from mi_coder.batch.problems import RunProblem
     from mi_coder.batch.run import tag_file
-    from mi_coder.formats import ReadOptions, read_conversations
+    from mi_coder.formats import AS_CODED, read_conversations
     from mi_coder.tagger.tagger import Tagger
 
     if str(output) == STDIO:
@@ -50,7 +50,7 @@ def command(output: Path, force: bool) -> None:
         outcome = tag_file(paths, Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop())
     except RunProblem as problem:
         raise UsageProblem(f"{problem} Choose another file with -o, or run the demo again.") from problem
-    conversations = read_conversations(output, ReadOptions(overwrite=True))
+    conversations = read_conversations(output, AS_CODED)
     for conversation, _ in zip(conversations, range(_SHOWN), strict=False):
         click.echo("\n".join(_lines(conversation)))
         click.echo()

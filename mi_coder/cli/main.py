@@ -82,15 +82,15 @@ def entry() -> NoReturn:
 
     Python would first take the model and all modules apart, a tenth of the CPU time of coding one chat.
     """
-    code: int | str | None = 0
+    code = 0
     try:
         main()
     except SystemExit as leaving:
-        code = leaving.code
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-    os._exit(code if isinstance(code, int) else 0)
+    os._exit(code)
 
 
 def main() -> None:

@@ -9,12 +9,10 @@ from mi_coder.batch.paths import RunPaths
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
-from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig
 from mi_coder.tagger.model import BUNDLED, ModelFolder, file_sha256, open_model, unchecked_model
 from mi_coder.tagger.tagger import Tagger
-
-AS_CODED = ReadOptions(overwrite=True)
 
 
 @dataclass(frozen=True, slots=True)

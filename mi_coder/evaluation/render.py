@@ -22,7 +22,7 @@ def figure(one: "Figure | None", sign: str = "") -> str:
     """A value and its interval: 0.512 [0.401, 0.603]."""
     if one is None:
         return UNDEFINED
-    return f"{number(one.value, sign)}{_interval(one.low, one.high, sign)}"
+    return f"{number(one.value, sign)}{interval(one.low, one.high, sign)}"
 
 
 def versus(one: "Versus") -> str:
@@ -40,8 +40,8 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
         f"{report.messages} messages of {report.conversations} conversations; "
         f"{report.complete} messages have complete gold. Brackets are 95 % intervals over conversations."
     )
-    parts.append(_table(*_code_cells(report), markdown=markdown))
-    parts.append(_table(*_overall_cells(report), markdown=markdown))
+    parts.append(table(*_code_cells(report), markdown=markdown))
+    parts.append(table(*_overall_cells(report), markdown=markdown))
     parts += ["\n".join(f"- {line}" for line in lines) for lines in (list(_further(report)), report.notes) if lines]
     parts.append(_provenance(report))
     return "\n\n".join(parts) + "\n"
@@ -57,7 +57,7 @@ def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]
 
 def _code_row(row: "Row", with_baseline: bool) -> list[str]:
     score = row.score
-    f1 = number(score.f1) + _interval(score.f1_low, score.f1_high)
+    f1 = number(score.f1) + interval(score.f1_low, score.f1_high)
     beside = [number(row.baseline_f1)] if with_baseline else []
     precision, recall = number(score.precision), number(score.recall)
     return [score.code, str(score.positives), precision, recall, f1, *beside, number(row.human_alpha)]
@@ -101,11 +101,12 @@ def _provenance(report: "EvaluationReport") -> str:
     )
 
 
-def _interval(low: float, high: float, sign: str = "") -> str:
+def interval(low: float, high: float, sign: str = "") -> str:
     return "" if math.isnan(low) else f" [{number(low, sign)}, {number(high, sign)}]"
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:
+    """Cells in columns of one width, in Markdown or as plain text."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     lines = [[cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in (header, *rows)]
     rule = ["-" * width for width in widths]

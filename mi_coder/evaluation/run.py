@@ -9,13 +9,13 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.baseline import WORDS_FILE, Baseline
-from mi_coder.evaluation.coder import AS_CODED, Coder, file_coder, model_coder
+from mi_coder.evaluation.coder import Coder, file_coder, model_coder
 from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gold
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
-from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
 

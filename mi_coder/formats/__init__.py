@@ -7,7 +7,7 @@ from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.coding import coding_fields
 from mi_coder.formats.conversations import read_conversations, write_conversations
 from mi_coder.formats.fields import FIELD_ALIASES, OUTPUT_FIELDS
-from mi_coder.formats.options import ReadOptions
+from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.formats.reading import open_records
 from mi_coder.formats.records import Layout, Record, RecordReader
 from mi_coder.formats.rejects import REJECT_CODES, Reject
@@ -15,6 +15,7 @@ from mi_coder.formats.sniff import FORMATS
 from mi_coder.formats.writing import RecordWriter, open_writer, write_records
 
 __all__ = [
+    "AS_CODED",
     "FIELD_ALIASES",
     "FORMATS",
     "OUTPUT_FIELDS",

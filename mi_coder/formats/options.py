@@ -40,3 +40,6 @@ class ReadOptions:
 
 
 DEFAULT_OPTIONS = ReadOptions()
+
+AS_CODED = ReadOptions(overwrite=True)
+"""Reads files that carry codes already, such as tagged ones."""

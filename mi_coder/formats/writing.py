@@ -157,11 +157,16 @@ def format_to_write(path: str | os.PathLike[str]) -> tuple[str, str | None]:
         raise MiCoderError(
             f"{name}: name the file .jsonl, .csv, .tsv or .parquet (.gz or .zst may follow, but not .parquet)."
         )
-    try:
-        check_writable(format, compress)
-    except MiCoderError as error:
-        raise type(error)(f"{name}: {error}") from error
+    check_writable_file(path, format)
     return format, compress
+
+
+def check_writable_file(path: str | os.PathLike[str], format: str) -> None:
+    """`check_writable` for a file with the compression of its name, which leads the message."""
+    try:
+        check_writable(format, compression_of(Path(path)))
+    except MiCoderError as error:
+        raise type(error)(f"{os.fspath(path)}: {error}") from error
 
 
 def check_writable(format: str, compress: str | None = None) -> None:

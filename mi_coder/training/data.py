@@ -6,10 +6,8 @@ from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold, model_text
 from mi_coder.errors import UsageProblem
-from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
 from mi_coder.tagger.window import Tokens, WindowBuilder
-
-AS_CODED = ReadOptions(overwrite=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
-from mi_coder.formats import ReadOptions
+from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
@@ -25,7 +25,7 @@ from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below
 from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
-from mi_coder.training.data import AS_CODED, Example, examples, read_gold
+from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model

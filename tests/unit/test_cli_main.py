@@ -80,3 +80,17 @@ def test_every_option_that_a_text_names_exists() -> None:
 def test_the_help_of_every_command_has_an_example(command: click.Command) -> None:
     assert command.epilog is not None
     assert re.match(r"(\x08\n)?Examples?:\s+mi-code ", command.epilog)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "begins"),
+    [(["--version"], 0, "mi-code "), (["codebook", "--export", "json"], 0, "{"), (["tga"], 2, "")],
+)
+def test_the_program_leaves_with_its_output_written(arguments: list[str], code: int, begins: str) -> None:
+    script = "from mi_coder.cli.main import entry; entry()"
+    done = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stdout.startswith(begins)
+    assert bool(done.stderr) == bool(code)
+    if begins == "{":
+        assert done.stdout.endswith("}\n")
