@@ -43,10 +43,15 @@ def _gold(corpus: str, data: Path, folder: Path) -> Path:
     if corpus == "practice":
         return PRACTICE
     path = folder / f"{corpus}.jsonl"
-    codes = ROOT / "annotations" / corpus / "round1.csv"
-    coded = ["--codes", str(codes), "--only-coded"] if corpus in CODED else []
+    coded = _standoff(corpus) if corpus in CODED else []
     _mi_code("corpora", "convert", corpus, "--root", str(data), "-o", str(path), *coded)
     return path
+
+
+def _standoff(corpus: str) -> list[str]:
+    """The codes of round 1, and in place of those that were disputed, what a third reader settled."""
+    files = [ROOT / "annotations" / corpus / name for name in ("round1.csv", "adjudicated.csv")]
+    return ["--only-coded", *(word for file in files if file.exists() for word in ("--codes", str(file)))]
 
 
 def _section(corpus: str, gold: Path) -> str:

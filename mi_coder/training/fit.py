@@ -39,6 +39,8 @@ class FitOptions:
         patience: epochs without a better dev result after which training stops.
         freeze_words: leave the word vectors of the encoder as they are; quicker, and words that the training part lacks
             keep their place among the others.
+        dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
+            nearly twice as quick on a CPU.
         threads: CPU threads of torch; None leaves them as they are.
     """
 
@@ -50,6 +52,7 @@ class FitOptions:
     max_gradient: float = 1.0
     patience: int = 2
     freeze_words: bool = False
+    dropout: float | None = None
     seed: int = 1
     threads: int | None = None
 
@@ -94,6 +97,8 @@ def fit(
     weight = _tensor(weights, model)
     steps = options.epochs * -(-len(train.tokens) // options.batch)
     model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
+    if options.dropout is not None:
+        _set_dropout(model, options.dropout)
     optimizer = _optimizer(model, options)
     schedule = LambdaLR(optimizer, lambda step: _rate(step, steps, options.warmup))
     epochs: list[Epoch] = []
@@ -185,6 +190,12 @@ def _judge(model: Coder, dev: FitData, weight: Tensor, trained_on: Targets) -> t
     loss = masked_loss(_tensor(scores, model), BatchTargets.of(dev.targets, model.device), weight)
     counts = Confusion.of_messages(dev.targets.known, scores > 0).total()
     return loss.item(), float(macro(counts.f1, dev.targets.trainable & trained_on.trainable))
+
+
+def _set_dropout(model: Coder, share: float) -> None:
+    for module in model.reader.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = share
 
 
 def _optimizer(model: Coder, options: FitOptions) -> AdamW:

@@ -275,6 +275,17 @@ def test_the_best_epoch_is_kept(bert: Path, monkeypatch: pytest.MonkeyPatch) -> 
     np.testing.assert_array_equal(logits(model, windows(4)), states[1])
 
 
+def test_dropout_is_as_asked_for_or_as_the_encoder_has_it(bert: Path) -> None:
+    def after(dropout: float | None) -> set[float]:
+        model = Coder.from_folder(bert, 23)
+        part = FitData(windows(8), some_targets(8))
+        fit(model, part, part, FitOptions(epochs=1, dropout=dropout))
+        return {module.p for module in model.reader.modules() if isinstance(module, torch.nn.Dropout)}
+
+    assert after(None) == {0.1}
+    assert after(0.0) == {0.0}
+
+
 def test_a_loss_that_is_no_number_stops_the_training(bert: Path) -> None:
     model = Coder.from_folder(bert, 23)
     torch.nn.init.constant_(model.output.weight, float("nan"))
