@@ -1,5 +1,6 @@
 """`mi-code corpora`: public data sets as coded conversations."""
 
+import json
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
@@ -13,8 +14,9 @@ from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.source import locate
+from mi_coder.corpora.splits import read_splits, with_splits
 from mi_coder.corpora.standoff import read_standoff, with_standoff
-from mi_coder.corpora.tally import Tally, by_part
+from mi_coder.corpora.tally import CorpusPart, Tally, by_part, count_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import Layout, read_conversations, write_conversations
 from mi_coder.formats.writing import format_to_write
@@ -65,18 +67,36 @@ def list_corpora() -> None:
     help="Stand-off codes that take the place of the corpus's own labels. Repeatable.",
 )
 @click.option("--only-coded", is_flag=True, help="With --codes: leave out the conversations that have none.")
+@click.option(
+    "--splits",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File with the part of every conversation (annotations/splits.csv), which goes into the field 'split'.",
+)
 def convert(
-    name: str, root: Path, output: str, force: bool, layout: Layout, codes: tuple[Path, ...], only_coded: bool
+    name: str,
+    root: Path,
+    output: str,
+    force: bool,
+    layout: Layout,
+    codes: tuple[Path, ...],
+    only_coded: bool,
+    splits: Path | None,
 ) -> None:
     """Write the corpus NAME as conversations with gold codes."""
     if only_coded and not codes:
         raise UsageProblem("--only-coded needs --codes: the file with the codes of the conversations to keep.")
     if output != STDIO:
         format_to_write(Path(output))
-        new_file(Path(output), force, [*codes, *_files(name, root)])
+        new_file(Path(output), force, [*codes, *([splits] if splits else []), *_files(name, root)])
     tally = Tally()
     standoff = chain.from_iterable(map(read_standoff, codes))
     conversations = with_standoff(corpora.load(name, root), standoff, only_coded)
+    if splits:
+        own = [split for split in read_splits(splits) if split.corpus == name]
+        if own:
+            conversations = with_splits(conversations, own)
+        else:
+            click.echo(f"{splits} has no rows of {name}: its conversations get no field 'split'.", err=True)
     write_conversations(tally.over(conversations), output, layout=layout)
     click.echo(
         f"{name}: {tally.conversations} conversations, {tally.messages} messages, "
@@ -88,15 +108,27 @@ def convert(
 
 @command.command(epilog="Example:  mi-code corpora stats esconv.jsonl annomi.jsonl")
 @click.argument("files", nargs=-1, required=True)
+@choice("--as", "style", values=["text", "markdown", "json"], help="How the counts are written.")
 @reading_options()
-def stats(files: tuple[str, ...], reading: Reading) -> None:
-    """Count the messages to which each code is known to apply, by corpus and split.
+def stats(files: tuple[str, ...], style: str, reading: Reading) -> None:
+    """Count the counselor messages to which each code is known to apply, by corpus and split.
+
+    The split is the field 'split', or else where training puts the conversation: the hash of its source_group.
 
     "OQ or CQ" counts messages to which at least one of the two applies, without its being known which.
     """
     options = reading.options(overwrite=True)
     tallies = by_part(conversation for file in files for conversation in read_conversations(file, options))
-    click.echo("\n".join(_table(tallies)))
+    if style == "json":
+        click.echo(json.dumps({"parts": [_figures(key, tally) for key, tally in tallies.items()]}))
+        return
+    click.echo(_table(tallies, markdown=style == "markdown"))
+    if hashed := sum(tally.without_split for tally in tallies.values()):
+        total = sum(tally.conversations for tally in tallies.values())
+        click.echo(
+            f"\n{hashed} of {total} conversations have no field 'split'. They are counted where training puts them: by "
+            "the hash of their source_group."
+        )
 
 
 def _files(name: str, root: Path) -> list[Path]:
@@ -106,21 +138,32 @@ def _files(name: str, root: Path) -> list[Path]:
     return [folder / file for file in about.files + about.optional]
 
 
-def _table(tallies: Mapping[str, Tally]) -> list[str]:
-    """Lines of a table with a column per part: codes, sets of codes, and totals."""
-    book = Codebook.load()
-    parts = list(tallies.values())
-    rows = [(code, [part.positives[code] for part in parts]) for code in book.ids]
-    for group in dict.fromkeys(group for part in parts for group in part.any_of):
-        name = " or ".join(book.in_order(group))
-        rows.append((name, [part.any_of[group] for part in parts]))
-    rows.append(("conversations", [part.conversations for part in parts]))
-    rows.append(("counselor messages", [part.counselor_messages for part in parts]))
-    rows.append(("with gold", [part.with_gold for part in parts]))
-    first = max(len(name) for name, _ in rows)
-    widths = [max(len(part), 7) for part in tallies]
-    lines = [("", list(tallies)), *((name, [str(count) for count in counts]) for name, counts in rows)]
-    return [
-        "  ".join([name.ljust(first), *(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))])
-        for name, cells in lines
+def _table(tallies: Mapping[CorpusPart, Tally], markdown: bool) -> str:
+    """A table with a column per part of a corpus; numbers stand at the right."""
+    from mi_coder.evaluation.render import table
+
+    names = [str(key) for key in tallies]
+    widths = [max(len(name), 7) for name in names]
+    rows = [
+        [name, *(str(count).rjust(width) for count, width in zip(counts, widths, strict=True))]
+        for name, counts in count_rows(tallies.values(), Codebook.load())
     ]
+    header = [name.rjust(width) for name, width in zip(names, widths, strict=True)]
+    return table(["code", *header], rows, markdown)
+
+
+def _figures(key: CorpusPart, tally: Tally) -> dict[str, object]:
+    """What a part of a corpus holds, as JSON."""
+    book = Codebook.load()
+    return {
+        "corpus": key.corpus,
+        "part": key.part,
+        "conversations": tally.conversations,
+        "without_split": tally.without_split,
+        "messages": tally.messages,
+        "counselor_messages": tally.counselor_messages,
+        "with_gold": tally.with_gold,
+        "with_code": tally.with_code,
+        "codes": {code: tally.positives[code] for code in book.ids},
+        "one_of": [{"codes": book.in_order(group), "messages": count} for group, count in tally.any_of.items()],
+    }

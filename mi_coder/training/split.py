@@ -1,22 +1,12 @@
 """Which conversations train the model, which tune it and which test it. Never by message."""
 
 from collections.abc import Iterable
-from hashlib import sha256
-from typing import Literal, get_args
 
 from mi_coder.conversation import Conversation
+from mi_coder.corpora.splits import PARTS, Part, group_of, hashed_part
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
-Part = Literal["train", "dev", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
-
-TRAIN_SHARE = 0.70
-DEV_SHARE = 0.15
-
-
-def group_of(conversation: Conversation) -> str:
-    """Conversations of one group stay together: the field `source_group` (one worker, one video), else the own id."""
-    return str(conversation.extra.get("source_group") or conversation.id)
+__all__ = ["PARTS", "Part", "group_of", "hashed_part", "split"]
 
 
 def split(conversations: Iterable[Conversation]) -> dict[Part, list[Conversation]]:
@@ -44,14 +34,6 @@ def split(conversations: Iterable[Conversation]) -> dict[Part, list[Conversation
         group = group_of(conversation)
         parts[named.get(group) or hashed_part(group)].append(conversation)
     return parts
-
-
-def hashed_part(group: str) -> Part:
-    """The part of a group by its name alone: 70 % train, 15 % dev, 15 % test."""
-    position = int.from_bytes(sha256(group.encode()).digest()[:8], "big") / 2**64
-    if position < TRAIN_SHARE:
-        return "train"
-    return "dev" if position < TRAIN_SHARE + DEV_SHARE else "test"
 
 
 def _named_part(conversation: Conversation) -> Part | None:

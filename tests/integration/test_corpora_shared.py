@@ -1,5 +1,6 @@
 """The corpora as they are shared: nothing is lost, and the codes are those of the crosswalk."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
@@ -9,10 +10,14 @@ from click.testing import CliRunner
 from mi_coder import corpora
 from mi_coder.cli.corpora import command
 from mi_coder.conversation import Conversation
+from mi_coder.corpora.splits import read_splits
 from mi_coder.corpora.tally import Tally
 from mi_coder.formats import read_conversations
 from mi_coder.formats.lifting import lift_shared_fields
 from mi_coder.training.split import group_of, split
+from tools import splits as splits_tool
+
+SPLITS = splits_tool.ROOT / splits_tool.SPLITS
 
 COUNTS = {  # conversations, messages, counselor messages: from the folders' descriptions
     "annomi": (88, 6653, 3347),
@@ -121,9 +126,25 @@ def test_stats_counts_codes_by_split(layout: str, shared: Path, tmp_path: Path) 
     output = tmp_path / "out.jsonl"
     arguments = ["convert", "esconv", "--root", str(shared), "-o", str(output), "--layout", layout]
     CliRunner().invoke(command, arguments, catch_exceptions=False)
-    lines = CliRunner().invoke(command, ["stats", str(output)], catch_exceptions=False).stdout.splitlines()
-    table = {line[:18].strip(): line[18:].split() for line in lines}
-    assert table[""] == ["esconv/train", "esconv/valid", "esconv/test", "esconv/failed"]
-    assert sum(map(int, table["PD"])) == 867 + 100
-    assert sum(map(int, table["AF or SU"])) == 1397 + 185
-    assert table["conversations"] == ["462", "91", "95", "98"]
+    figures = json.loads(CliRunner().invoke(command, ["stats", str(output), "--as", "json"]).stdout)["parts"]
+    assert [(one["corpus"], one["part"], one["conversations"]) for one in figures] == [
+        ("esconv", "train", 531),
+        ("esconv", "dev", 93),
+        ("esconv", "test", 122),
+    ]
+    assert sum(one["codes"]["PD"] for one in figures) == 867 + 100
+    praised = [group["messages"] for one in figures for group in one["one_of"] if group["codes"] == ["AF", "SU"]]
+    assert sum(praised) == 1397 + 185
+
+
+def test_the_file_of_splits_is_that_of_the_corpora_and_the_practice_chats(shared: Path) -> None:
+    assert splits_tool.main(["--check", "--data", str(shared)]) == 0
+
+
+@pytest.mark.parametrize("corpus", ["esconv", "annomi", "mibot", "physical_activity"])
+def test_convert_puts_the_part_of_the_file_into_every_chat(corpus: str, shared: Path, tmp_path: Path) -> None:
+    rows = {row.conversation_id: row.part for row in read_splits(SPLITS) if row.corpus == corpus}
+    output = tmp_path / "out.jsonl"
+    arguments = ["convert", corpus, "--root", str(shared), "-o", str(output), "--splits", str(SPLITS)]
+    CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert {chat.id: chat.extra["split"] for chat in read_conversations(output)} == rows

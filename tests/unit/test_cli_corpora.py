@@ -81,4 +81,4 @@ def test_stats_reads_coded_files_and_other_fields(tmp_path: Path) -> None:
     done = run("stats", tmp_path / "a.jsonl", *fields, "--role", "peer=counselor")
     assert done.exit_code == 0, done.exception
     assert "with gold" in done.stdout
-    assert done.stdout.splitlines()[1].split() == ["OQ", "1"]
+    assert done.stdout.splitlines()[2].split() == ["OQ", "1"]
