@@ -20,6 +20,7 @@ VERBS = {
     "agreement": "Compare codings of the same messages: Krippendorff's alpha per code.",
     "corpora": "Turn public corpora into chats with gold codes.",
     "train": "Train a tagger on gold codes.",
+    "adapt": "Train an encoder further on chats without codes.",
 }
 _FAULT = 1
 _CLOSED_STDOUT = 141

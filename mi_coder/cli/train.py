@@ -1,7 +1,6 @@
 """`mi-code train`: gold codes in, model folder out."""
 
 import math
-import sys
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
 from mi_coder.evaluation import render
 from mi_coder.tagger.config import MAX_CONTEXT
-from mi_coder.training.progress import Epoch, Progress
 
 if TYPE_CHECKING:
     from mi_coder.evaluation.report import Versus
@@ -24,8 +23,6 @@ Example:
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
 """
-
-_BAR = 30
 
 
 @click.command("train", epilog=EXAMPLE)
@@ -131,30 +128,7 @@ def command(
             threads=threads,
         ),
     )
-    _show(train(options, _Shown()))
-
-
-class _Shown(Progress):
-    """Writes to stderr. The bar is redrawn in place and only where stderr is a terminal."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-
-    def stage(self, name: str) -> None:
-        click.echo(f"{name} ...", err=True)
-
-    def step(self, epoch: int, done: int, total: int) -> None:
-        if self._terminal:
-            filled = _BAR * done // total
-            click.echo(f"\repoch {epoch} [{'#' * filled}{'.' * (_BAR - filled)}] {done}/{total}", err=True, nl=False)
-
-    def epoch(self, epoch: Epoch) -> None:
-        start = "\r\x1b[K" if self._terminal else ""
-        click.echo(
-            f"{start}epoch {epoch.number}: loss {epoch.train_loss:.3f}, dev loss {epoch.dev_loss:.3f}, "
-            f"dev macro-F1 {epoch.dev_f1:.3f}{' (best)' if epoch.best else ''}, {epoch.seconds:.0f} s",
-            err=True,
-        )
+    _show(train(options, Shown()))
 
 
 def _show(report: "TrainReport") -> None:

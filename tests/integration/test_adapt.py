@@ -1,0 +1,122 @@
+"""Further pre-training on chats without codes, with tiny encoders."""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from click.testing import CliRunner
+
+from mi_coder.cli.adapt import command
+from mi_coder.conversation import Conversation, Message
+from mi_coder.errors import UsageProblem
+from mi_coder.tagger.tagger import Tagger
+from mi_coder.training.adapt import AdaptOptions, adapt
+from mi_coder.training.base import NoBase
+from mi_coder.training.fit import TrainingFailed
+from mi_coder.training.masking import Vocabulary, hide
+from mi_coder.training.run import TrainOptions, train
+from tests.integration.test_train_tiny import CLIENT_SAID, FAST, SAID, bert, gold, roberta
+
+__all__ = ["bert", "gold", "roberta"]
+
+SAYS = [text for some in SAID.values() for text in some]
+QUICK = AdaptOptions(epochs=6, batch=8, lr=3e-3, max_tokens=32, threads=1)
+
+
+def chats(count: int = 60) -> list[Conversation]:
+    draw = random.Random(2)
+    return [
+        Conversation(
+            f"c{number}",
+            [
+                Message("client" if turn % 2 else "counselor", draw.choice(CLIENT_SAID if turn % 2 else SAYS))
+                for turn in range(6)
+            ],
+        )
+        for number in range(count)
+    ]
+
+
+def test_the_adapted_encoder_tells_hidden_tokens_better_and_trains_a_tagger(
+    roberta: Path, gold: Path, tmp_path: Path
+) -> None:
+    report = adapt(roberta, chats(), tmp_path / "encoder", QUICK)
+    assert report.new_head and report.held_out == 3 and report.conversations == 57
+    assert report.after < 0.8 * report.before
+    options = TrainOptions(
+        gold=(gold,), output=tmp_path / "model", version="1", base=str(tmp_path / "encoder"), fit=FAST
+    )
+    train(options)
+    said = "what is that “like” for you? 🙂"
+    tagged = next(iter(Tagger.load(tmp_path / "model").tag_many([Conversation("a", [Message("counselor", said)])])))
+    assert tagged.messages[0].text == said
+    assert tagged.messages[0].coding is not None and tagged.messages[0].coding.codes
+
+
+def test_only_what_the_tagger_needs_is_written(roberta: Path, tmp_path: Path) -> None:
+    adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(max_steps=2, threads=1))
+    written = sorted(file.name for file in (tmp_path / "encoder").iterdir())
+    assert written == ["config.json", "model.safetensors", "tokenizer.json"]
+    before, after = (transformers.AutoModel.from_pretrained(one) for one in (roberta, tmp_path / "encoder"))
+    assert not torch.equal(before.embeddings.word_embeddings.weight, after.embeddings.word_embeddings.weight)
+
+
+def test_the_same_seed_gives_the_same_encoder(roberta: Path, tmp_path: Path) -> None:
+    for name in "ab":
+        adapt(roberta, chats(), tmp_path / name, AdaptOptions(max_steps=3, threads=1))
+    a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in "ab")
+    assert a == b
+
+
+def test_a_share_of_the_ordinary_tokens_is_hidden(roberta: Path) -> None:
+    words = Vocabulary.from_file(roberta / "tokenizer.json")
+    windows = [window for chat in chats(200) for window in words.windows(chat, 32)]
+    assert max(len(window.ids) for window in windows) <= 32
+    batch = hide(windows, words, 1, 0.15, torch.Generator().manual_seed(1))
+    original = [token for window in windows for token in window.ids]
+    assert batch.mask.sum() == len(original)
+    ordinary = words.ordinary[torch.tensor(original)].sum()
+    assert 0.13 < batch.hidden.sum() / ordinary < 0.19
+    shown = batch.ids[batch.hidden]
+    assert 0.75 < (shown == words.mask).float().mean() < 0.85
+    assert words.ordinary[batch.truth].all()
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"), [(AdaptOptions(max_tokens=999), "--max-tokens is 999"), (None, "1 con")]
+)
+def test_what_cannot_be_learned_is_refused(
+    options: AdaptOptions | None, problem: str, roberta: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageProblem, match=problem):
+        adapt(roberta, chats(60 if options else 1), tmp_path / "encoder", options)
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_a_tokenizer_without_mask_is_explained(bert: Path, tmp_path: Path) -> None:
+    with pytest.raises(NoBase, match="mask tokens"):
+        adapt(bert, chats(), tmp_path / "encoder")
+
+
+def test_a_training_that_diverges_writes_nothing(roberta: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingFailed, match="--lr"):
+        adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(lr=1e6, batch=4, threads=1))
+    assert not (tmp_path / "encoder").exists()
+
+
+def test_the_command_says_what_came_out(roberta: Path, tmp_path: Path) -> None:
+    path = tmp_path / "chats.jsonl"
+    lines = [
+        {"conversation_id": chat.id, "messages": [{"role": one.role, "text": one.text} for one in chat.messages]}
+        for chat in chats()
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    arguments = [str(path), "-o", str(tmp_path / "encoder"), "--base", str(roberta), "--epochs", "1", "--threads", "1"]
+    done = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "Perplexity of hidden tokens in 3 held-out conversations" in done.stdout
+    assert "dev macro-F1" not in done.stderr and np.isfinite(float(done.stderr.split("dev loss ")[1].split(",")[0]))
