@@ -91,4 +91,4 @@ def count_rows(tallies: Collection[Tally], book: Codebook) -> list[tuple[str, li
 
 def _named_part(conversation: Conversation) -> str | None:
     part = conversation.extra.get("split")
-    return None if part is None else str(part)
+    return str(part) if part else None

@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from mi_coder import corpora
+from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Gold, Message
-from mi_coder.corpora.tally import Tally, by_part
+from mi_coder.corpora.splits import hashed_part
+from mi_coder.corpora.tally import CorpusPart, Tally, by_part, count_rows
 from mi_coder.errors import UnknownName, UsageProblem
 
 
@@ -47,22 +49,43 @@ def test_tallies_by_corpus_and_split() -> None:
             conversation("two", None, None),
         ]
     )
-    assert list(tallies) == ["one/train", "one/test", "two"]
-    train = tallies["one/train"]
+    two = hashed_part("c")
+    assert [str(key) for key in tallies] == ["one/train", "one/test", f"two/{two}"]
+    train = tallies[CorpusPart("one", "train")]
     assert (train.conversations, train.messages, train.counselor_messages) == (2, 5, 3)
     assert (train.with_gold, train.with_code, train.positives) == (2, 2, {"GR": 2, "SU": 2})
-    assert tallies["one/test"].with_code == 1
-    assert tallies["one/test"].any_of == {frozenset({"OQ", "CQ"}): 1}
+    test = tallies[CorpusPart("one", "test")]
+    assert (test.with_code, test.any_of) == (1, {frozenset({"OQ", "CQ"}): 1})
+    assert (train.without_split, tallies[CorpusPart("two", two)].without_split) == (0, 1)
 
 
-def test_parts_of_a_corpus() -> None:
-    fields: list[dict[str, Any]] = [
-        {"official_split": "valid", "failed": False},
-        {"official_split": None, "failed": True},
-        {"split": "dev"},
+def test_parts_stand_in_their_order_whatever_comes_first() -> None:
+    chats = [conversation("b", part) for part in ("own", "test", "dev", "train")] + [conversation("a", "dev")]
+    assert [str(key) for key in by_part(chats)] == ["b/train", "b/dev", "b/test", "b/own", "a/dev"]
+
+
+@pytest.mark.parametrize("empty", [{}, {"split": None}, {"split": ""}])
+def test_the_group_decides_where_no_part_is_named(empty: dict[str, Any]) -> None:
+    group = next(name for name in map(str, range(100)) if hashed_part(name) != hashed_part("c"))
+    chat = Conversation("c", [], {"source_group": group, "official_split": "valid", **empty})
+    [(key, tally)] = by_part([chat]).items()
+    assert key == CorpusPart("-", hashed_part(group))
+    assert tally.without_split == 1
+
+
+def test_rows_of_counts_are_codes_then_sets_then_totals() -> None:
+    doubtful = Gold(positive=frozenset({"GR"}), any_of=(frozenset({"CQ", "OQ"}),))
+    chats = [conversation("one", "train", doubtful, None), conversation("one", "dev", None)]
+    rows = count_rows(by_part(chats).values(), Codebook.load())
+    assert [name for name, _ in rows[:21]] == list(Codebook.load().ids)
+    assert dict(rows)["GR"] == [1, 0]
+    assert rows[21:] == [
+        ("OQ or CQ", [1, 0]),
+        ("conversations", [1, 1]),
+        ("messages", [3, 2]),
+        ("counselor messages", [2, 1]),
+        ("with gold", [1, 0]),
     ]
-    chats = [Conversation("c", [], {"corpus": "one", **extra}) for extra in fields]
-    assert list(by_part(chats)) == ["one/valid", "one/failed", "one/dev"]
 
 
 def test_a_code_known_not_to_apply_is_gold_without_a_code() -> None:
