@@ -63,6 +63,7 @@ class Coding:
     Attributes:
         codes: at most three code ids, most likely first; the union over sentences where it was coded by sentence.
         scores: calibrated probability by code id, between 0 and 1.
+        possible: the codes of the prediction set, most likely first, where one was asked for; it holds `codes`.
         depth: simple or complex, only beside REF.
         permission: with or without, only beside PR or RC.
         review: True where the tagger is too unsure and a person should look.
@@ -76,6 +77,7 @@ class Coding:
     review: bool = False
     uncoded: str | None = None
     sentences: tuple["SentenceCoding", ...] = ()
+    possible: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,14 @@ class CodingChoices:
     context: int | None
     thresholds: tuple[str, ...]
     unit: Literal["message", "sentence"]
+    sets: float | None
     threads: int | None
 
     def tagger(self) -> "Tagger":
         """Load the tagger.
 
         Raises:
-            MiCoderError: the model cannot be used, or a threshold is none.
+            MiCoderError: the model cannot be used or has no such sets, or a threshold is none.
         """
         from mi_coder.tagger.tagger import Tagger
 
@@ -40,6 +41,7 @@ class CodingChoices:
             threshold=_thresholds(self.thresholds),
             threads=self.threads or cores(),
             unit=self.unit,
+            sets=self.sets,
         )
 
 
@@ -69,6 +71,12 @@ def coding_options() -> Decorator:
             "--unit",
             values=["message", "sentence"],
             help="Code whole messages, or each sentence of long ones (more than 40 words and more than one sentence).",
+        ),
+        click.option(
+            "--sets",
+            type=click.FloatRange(0, 1, min_open=True, max_open=True),
+            metavar="SHARE",
+            help="Add a field possible: codes that hold all right ones for this share of messages (0.8, 0.9 or 0.95).",
         ),
         threads_option("Messages coded at the same time. Changes no label."),
     )

@@ -63,7 +63,7 @@ def coding_from(data: Mapping[str, Any]) -> Coding | None:
     Raises:
         BadRecord: wrong_type, naming the field.
     """
-    codes = _from_cell(data.get("codes"), "codes", lambda cell: cell.split(";"))
+    codes, possible = (_from_cell(data.get(name), name, lambda cell: cell.split(";")) for name in ("codes", "possible"))
     uncoded = data.get("uncoded") or None
     if codes is None and uncoded is None and not data.get("review"):
         return None
@@ -75,6 +75,7 @@ def coding_from(data: Mapping[str, Any]) -> Coding | None:
         review=_flag(data.get("review")),
         uncoded=_string_or_none(uncoded, "uncoded"),
         sentences=tuple(_sentence(item) for item in _list(_from_cell(data.get("sentences"), "sentences"), "sentences")),
+        possible=_code_list(possible, "possible"),
     )
 
 
@@ -88,6 +89,7 @@ def coding_fields(coding: Coding, scores: Scores = "all") -> dict[str, Any]:
     fields = {
         "codes": list(coding.codes),
         "scores": {code: round(coding.scores[code], _DIGITS) for code in shown if code in coding.scores},
+        "possible": list(coding.possible),
         "depth": coding.depth,
         "permission": coding.permission,
         "review": coding.review,

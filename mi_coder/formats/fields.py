@@ -16,7 +16,7 @@ FIELD_ALIASES = MappingProxyType(
 )
 """The first name that a record has wins. A `*_field` of ReadOptions replaces the names of its row."""
 
-OUTPUT_FIELDS = ("codes", "scores", "depth", "permission", "review", "uncoded", "sentences")
+OUTPUT_FIELDS = ("codes", "scores", "possible", "depth", "permission", "review", "uncoded", "sentences")
 """What tagging adds to a message. A record that has one already is turned away unless it may be overwritten."""
 
 CONVERSATION_FIELDS = frozenset(

@@ -62,7 +62,7 @@ class Columns:
         arrow = self._arrow
         if name in self._types:
             return self._types[name]
-        if name == "codes":
+        if name in ("codes", "possible"):
             return arrow.list_(arrow.string())
         if name == "review":
             return arrow.bool_()

@@ -154,7 +154,11 @@ def _output(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) ->
         "additionalProperties": False,
         "allOf": _output_rules(),
     }
-    return fields | {"sentences": {"type": "array", "items": sentence}}
+    possible = _codes(code_ids) | {
+        "minItems": 1,
+        "description": "With --sets: holds all right codes of as many messages as was asked for. Most likely first.",
+    }
+    return fields | {"possible": possible, "sentences": {"type": "array", "items": sentence}}
 
 
 def _output_rules() -> list[Schema]:
@@ -173,6 +177,7 @@ def _output_rules() -> list[Schema]:
         _needs("permission", ["PR", "RC"]),
         _needs("uncoded", None),
         {"if": _has("scores"), "then": _has("codes")},
+        {"if": _has("possible"), "then": _has("codes")},
     ]
 
 

@@ -17,6 +17,7 @@ MAX_CONTEXT = 100
 MAX_TOKENS = 8192
 
 Probability = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Coverage = Annotated[str, msgspec.Meta(pattern=r"^0\.[0-9]+$")]
 
 
 class BadModel(MiCoderError):
@@ -67,6 +68,8 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         heads: one per code.
         depth, permission: heads of the two attributes (complex against simple; with against without).
         review_below: a message whose estimated probability of a fully right set of codes is lower is sent to people.
+        set_cuts: probability from which a code belongs to the prediction set, by the share of messages whose codes the
+            set is to hold all, such as "0.9" (see `mi_coder.training.calibrate.set_cuts`). Older models have none.
         window: the text that the encoder reads.
         base: encoder from which the training started.
         training_ids: what is kept of the conversations that trained or tuned it, sorted (see
@@ -83,6 +86,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     depth: Head
     permission: Head
     review_below: Probability
+    set_cuts: dict[Coverage, Probability] = {}
     window: Window
     base: str
     training_ids: list[str]

@@ -1,6 +1,6 @@
-"""From logits to codes: calibration, thresholds, at most three codes, OT alone, and when to ask a person."""
+"""From logits to codes: calibration, thresholds, at most three codes, OT alone, sets, and when to ask a person."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,10 +23,12 @@ class Decoder:
     Args:
         config: the model's calibration and thresholds.
         thresholds: probabilities by code id that replace the model's own.
+        set_cut: probability from which a code is possible; None for codings without a set.
     """
 
     config: ModelConfig
     thresholds: Mapping[str, float]
+    set_cut: float | None = None
 
     def decode(self, logits: NDArray[np.float32]) -> list[Coding]:
         """Codings of messages.
@@ -59,7 +61,8 @@ class Decoder:
             permission=_side(permission, self.config.permission, "with", "without")
             if {"PR", "RC"} & {*chosen}
             else None,
-            review=forced or confidence(scores) < self.config.review_below,
+            review=forced or confidence(scores, chosen) < self.config.review_below,
+            possible=() if self.set_cut is None else prediction_set(chosen, scores, self.set_cut, self.config.codes),
         )
 
 
@@ -78,12 +81,25 @@ def choose(scores: Mapping[str, float], thresholds: Mapping[str, float]) -> tupl
     return tuple(reached[:MOST_CODES]), False
 
 
-def confidence(scores: Mapping[str, float]) -> float:
-    """Estimated probability that every yes and no is right: the product of max(p, 1 - p).
+def prediction_set(
+    chosen: Sequence[str], scores: Mapping[str, float], cut: float, codes: Sequence[str]
+) -> tuple[str, ...]:
+    """The codes of `codes` whose score reaches the cut, and the chosen ones, most likely first.
 
-    It takes the codes to err independently of one another.
+    A code without a score counts as 0, so that a cut of 0 gives every code.
     """
-    return float(np.prod([max(score, 1 - score) for score in scores.values()]))
+    scored = {code: scores.get(code, 0.0) for code in codes}
+    held = [code for code, score in scored.items() if score >= cut or code in chosen]
+    return tuple(sorted(held, key=lambda code: (-scored[code], code)))
+
+
+def confidence(scores: Mapping[str, float], chosen: Collection[str]) -> float:
+    """Estimated probability that the chosen codes are exactly the right ones: the product of p over them and of 1 - p
+    over the others.
+
+    It takes the codes to apply independently of one another.
+    """
+    return float(np.prod([score if code in chosen else 1 - score for code, score in scores.items()]))
 
 
 def _side(score: float, head: Head, high: str, low: str) -> str | None:

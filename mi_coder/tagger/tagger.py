@@ -46,7 +46,7 @@ class Tagger:
     Attributes:
         folder, config: the model.
         digests: SHA-256 (hex) by file name of its configuration, weights and tokenizer, which together decide labels.
-        choices: what beside the model decides the codes: context, thresholds and unit.
+        choices: what beside the model decides the codes: context, thresholds, unit and sets.
     """
 
     def __init__(
@@ -55,18 +55,20 @@ class Tagger:
         threads: int,
         thresholds: Mapping[str, float],
         splitter: Splitter | None,
+        sets: float | None = None,
     ) -> None:
         self.folder = model.path
         self.config = config = model.config
         self.digests = model.digests
         self._builder = WindowBuilder.from_file(model.path / TOKENIZER_FILE, config.window)
         self._encoder = Encoder(model.path / MODEL_FILE, threads)
-        self._decoder = Decoder(config, thresholds)
+        self._decoder = Decoder(config, thresholds, None if sets is None else _set_cut(config, sets))
         self._splitter = splitter
         self.choices = {
             "context": config.window.context,
             "thresholds": thresholds,
             "unit": "sentence" if splitter else "message",
+            "sets": sets,
         }
 
     @classmethod
@@ -78,6 +80,7 @@ class Tagger:
         threshold: float | Mapping[str, float] | None = None,
         threads: int = 1,
         unit: str = "message",
+        sets: float | None = None,
     ) -> "Tagger":
         """Load a model folder, or the bundled model.
 
@@ -88,6 +91,8 @@ class Tagger:
             threads: messages that are coded at the same time. It changes the speed, never a label.
             unit: "message", or "sentence" to code each sentence of long messages (more than 40 words and more than one
                 sentence) and give the message the union; shorter ones are coded whole (needs spaCy).
+            sets: share of messages for which `Coding.possible` is to hold all right codes, such as 0.9; None for
+                codings without it. It goes with whole messages and the model's own context, as it was measured.
 
         Raises:
             BadModel: the folder is incomplete, altered or made for another codebook.
@@ -95,6 +100,8 @@ class Tagger:
             MissingExtra: `unit="sentence"` without spaCy.
         """
         model = open_model(None if folder is None else Path(folder))
+        if sets is not None:
+            _check_sets(model.config, unit, context)
         if unit not in UNITS:
             raise UsageProblem(f"unit is {unit!r}; it can be: {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
         if threads < 1:
@@ -104,7 +111,7 @@ class Tagger:
                 raise UsageProblem(f"context is {context}; it must be between 0 and {MAX_CONTEXT}.")
             model = _reading(model, context)
         splitter = spacy_splitter() if unit == "sentence" else None
-        return cls(model, threads, _thresholds(model.config, threshold), splitter)
+        return cls(model, threads, _thresholds(model.config, threshold), splitter, sets)
 
     @property
     def context(self) -> int:
@@ -164,6 +171,26 @@ def _join(job: Job, codings: list[Coding]) -> Coding:
     if not job.spans:
         return codings[0]
     return merge([SentenceCoding(start, end, coding) for (start, end), coding in zip(job.spans, codings, strict=True)])
+
+
+def _check_sets(config: ModelConfig, unit: str, context: int | None) -> None:
+    """Raises UsageProblem for messages that are read otherwise than those on which the cuts were measured."""
+    own = config.window.context
+    if unit != "message" or context not in (None, own):
+        raise UsageProblem(
+            f"Sets hold all codes as often as promised only for whole messages with {own} previous ones read, as they "
+            'were measured. Leave out sets, or use unit "message" and no other context.'
+        )
+
+
+def _set_cut(config: ModelConfig, sets: float) -> float:
+    for coverage, cut in config.set_cuts.items():
+        if float(coverage) == sets:
+            return cut
+    raise UsageProblem(
+        f"The model {config.name} {config.version} has no sets that hold all codes of a share of {sets:g} of the "
+        f"messages; it has them for: {', '.join(config.set_cuts) or 'none'}. Models made by `mi-code train` have them."
+    )
 
 
 def _thresholds(config: ModelConfig, chosen: float | Mapping[str, float] | None) -> dict[str, float]:

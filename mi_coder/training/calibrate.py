@@ -1,6 +1,7 @@
 """Logits become probabilities, and probabilities become decisions, on the dev part."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -13,6 +14,7 @@ MIN_KNOWN = 20
 THRESHOLD_RANGE = (0.05, 0.95)
 DEFAULT_THRESHOLD = 0.5
 REVIEW_SHARE = 0.2
+SET_COVERAGES = ("0.8", "0.9", "0.95")
 
 _SHRINKAGE = 10.0
 _SLOPE_PENALTY = 1.0
@@ -135,7 +137,34 @@ def review_below(codings: Sequence[Coding]) -> float:
     """
     if not codings:
         return 0.0
-    return float(np.quantile([0.0 if one.review else confidence(one.scores) for one in codings], REVIEW_SHARE))
+    return float(
+        np.quantile([0.0 if one.review else confidence(one.scores, one.codes) for one in codings], REVIEW_SHARE)
+    )
+
+
+def set_cuts(codings: Sequence[Coding], truth: Floats, codes: Sequence[str]) -> dict[str, float]:
+    """The probabilities from which a code belongs to the prediction set, by the coverage that each promises.
+
+    Split-conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2023): the score of a message is
+    the lowest probability among its right codes, and the cut for coverage 1 - a is the floor((n + 1) a)-th lowest score
+    of n messages, 0 where that is the 0th. The set of codes at or above it holds all right codes of a further message
+    with probability 1 - a or more, if the messages are exchangeable.
+
+    They are not quite: those of one conversation are alike, other chats differ, and dev has also chosen calibration and
+    epoch. So every evaluation measures what the sets hold, with an interval from resampling conversations.
+
+    Args:
+        codings: of dev. A code without a score counts as 0.
+        truth: [messages, codes]; messages with an unknown code (nan) are left out, each of the others counts once.
+        codes: one per column of `truth`.
+    """
+    scores = sorted(
+        min((one.scores.get(code, 0.0) for code, applies in zip(codes, row, strict=True) if applies), default=1.0)
+        for one, row in zip(codings, truth, strict=True)
+        if not np.isnan(row).any()
+    )
+    ranks = {coverage: int((len(scores) + 1) * (1 - Fraction(coverage))) for coverage in SET_COVERAGES}
+    return {coverage: scores[rank - 1] if rank else 0.0 for coverage, rank in ranks.items()}
 
 
 def _sigmoid(z: Floats) -> Floats:

@@ -30,7 +30,8 @@ _FIGURES = (
 )
 _LIMITS = (
     "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",
-    "Its probabilities hold for chats like those of the dev part; on another platform, check them on own gold codes.",
+    "Its probabilities and sets of possible codes hold for chats like those of the dev part; on another platform, "
+    "check them on own gold codes.",
     "English only. Slang, irony and varieties of English that the training data lacks are read less well.",
     "The messages marked for review are those it is least sure of; the others are not free of mistakes.",
 )

@@ -23,7 +23,7 @@ from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
 from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
-from mi_coder.training.calibrate import calibrated_heads, review_below
+from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
 from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.encoder import Funnel
@@ -194,7 +194,8 @@ def _config(
         files=file_hashes(folder),
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)
-    return msgspec.structs.replace(config, review_below=review_below(codings))
+    cuts = set_cuts(codings, data["dev"].targets.known[:, : len(book.ids)], book.ids)
+    return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 
 def _sha256(paths: Sequence[Path]) -> str:

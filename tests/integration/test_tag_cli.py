@@ -192,7 +192,7 @@ def test_a_table_without_a_good_row_keeps_its_header(run: Run, tmp_path: Path) -
     (tmp_path / "a.csv").write_text("conversation_id,role,text,mood\nc,wizard,hi,low\n")
     assert run("a.csv").code == 3
     header = (tmp_path / "a.tagged.csv").read_text()
-    assert header == "conversation_id,role,text,mood,codes,scores,depth,permission,review,uncoded,sentences\n"
+    assert header == "conversation_id,role,text,mood,codes,scores,possible,depth,permission,review,uncoded,sentences\n"
 
 
 def test_csv_with_other_names_and_roles(run: Run, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, SentenceCoding
-from mi_coder.tagger.decoding import ALONE, MOST_CODES, choose, confidence
+from mi_coder.tagger.decoding import ALONE, MOST_CODES, choose, confidence, prediction_set
 from mi_coder.tagger.sentences import merge
 
 IDS = Codebook.load().ids
@@ -36,10 +36,24 @@ def test_the_order_of_the_scores_does_not_matter(scores: dict[str, float], thres
     assert choose(dict(reversed(scores.items())), thresholds) == choose(scores, thresholds)
 
 
-@given(SCORES)
-def test_confidence_is_a_probability_and_no_more_than_that_of_its_least_sure_code(scores: dict[str, float]) -> None:
-    least = min(max(score, 1 - score) for score in scores.values())
-    assert 0 <= confidence(scores) <= least
+@given(SCORES, THRESHOLDS)
+def test_confidence_is_a_probability_and_no_more_than_that_of_its_least_sure_code(
+    scores: dict[str, float], thresholds: dict[str, float]
+) -> None:
+    codes, _ = choose(scores, thresholds)
+    least = min(score if code in codes else 1 - score for code, score in scores.items())
+    assert 0 <= confidence(scores, codes) <= least
+
+
+@given(SCORES, THRESHOLDS, PROBABILITY, PROBABILITY)
+def test_sets_hold_the_codes_given_and_grow_as_the_cut_falls(
+    scores: dict[str, float], thresholds: dict[str, float], one: float, other: float
+) -> None:
+    codes, _ = choose(scores, thresholds)
+    narrow, wide = (prediction_set(codes, scores, cut, IDS) for cut in sorted((one, other), reverse=True))
+    assert {*codes} <= {*narrow} <= {*wide} <= {*prediction_set(codes, scores, 0.0, IDS)} == {*IDS}
+    ranked = [scores.get(code, 0.0) for code in wide]
+    assert ranked == sorted(ranked, reverse=True)
 
 
 @st.composite

@@ -1,6 +1,7 @@
-"""The decision rule: calibration, thresholds, at most three codes, OT alone."""
+"""The decision rule: calibration, thresholds, at most three codes, OT alone, prediction sets."""
 
 import math
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.tagger.config import Head, ModelConfig, Platt, Window
-from mi_coder.tagger.decoding import EMPTY, Decoder, choose, confidence
+from mi_coder.tagger.decoding import EMPTY, Decoder, choose, confidence, prediction_set
 
 IDS = Codebook.load().ids
 HALF = dict.fromkeys(IDS, 0.5)
@@ -110,13 +111,40 @@ def test_attributes_have_thresholds() -> None:
     assert decode(logits(depth=1.0, REF=3.0), config(depth=Head(threshold=0.9))).depth == "simple"
 
 
-def test_confidence_is_the_product_of_the_surer_sides() -> None:
-    assert confidence({"OQ": 0.9, "SU": 0.2, "GI": 0.5}) == pytest.approx(0.9 * 0.8 * 0.5)
+@pytest.mark.parametrize(
+    ("chosen", "expected"), [(("OQ",), 0.9 * 0.8 * 0.6), (("OQ", "GI"), 0.9 * 0.8 * 0.4), (("SU",), 0.1 * 0.2 * 0.6)]
+)
+def test_confidence_is_the_probability_of_the_chosen_set(chosen: tuple[str, ...], expected: float) -> None:
+    assert confidence({"OQ": 0.9, "SU": 0.2, "GI": 0.4}, chosen) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "cut", "expected"),
+    [
+        (("OQ",), 0.5, ("OQ",)),
+        (("OQ",), 0.2, ("OQ", "GI", "SU")),
+        (("OQ",), 0.21, ("OQ", "GI")),
+        (("SU",), 0.95, ("SU",)),
+        (("OQ",), 0.0, ("OQ", "GI", "SU", "AF", "CC")),
+    ],
+)
+def test_a_set_holds_what_reaches_the_cut_and_what_was_chosen(
+    chosen: tuple[str, ...], cut: float, expected: tuple[str, ...]
+) -> None:
+    scores = {"OQ": 0.9, "SU": 0.2, "GI": 0.4, "AF": 0.0}
+    assert prediction_set(chosen, scores, cut, ["CC", "SU", "OQ", "GI", "AF"]) == expected
+
+
+def test_codings_have_a_set_where_there_is_a_cut() -> None:
+    row = logits(OQ=2.0, SU=0.5, GI=-0.5)
+    [with_set] = Decoder(config(), HALF, set_cut=0.3).decode(row)
+    assert (with_set.codes, with_set.possible) == (("OQ", "SU"), ("OQ", "SU", "GI"))
+    assert decode(row) == replace(with_set, possible=())
 
 
 def test_review_is_asked_for_below_the_models_confidence_and_where_a_code_was_forced() -> None:
     row = logits(OQ=2.0)
-    sure = confidence(decode(row).scores)
+    sure = confidence(decode(row).scores, ["OQ"])
     assert not decode(row, config(review_below=sure)).review
     assert decode(row, config(review_below=sure + 1e-9)).review
     assert decode(logits(OQ=-1.0)).review

@@ -117,7 +117,9 @@ def test_a_turned_away_return_does_not_end_the_current_conversation() -> None:
     assert codes(read(one, other, one, other)) == ["ok", "ok", "non_contiguous", "ok"]
 
 
-@pytest.mark.parametrize("name", ["codes", "scores", "depth", "permission", "review", "uncoded", "sentences"])
+@pytest.mark.parametrize(
+    "name", ["codes", "scores", "possible", "depth", "permission", "review", "uncoded", "sentences"]
+)
 def test_output_fields_are_kept_from_being_overwritten(name: str) -> None:
     line = flat(**{name: None})
     (reject,) = read(line)

@@ -82,6 +82,12 @@ SENTENCE = {"start": 0, "end": 1}
         ({"codes": ["SU"], "scores": {"SU": 1.5}}, False),
         ({"codes": ["SU"], "scores": {"XX": 0.5}}, False),
         ({"scores": {"SU": 0.5}}, False),
+        ({"codes": ["SU"], "possible": ["SU", "OQ", "GI", "AF", "OT"]}, True),
+        ({"codes": ["SU"], "possible": []}, False),
+        ({"codes": ["SU"], "possible": ["SU", "SU"]}, False),
+        ({"codes": ["SU"], "possible": ["XX"]}, False),
+        ({"possible": ["SU"]}, False),
+        ({"role": "client", "codes": None, "possible": None}, True),
         ({"codes": ["REF"], "depth": "simple"}, True),
         ({"codes": ["SU"], "depth": "simple"}, False),
         ({"codes": ["REF"], "depth": "deep"}, False),
@@ -113,13 +119,14 @@ def test_written_codings_are_valid() -> None:
         Coding((), {}, uncoded="empty"),
         Coding(("REF", "SU"), {"REF": 1.0}, "simple", None, True),
         Coding(("PR",), {}, None, "with", False, None, (sentence,)),
+        Coding(("PR",), {}, possible=("PR", "GI")),
     ]
     chat = Conversation("c", [Message("counselor", "x", coding=coding) for coding in codings])
     sink = io.BytesIO()
     write_conversations([chat], sink)
     write_conversations([chat], sink, "message")
     lines = [json.loads(line) for line in sink.getvalue().splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 5
     assert all(CODED.is_valid(line) for line in lines)
     sink.seek(0)
     assert not any(isinstance(item, Record) and item.line == 1 for item in open_records(sink))

@@ -177,7 +177,10 @@ def test_cells_of_csv() -> None:
 
 def test_the_header_is_settled_at_the_start() -> None:
     assert written([], fields=["a", "b"]) == b"a,b\n"
-    assert written([{"codes": [], "b": 1}]) == b"b,codes,scores,depth,permission,review,uncoded,sentences\n1,,,,,,,\n"
+    assert (
+        written([{"codes": [], "b": 1}])
+        == b"b,codes,scores,possible,depth,permission,review,uncoded,sentences\n1,,,,,,,,\n"
+    )
     assert written([{"b": 1}], "tsv", fields=["a", "b"]) == b"a\tb\n\t1\n"
     assert written([]) == b""
     with pytest.raises(MiCoderError, match="'z'"):

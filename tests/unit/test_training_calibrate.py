@@ -14,6 +14,7 @@ from mi_coder.training.calibrate import (
     expected_f1_threshold,
     fit_platt,
     review_below,
+    set_cuts,
 )
 
 RANDOM = np.random.default_rng(7)
@@ -126,11 +127,46 @@ def test_threshold_without_both_kinds_is_one_half(truth: np.ndarray) -> None:
 def test_a_fifth_of_the_messages_goes_to_review() -> None:
     codings = [Coding(("OQ",), {"OQ": p, "CQ": q}) for p, q in RANDOM.random((1000, 2))]
     below = review_below(codings)
-    assert sum(confidence(one.scores) < below for one in codings) == 200
+    assert sum(confidence(one.scores, one.codes) < below for one in codings) == 200
 
 
 def test_messages_without_a_sure_code_count_in_that_fifth() -> None:
     forced = [Coding(("OQ",), {"OQ": 0.4}, review=True)] * 150
     codings = forced + [Coding(("OQ",), {"OQ": p}) for p in np.linspace(0.5, 1, 850)]
     below = review_below(codings)
-    assert sum(one.review or confidence(one.scores) < below for one in codings) == 200
+    assert sum(one.review or confidence(one.scores, one.codes) < below for one in codings) == 200
+
+
+def alone(probability: float, code: str = "OQ") -> Coding:
+    return Coding((code,), {code: probability, "CQ": 0.99})
+
+
+def test_the_cut_is_the_score_at_the_rank_that_the_coverage_asks_for() -> None:
+    codings = [alone(tenth / 10) for tenth in (4, 9, 2, 6, 1, 8, 3, 7, 5)]
+    truth = np.tile([1.0, 0.0], (9, 1))
+    # Ranks of nine messages: floor(10 * 0.2) = 2, floor(10 * 0.1) = 1, floor(10 * 0.05) = 0.
+    assert set_cuts(codings, truth, ["OQ", "CQ"]) == {"0.8": 0.2, "0.9": 0.1, "0.95": 0.0}
+    assert set_cuts(codings[:8], truth[:8], ["OQ", "CQ"]) == {"0.8": 0.1, "0.9": 0.0, "0.95": 0.0}
+
+
+def test_a_message_counts_with_its_least_likely_right_code_and_only_if_all_its_codes_are_known() -> None:
+    codes = ["OQ", "CQ", "SU"]
+    codings = [Coding(("OQ",), {"OQ": 0.9, "CQ": 0.6}) for _ in range(4)]
+    both, one, unknown = [1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, np.nan]
+    assert set_cuts(codings, np.array([one] * 4), codes)["0.8"] == 0.9
+    assert set_cuts(codings, np.array([one, one, one, both]), codes)["0.8"] == 0.6
+    assert set_cuts(codings, np.array([one, one, one, unknown]), codes)["0.8"] == 0.0
+    assert set_cuts([*codings, codings[0]], np.array([one, one, one, one, unknown]), codes)["0.8"] == 0.9
+
+
+def test_a_right_code_that_is_never_given_has_the_probability_zero() -> None:
+    codings = [alone(0.7)] * 4
+    assert set_cuts(codings, np.array([[1.0, 0.0]] * 3 + [[0.0, 1.0]]), ["OQ", "WA"])["0.8"] == 0.0
+
+
+def test_any_set_holds_all_codes_of_a_message_without_codes() -> None:
+    assert set_cuts([alone(0.3)] * 4, np.zeros((4, 2)), ["OQ", "CQ"])["0.8"] == 1.0
+
+
+def test_without_messages_every_code_is_possible() -> None:
+    assert set_cuts([], np.zeros((0, 1)), ["OQ"]) == {"0.8": 0.0, "0.9": 0.0, "0.95": 0.0}
