@@ -3,6 +3,8 @@
 Cluster bootstrap with percentile intervals: Davison and Hinkley (1997), sections 3.8 and 5.3.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,27 +13,32 @@ from mi_coder.evaluation.metrics import Floats, Numbers
 LEVEL = 0.95
 
 
+def draws(count: int, samples: int, seed: int) -> Iterator[NDArray[np.intp]]:
+    """How often each of `count` conversations is drawn, [count], for every sample, with replacement.
+
+    They depend on the arguments alone, so that two calls give pairs for a difference. Fewer than two conversations tell
+    nothing of their spread: then there are no samples.
+    """
+    random = np.random.default_rng(seed)
+    for _ in range(samples if count > 1 else 0):
+        yield np.bincount(random.integers(count, size=count), minlength=count)
+
+
 def resampled(values: Numbers, conversation: NDArray[np.intp], samples: int, seed: int) -> Floats:
     """Totals of `values` over conversations drawn with replacement.
-
-    The draws depend on the number of conversations and the seed alone, so that two calls give pairs for a difference.
 
     Args:
         values: [messages, ...] counts of each message.
         conversation: [messages] number of each message's conversation, from 0 without gaps.
 
     Returns:
-        [samples, ...] totals. Fewer than two conversations tell nothing of their spread: then no samples, [0, ...].
+        [samples, ...] totals; no samples, [0, ...], of fewer than two conversations (see `draws`).
     """
     count = int(conversation.max(initial=-1)) + 1
     flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
     sums = np.stack([np.bincount(conversation, weights=column, minlength=count) for column in flat.T], axis=1)
-    random = np.random.default_rng(seed)
-    draws = samples if count > 1 else 0
-    totals = np.empty((draws, flat.shape[1]))
-    for i in range(draws):
-        totals[i] = np.bincount(random.integers(count, size=count), minlength=count) @ sums
-    return totals.reshape(draws, *values.shape[1:])
+    totals = [times @ sums for times in draws(count, samples, seed)]
+    return np.array(totals, dtype=np.float64).reshape(len(totals), *values.shape[1:])
 
 
 def interval(samples: Floats) -> tuple[Floats, Floats]:
