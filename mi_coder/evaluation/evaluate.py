@@ -8,6 +8,7 @@ import numpy as np
 from mi_coder.evaluation.attributes import attribute_scores, group_scores
 from mi_coder.evaluation.bootstrap import interval, resampled
 from mi_coder.evaluation.compare import Comparison
+from mi_coder.evaluation.doubt import doubt
 from mi_coder.evaluation.human import HUMAN_ALPHA
 from mi_coder.evaluation.metrics import (
     Bools,
@@ -33,6 +34,7 @@ def evaluate(
     baseline: Bools | None = None,
     untrained: Collection[str] = (),
     notes: Collection[str] = (),
+    set_cut: float | None = None,
 ) -> EvaluationReport:
     """Compute every figure of a report.
 
@@ -40,6 +42,7 @@ def evaluate(
         baseline: [messages, codes] codes that the baseline gives.
         untrained: codes that the coder cannot give; they count all the same where gold has them.
         notes: further remarks for the reader.
+        set_cut: that of the coder's prediction sets for `mi_coder.evaluation.doubt.SETS`, where it has them.
     """
     truth, predicted = comparison.truth, comparison.predicted
     total = Confusion.of_messages(truth, predicted).total()
@@ -75,6 +78,7 @@ def evaluate(
         groups=group_scores(comparison.codes, comparison.gold, predicted, baseline),
         attributes=attribute_scores(comparison.gold, comparison.coding),
         calibration=_calibration(truth, comparison.probability, counted),
+        doubt=doubt(comparison, options, set_cut),
         notes=(*notes, *_cautions(rows, len(comparison.conversation_ids), options)),
     )
 
@@ -90,8 +94,7 @@ class _Sampled:
         return _Sampled(self.value - other.value, self.samples - other.samples)
 
     def figure(self) -> Figure:
-        low, high = interval(self.samples)
-        return Figure(float(self.value), float(low), float(high))
+        return Figure.of(self.value, self.samples)
 
 
 def _sampled(

@@ -1,13 +1,14 @@
 """Evaluation reports as pages of Markdown or plain text. Undefined figures are a dash."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mi_coder.evaluation.human import SOURCE
+from mi_coder.evaluation.risk import KEPT
 
 if TYPE_CHECKING:
-    from mi_coder.evaluation.report import EvaluationReport, Figure, Row, Versus
+    from mi_coder.evaluation.report import Doubt, EvaluationReport, Figure, Row, Versus
 
 UNDEFINED = "–"
 BASELINE = "TF-IDF"
@@ -42,7 +43,10 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
     )
     parts.append(table(*_code_cells(report), markdown=markdown))
     parts.append(table(*_overall_cells(report), markdown=markdown))
-    parts += ["\n".join(f"- {line}" for line in lines) for lines in (list(_further(report)), report.notes) if lines]
+    parts += _bullets(_further(report))
+    if doubt := list(_doubt(report.doubt, markdown)):
+        parts += ["**Doubt**" if markdown else "Doubt", *doubt]
+    parts += _bullets(report.notes)
     parts.append(_provenance(report))
     return "\n\n".join(parts) + "\n"
 
@@ -89,6 +93,39 @@ def _further(report: "EvaluationReport") -> Iterator[str]:
             f"Calibration: expected error {number(calibration.error)}, Brier score {number(calibration.brier)} "
             f"(always the base rate: {number(calibration.brier_of_base_rate)})."
         )
+
+
+def _doubt(doubt: "Doubt", markdown: bool) -> Iterator[str]:
+    """The parts of the section on doubt; none where nothing is known of it."""
+    if risk := doubt.risk:
+        rows = [[f"{kept.coverage:.0%}", figure(kept.error)] for kept in risk.curve]
+        yield table(["surest messages", "not exactly right"], rows, markdown)
+    yield from _bullets(_doubt_lines(doubt))
+
+
+def _doubt_lines(doubt: "Doubt") -> Iterator[str]:
+    if risk := doubt.risk:
+        yield (
+            f"The surest {KEPT:.0%} of {risk.messages} messages do without {figure(risk.reduction)} of the error; "
+            f"mean error over all shares (AURC) {figure(risk.area)}."
+        )
+    if sets := doubt.sets:
+        yield (
+            f"Sets for {sets.coverage:.0%} of messages: hold all codes of {figure(sets.held)} of {sets.messages} "
+            f"messages, with {figure(sets.size)} codes a message."
+        )
+    if review := doubt.review:
+        yield (
+            f"Review: {figure(review.sent)} of the messages are sent to people; not exactly right are "
+            f"{figure(review.kept_error)} of the others, {figure(review.error)} of all: {figure(review.reduction)} of "
+            "the error is gone."
+        )
+
+
+def _bullets(lines: Iterable[str]) -> list[str]:
+    """A list as one part of the page, or no part."""
+    text = "\n".join(f"- {line}" for line in lines)
+    return [text] if text else []
 
 
 def _provenance(report: "EvaluationReport") -> str:

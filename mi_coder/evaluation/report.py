@@ -6,7 +6,8 @@ import msgspec
 
 from mi_coder.evaluation import render
 from mi_coder.evaluation.attributes import AttributeScore, GroupScore
-from mi_coder.evaluation.metrics import CodeScore
+from mi_coder.evaluation.bootstrap import interval
+from mi_coder.evaluation.metrics import CodeScore, Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,12 @@ class Figure:
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, value: Floats | float, samples: Floats) -> "Figure":
+        """A value with the interval of its bootstrap samples, [samples]."""
+        low, high = interval(samples)
+        return cls(float(value), float(low), float(high))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +97,79 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Share of the kept messages, the surest `coverage` of all, that were not given exactly their codes."""
+
+    coverage: float
+    error: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """What is gained by keeping the surest messages (see `mi_coder.evaluation.risk`).
+
+    Attributes:
+        messages: those with complete gold and all probabilities.
+        curve: by coverage, rising; the last keeps all messages.
+        area: under the curve: the mean error over all coverages.
+        reduction: the share of the error of all messages that the surest 0.8 of them do without.
+    """
+
+    messages: int
+    curve: tuple[Kept, ...]
+    area: Figure
+    reduction: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class SetScore:
+    """Prediction sets (see `mi_coder.training.calibrate.set_cuts`).
+
+    Attributes:
+        coverage: share of messages of which a set is to hold all right codes.
+        held: share of which it does.
+        size: mean number of codes in a set.
+    """
+
+    coverage: float
+    messages: int
+    held: Figure
+    size: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What people gain who look only at the messages marked for review; all figures are of those with complete gold.
+
+    Attributes:
+        sent: share that is marked.
+        kept_error: share of the others that were not given exactly their codes.
+        error: the same of all.
+        reduction: share of the error that the others do without: 1 - kept_error / error.
+    """
+
+    sent: Figure
+    kept_error: Figure
+    error: Figure
+    reduction: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How well the coder knows when it may be wrong.
+
+    Attributes:
+        risk: None where the coder kept no probabilities of all codes.
+        sets: None there too, and where its model has no prediction sets.
+        review: None where the coder marked no message for review.
+    """
+
+    risk: Risk | None = None
+    sets: SetScore | None = None
+    review: Review | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EvaluationReport:
     """Figures of one coder on one gold file.
 
@@ -113,6 +193,7 @@ class EvaluationReport:
     groups: tuple[GroupScore, ...]
     attributes: tuple[AttributeScore, ...]
     calibration: Calibration | None
+    doubt: Doubt
     notes: tuple[str, ...]
 
     def summary(self) -> str:

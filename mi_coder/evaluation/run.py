@@ -11,6 +11,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.baseline import WORDS_FILE, Baseline
 from mi_coder.evaluation.coder import Coder, file_coder, model_coder
 from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gold
+from mi_coder.evaluation.doubt import SETS
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Bools
@@ -76,7 +77,8 @@ def evaluate_files(request: Request) -> EvaluationReport:
         title_warning=_warning(seen, request.seen),
     )
     notes = [*gold_remark, *_training_remarks(coder, seen, request.seen), *baseline_remark]
-    return evaluate(comparison, source, request.options, baseline, coder.untrained, notes)
+    set_cut = coder.config.set_cuts.get(SETS) if coder.config else None
+    return evaluate(comparison, source, request.options, baseline, coder.untrained, notes, set_cut)
 
 
 def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:

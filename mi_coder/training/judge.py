@@ -6,6 +6,7 @@ import numpy as np
 
 from mi_coder.conversation import Coding
 from mi_coder.evaluation.compare import Comparison
+from mi_coder.evaluation.doubt import SETS
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
@@ -39,7 +40,7 @@ def judge(
         codebook=config.codebook,
     )
     comparison = _compared(config.codes, examples, truth, codings)
-    return evaluate(comparison, source, Options(), baseline, config.untrained)
+    return evaluate(comparison, source, Options(), baseline, config.untrained, set_cut=config.set_cuts.get(SETS))
 
 
 def _compared(

@@ -176,6 +176,14 @@ def test_the_folder_is_whole_and_the_tagger_uses_it(report: TrainReport) -> None
     assert coding.codes[0] == "CQ"
 
 
+def test_the_sets_promise_what_training_knows(report: TrainReport) -> None:
+    cuts = report.config.set_cuts
+    assert list(cuts) == ["0.8", "0.9", "0.95"]
+    assert 0 < cuts["0.95"] <= cuts["0.9"] <= cuts["0.8"] < 1
+    assert report.dev.doubt.sets is not None
+    assert report.dev.doubt.sets.held.value >= 0.9
+
+
 def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -> None:
     trained = {code for code, head in zip(report.config.codes, report.config.heads, strict=True) if head.trained}
     assert trained == set(SAID)

@@ -65,6 +65,20 @@ GOLDEN = """\
 - Depth: right in 0.000 of 1 messages (always the most frequent value: 1.000).
 - Calibration: expected error 0.189, Brier score 0.099 (always the base rate: 0.211).
 
+**Doubt**
+
+| surest messages | not exactly right    |
+| --------------- | -------------------- |
+| 50%             | 0.333 [0.000, 1.000] |
+| 60%             | 0.333 [0.000, 1.000] |
+| 70%             | 0.333 [0.000, 1.000] |
+| 80%             | 0.333 [0.000, 1.000] |
+| 90%             | 0.333 [0.000, 1.000] |
+| 100%            | 0.333 [0.000, 1.000] |
+
+- The surest 80% of 3 messages do without 0.000 [0.000, 0.000] of the error; mean error over all shares (AURC) 0.333 \
+[0.000, 1.000].
+
 - A remark.
 - The coder was not trained to give PR; where gold has them, they count as missed.
 - No gold message is known to carry CQ, PR: how well they are found is unknown.
