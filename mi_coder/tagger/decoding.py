@@ -1,6 +1,6 @@
 """From logits to codes: calibration, thresholds, at most three codes, OT alone, sets, and when to ask a person."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,7 @@ class Decoder:
             permission=_side(permission, self.config.permission, "with", "without")
             if {"PR", "RC"} & {*chosen}
             else None,
-            review=forced or confidence(scores, chosen) < self.config.review_below,
+            review=forced or confidence(scores) < self.config.review_below,
             possible=() if self.set_cut is None else prediction_set(chosen, scores, self.set_cut, self.config.codes),
         )
 
@@ -93,13 +93,12 @@ def prediction_set(
     return tuple(sorted(held, key=lambda code: (-scored[code], code)))
 
 
-def confidence(scores: Mapping[str, float], chosen: Collection[str]) -> float:
-    """Estimated probability that the chosen codes are exactly the right ones: the product of p over them and of 1 - p
-    over the others.
+def confidence(scores: Mapping[str, float]) -> float:
+    """Estimated probability that every yes and no is right: the product of max(p, 1 - p).
 
-    It takes the codes to apply independently of one another.
+    It takes the codes to err independently of one another.
     """
-    return float(np.prod([score if code in chosen else 1 - score for code, score in scores.items()]))
+    return float(np.prod([max(score, 1 - score) for score in scores.values()]))
 
 
 def _side(score: float, head: Head, high: str, low: str) -> str | None:
