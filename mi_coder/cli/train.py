@@ -3,7 +3,7 @@
 import math
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -69,6 +69,35 @@ Example:
     type=click.FloatRange(0, 1, max_open=True),
     help="Share of the encoder's units hidden in a step; 0 is nearly twice as quick.  [default: the encoder's own]",
 )
+@click.option(
+    "--weighting",
+    type=click.Choice(["none", "root", "inverse"]),
+    default="root",
+    show_default=True,
+    help="How much more the positives of rare codes count: not, by the root of negatives per positive, or by these.",
+)
+@click.option(
+    "--logit-adjustment",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    show_default=True,
+    help="Share of the log odds of its base rate that is added to the logit of a code in training.",
+)
+@click.option(
+    "--teacher",
+    "teachers",
+    multiple=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Model folder whose probabilities are learned beside the gold, and for messages without gold; give it several "
+    "times for the mean of several.",
+)
+@click.option(
+    "--teacher-share",
+    type=click.FloatRange(0, 1),
+    default=0.5,
+    show_default=True,
+    help="Weight of the teachers where gold tells a code too.",
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @reading_options()
@@ -86,6 +115,10 @@ def command(
     first_token_layers: int | None,
     freeze_words: bool,
     dropout: float | None,
+    weighting: Literal["none", "root", "inverse"],
+    logit_adjustment: float,
+    teachers: tuple[Path, ...],
+    teacher_share: float,
     seed: int,
     threads: int | None,
     reading: Reading,
@@ -95,6 +128,9 @@ def command(
     Conversations are put into training, dev and test parts by their field split, else by a hash of their source_group
     or id. Codes that the gold does not settle are missing, not negative. Beside the model, a TF-IDF baseline is trained
     on the same messages, and both are scored on the test part.
+
+    A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
+    done, that state lies beside the output in a folder that ends in .checkpoint.
     """
     for module in ("torch", "transformers", "sklearn", "onnx"):
         need(module, extra="train")
@@ -104,6 +140,7 @@ def command(
     from mi_coder.training.encoder import Funnel
     from mi_coder.training.fit import FitOptions
     from mi_coder.training.run import TrainOptions, train
+    from mi_coder.training.teaching import Teaching
 
     if first_token_layers is not None and context_layers is None:
         raise click.UsageError("--first-token-layers needs --context-layers.")
@@ -124,9 +161,12 @@ def command(
             lr=lr,
             freeze_words=freeze_words,
             dropout=dropout,
+            weighting=weighting,
+            logit_adjustment=logit_adjustment,
             seed=seed,
             threads=threads,
         ),
+        teaching=Teaching(teachers, teacher_share),
     )
     _show(train(options, Shown()))
 

@@ -26,7 +26,8 @@ from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.base import NoBase
 from mi_coder.training.batches import Rows, shuffled_batches, sorted_batches
-from mi_coder.training.fit import TrainingFailed, best_device, set_seeds
+from mi_coder.training.device import best_device, bf16_is_native
+from mi_coder.training.fit import TrainingFailed, set_seeds
 from mi_coder.training.folder import new_folder, refuse_existing
 from mi_coder.training.masking import Masked, Vocabulary, hide
 from mi_coder.training.progress import Epoch, Progress
@@ -166,14 +167,6 @@ def predict(model: PreTrainedModel, batch: Masked) -> Tensor:
         return model(input_ids=batch.ids, attention_mask=batch.mask).logits[0]
     finally:
         hook.remove()
-
-
-def bf16_is_native(device: torch.device) -> bool:
-    """Whether a device computes in bfloat16 itself, so that it gains time by it."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 @dataclass(slots=True)

@@ -22,12 +22,12 @@ _OFFSET_PENALTY = 0.01
 _MAX_STEPS = 100
 
 
-def calibrated_heads(logits: Floats, truth: Floats, weights: Floats, trained: Bools, codes: int) -> list[Head]:
+def calibrated_heads(logits: Floats, truth: Floats, lift: Floats, trained: Bools, codes: int) -> list[Head]:
     """The heads of a model, from its dev logits.
 
     Args:
         logits, truth: [messages, heads]; truth is nan where unknown.
-        weights: [heads] the weights of positives in training; a weight w alone lifts a logit by log(w).
+        lift: [heads] how much higher than log odds the balance of the loss makes the logits.
         trained: [heads].
         codes: how many heads, counted from the first, are codes. Their thresholds are tuned. The others are attributes:
             they stay at 0.5, and one that is right no more often than its more frequent value is not given.
@@ -36,7 +36,7 @@ def calibrated_heads(logits: Floats, truth: Floats, weights: Floats, trained: Bo
     for index, usable in enumerate(trained):
         known = ~np.isnan(truth[:, index])
         scores, answers = logits[known, index], truth[known, index]
-        platt = fit_platt(scores, answers, prior_offset=-float(np.log(weights[index])))
+        platt = fit_platt(scores, answers, prior_offset=-float(lift[index]))
         probability = apply(platt, scores)
         if index < codes:
             prior = expected_f1_threshold(probability)

@@ -9,6 +9,8 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
+UNCODED = "no codes; what teachers tell of it is learned"
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -54,17 +56,23 @@ def read_gold(paths: Sequence[Path], read: ReadOptions = AS_CODED) -> list[Conve
     return conversations
 
 
-def examples(conversation: Conversation, builder: WindowBuilder) -> Iterator[Example]:
-    """The counselor messages of a conversation of which any code is known. Empty messages teach nothing."""
+def examples(conversation: Conversation, builder: WindowBuilder, uncoded: bool = False) -> Iterator[Example]:
+    """The counselor messages of a conversation of which any code is known. Empty messages teach nothing.
+
+    Args:
+        uncoded: also those of which no code is known.
+    """
     context = builder.window.context
     for index, message in enumerate(conversation.messages):
         text = model_text(message.text)
-        if not message.is_counselor or message.gold is None or not text or not _informative(message.gold):
+        gold = message.gold or Gold()
+        if not message.is_counselor or not text or not (uncoded or _informative(gold)):
             continue
         before = conversation.messages[max(0, index - context) : index]
         tokens = builder.build(message.text, before)
-        corpus, gold_from = str(conversation.extra["corpus"]), conversation.extra.get("gold_from")
-        yield Example(conversation.id, corpus, text, tokens, message.gold, gold_from)
+        corpus = str(conversation.extra["corpus"])
+        gold_from = conversation.extra.get("gold_from") if _informative(gold) else UNCODED
+        yield Example(conversation.id, corpus, text, tokens, gold, gold_from)
 
 
 def _informative(gold: Gold) -> bool:

@@ -3,19 +3,20 @@
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import AdamW
-from torch.optim.lr_scheduler import LambdaLR
 
 from mi_coder.errors import MiCoderError
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import pad, shuffled_batches, sorted_batches
-from mi_coder.training.loss import BatchTargets, base_logits, masked_loss, positive_weights
+from mi_coder.training.batches import Rows, pad, shuffled_batches, sorted_batches
+from mi_coder.training.checkpoint import Checkpoint, Snapshot
+from mi_coder.training.device import bf16_is_native
+from mi_coder.training.loss import Balance, BatchTargets, Weighting, base_logits, masked_loss
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.targets import Targets
@@ -37,6 +38,9 @@ class FitOptions:
         lr: peak learning rate; None takes 1e-4 for encoders of at most 384 hidden units and 3e-5 for larger ones.
         warmup: share of all steps over which the learning rate rises; it then falls linearly to 0.
         patience: epochs without a better dev result after which training stops.
+        weighting: how much more the positives of rare codes count (see `Balance.of`).
+        logit_adjustment: how much of the log odds of a code's base rate the loss adds to its logit (Menon et al. 2021,
+            equation 10); 0 adds nothing.
         freeze_words: leave the word vectors of the encoder as they are; quicker, and words that the training part lacks
             keep their place among the others.
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
@@ -51,18 +55,33 @@ class FitOptions:
     weight_decay: float = 0.01
     max_gradient: float = 1.0
     patience: int = 2
+    weighting: Weighting = "root"
+    logit_adjustment: float = 0.0
     freeze_words: bool = False
     dropout: float | None = None
     seed: int = 1
     threads: int | None = None
 
+    def balance(self, targets: Targets) -> Balance:
+        """What makes up for the rareness of codes in `targets`."""
+        return Balance.of(targets, self.weighting, self.logit_adjustment)
+
 
 @dataclass(frozen=True, slots=True)
 class FitData:
-    """The messages of one part as the encoder reads them, and their truth."""
+    """The messages of one part as the encoder reads them, and their truth.
+
+    Attributes:
+        taught: what is learned in place of `targets`, such as their mean with what teachers say; None for `targets`.
+    """
 
     tokens: Sequence[Tokens]
     targets: Targets
+    taught: Targets | None = None
+
+    @property
+    def learned(self) -> Targets:
+        return self.targets if self.taught is None else self.taught
 
 
 def set_seeds(seed: int) -> None:
@@ -72,91 +91,158 @@ def set_seeds(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def best_device() -> torch.device:
-    """A GPU where torch sees one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
 def fit(
-    model: Coder, train: FitData, dev: FitData, options: FitOptions, progress: Progress | None = None
+    model: Coder,
+    train: FitData,
+    dev: FitData,
+    options: FitOptions,
+    progress: Progress | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> list[Epoch]:
     """Fine-tune `model` in place and leave it with the weights of its best epoch.
 
     The best epoch has the highest macro-F1 on dev at probability 0.5 over the codes that dev can judge, or the lowest
     dev loss where it can judge none. Ctrl-C ends the training with the best epoch so far, once there is one.
 
+    Args:
+        checkpoint: where the state after every epoch is kept, and from which a training that was broken off goes on.
+
     Raises:
         TrainingFailed: the loss is no longer a finite number.
     """
-    progress = progress or Progress()
     if options.threads:
         torch.set_num_threads(options.threads)
-    order = np.random.default_rng(options.seed)
-    weights = positive_weights(train.targets)
-    model.start_from(_tensor(base_logits(train.targets, weights), model))
-    weight = _tensor(weights, model)
-    steps = options.epochs * -(-len(train.tokens) // options.batch)
-    model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
-    if options.dropout is not None:
-        _set_dropout(model, options.dropout)
-    optimizer = _optimizer(model, options)
-    schedule = LambdaLR(optimizer, lambda step: _rate(step, steps, options.warmup))
-    epochs: list[Epoch] = []
-    best_score, best_state = -np.inf, _copy(model)
-    for number in range(1, options.epochs + 1):
-        started = time.perf_counter()
+    fitting = _Fitting(model, train, dev, options, progress or Progress())
+    if checkpoint and (kept := checkpoint.load()):
+        fitting.restore(kept)
+    while not fitting.over:
         try:
-            train_loss = _epoch(model, train, weight, options, (optimizer, schedule), order, number, progress)
+            fitting.epoch()
         except KeyboardInterrupt:
-            if not epochs:
+            if not fitting.epochs:
                 raise
             break
-        dev_loss, dev_f1 = _judge(model, dev, weight, train.targets)
-        score = -dev_loss if np.isnan(dev_f1) else dev_f1
-        epoch = Epoch(number, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
-        if score > best_score:
-            best_score, best_state = score, _copy(model)
-            epochs = [replace(one, best=False) for one in epochs]
-            epoch = replace(epoch, best=True)
-        epochs.append(epoch)
-        progress.epoch(epoch)
-        if number - next(one.number for one in epochs if one.best) >= options.patience:
-            break
-    model.load_state_dict(best_state)
+        if checkpoint:
+            checkpoint.save(fitting.snapshot())
+    model.load_state_dict(fitting.best)
     model.eval()
-    return epochs
+    return fitting.epochs
 
 
-def _epoch(
-    model: Coder,
-    train: FitData,
-    weight: Tensor,
-    options: FitOptions,
-    stepper: tuple[AdamW, LambdaLR],
-    order: np.random.Generator,
-    number: int,
-    progress: Progress,
-) -> float:
-    """One pass over the training part; the mean loss of its messages."""
-    optimizer, schedule = stepper
-    model.train()
-    total = 0.0
-    batches = shuffled_batches(train.tokens, options.batch, order)
-    for done, rows in enumerate(batches, start=1):
-        loss = _loss(model, train, rows, weight)
-        if not torch.isfinite(loss):
-            raise TrainingFailed(
-                f"The loss of epoch {number}, batch {done} is not a finite number. Train again with a lower --lr "
-                f"(it was {learning_rate(model, options):g})."
-            )
-        optimizer.zero_grad()
+@dataclass(slots=True)
+class _Fitting:
+    """One training under way.
+
+    Attributes:
+        best: the weights of the best epoch so far, and its `score`.
+    """
+
+    model: Coder
+    train: FitData
+    dev: FitData
+    options: FitOptions
+    progress: Progress
+    epochs: list[Epoch] = field(default_factory=list)
+    score: float = -np.inf
+    best: dict[str, Tensor] = field(init=False)
+    _weights: Tensor = field(init=False)
+    _shift: Tensor = field(init=False)
+    _optimizer: AdamW = field(init=False)
+    _order: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        model, options = self.model, self.options
+        balance = options.balance(self.train.targets)
+        self._weights, self._shift = _tensor(balance.weights, model), _tensor(balance.shift, model)
+        model.start_from(_tensor(base_logits(self.train.targets, balance), model))
+        model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
+        if options.dropout is not None:
+            _set_dropout(model, options.dropout)
+        self._optimizer = _optimizer(model, options)
+        self._order = np.random.default_rng(options.seed)
+        self.best = _copy(model)
+
+    @property
+    def over(self) -> bool:
+        done = len(self.epochs)
+        patient = not done or done - next(one.number for one in self.epochs if one.best) < self.options.patience
+        return done >= self.options.epochs or not patient
+
+    def epoch(self) -> None:
+        """One pass over the training part, and a look at dev."""
+        started = time.perf_counter()
+        train_loss = self._learn(len(self.epochs) + 1)
+        dev_loss, dev_f1 = self._judge()
+        score = -dev_loss if np.isnan(dev_f1) else dev_f1
+        epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
+        if score > self.score:
+            self.score, self.best = score, _copy(self.model)
+            self.epochs = [replace(one, best=False) for one in self.epochs]
+            epoch = replace(epoch, best=True)
+        self.epochs.append(epoch)
+        self.progress.epoch(epoch)
+
+    def snapshot(self) -> Snapshot:
+        """All that a further epoch depends on."""
+        return Snapshot(
+            epochs=tuple(self.epochs),
+            score=self.score,
+            order=dict(self._order.bit_generator.state),
+            random=torch.get_rng_state(),
+            weights=self.model.state_dict(),
+            best=self.best,
+            optimizer=self._optimizer.state_dict()["state"],
+        )
+
+    def restore(self, kept: Snapshot) -> None:
+        """Go on from a snapshot of the same training."""
+        self.epochs, self.score, self.best = list(kept.epochs), kept.score, dict(kept.best)
+        self._order.bit_generator.state = dict(kept.order)
+        torch.set_rng_state(kept.random)
+        self.model.load_state_dict(dict(kept.weights))
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(kept.optimizer)})
+
+    def _learn(self, number: int) -> float:
+        """The mean loss of the messages."""
+        self.model.train()
+        total = 0.0
+        batches = shuffled_batches(self.train.tokens, self.options.batch, self._order)
+        for done, rows in enumerate(batches, start=1):
+            loss = self._loss(self._forward(rows), self.train.learned.take(rows))
+            if not torch.isfinite(loss):
+                raise TrainingFailed(
+                    f"The loss of epoch {number}, batch {done} is not a finite number. Train again with a lower --lr "
+                    f"(it was {learning_rate(self.model, self.options):g})."
+                )
+            self._step(loss, (number - 1) * len(batches) + done - 1, self.options.epochs * len(batches))
+            total += loss.item() * len(rows)
+            self.progress.step(number, done, len(batches))
+        return total / len(self.train.tokens)
+
+    def _forward(self, rows: Rows) -> Tensor:
+        device = self.model.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_native(device)):
+            return _forward(self.model, [self.train.tokens[row] for row in rows]).float()
+
+    def _step(self, loss: Tensor, step: int, steps: int) -> None:
+        rate = learning_rate(self.model, self.options) * _rate(step, steps, self.options.warmup)
+        for group in self._optimizer.param_groups:
+            group["lr"] = rate
+        self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), options.max_gradient)
-        optimizer.step()
-        schedule.step()
-        total += loss.item() * len(rows)
-        progress.step(number, done, len(batches))
-    return total / len(train.tokens)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_gradient)
+        self._optimizer.step()
+
+    def _loss(self, scores: Tensor, targets: Targets) -> Tensor:
+        return masked_loss(scores + self._shift, BatchTargets.of(targets, self.model.device), self._weights)
+
+    def _judge(self) -> tuple[float, float]:
+        """Mean loss and macro-F1 on dev."""
+        scores = _tensor(logits(self.model, self.dev.tokens), self.model)
+        loss = self._loss(scores, self.dev.targets)
+        given = (scores + self._shift > 0).cpu().numpy()
+        counts = Confusion.of_messages(self.dev.targets.known, given).total()
+        return loss.item(), float(macro(counts.f1, self.dev.targets.trainable & self.train.targets.trainable))
 
 
 def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
@@ -178,18 +264,6 @@ def learning_rate(model: Coder, options: FitOptions) -> float:
 
 def _forward(model: Coder, tokens: Sequence[Tokens]) -> Tensor:
     return model(*pad(tokens, model.pad_id, model.device))
-
-
-def _loss(model: Coder, part: FitData, rows: np.ndarray, weight: Tensor) -> Tensor:
-    batch_targets = BatchTargets.of(part.targets.take(rows), model.device)
-    return masked_loss(_forward(model, [part.tokens[row] for row in rows]), batch_targets, weight)
-
-
-def _judge(model: Coder, dev: FitData, weight: Tensor, trained_on: Targets) -> tuple[float, float]:
-    scores = logits(model, dev.tokens)
-    loss = masked_loss(_tensor(scores, model), BatchTargets.of(dev.targets, model.device), weight)
-    counts = Confusion.of_messages(dev.targets.known, scores > 0).total()
-    return loss.item(), float(macro(counts.f1, dev.targets.trainable & trained_on.trainable))
 
 
 def _set_dropout(model: Coder, share: float) -> None:

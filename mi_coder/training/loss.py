@@ -1,6 +1,7 @@
 """The loss: known entries count, unknown ones have no part in it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -10,7 +11,10 @@ from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.training.targets import Targets
 
+Weighting = Literal["none", "root", "inverse"]
 MAX_WEIGHT = 10.0
+
+_EXPONENTS: dict[Weighting, float] = {"none": 0.0, "root": 0.5, "inverse": 1.0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +35,45 @@ class BatchTargets:
         )
 
 
-def positive_weights(targets: Targets) -> Floats:
-    """[heads] how much more a positive counts than a negative: the root of negatives over positives, within 1 and 10.
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What the loss does for codes that are rare.
 
-    The root tempers the full inverse frequency, which on rare codes trades too much precision for recall.
+    Attributes:
+        weights: [heads] how much more a positive counts than a negative.
+        shift: [heads] what is added to the logits in the loss, and there only.
     """
-    ratio = (targets.negatives + 1) / (targets.positives + 1)
-    return np.clip(np.sqrt(ratio), 1.0, MAX_WEIGHT)
+
+    weights: Floats
+    shift: Floats
+
+    @classmethod
+    def of(cls, targets: Targets, weighting: Weighting = "root", adjustment: float = 0.0) -> "Balance":
+        """The balance for messages with these targets.
+
+        Args:
+            weighting: none counts all alike; inverse weighs positives by negatives over positives; root by the root of
+                that, which trades less precision for recall. All within 1 and 10.
+            adjustment: how much of the log odds of the base rate is the shift (Menon et al. 2021, equation 10).
+        """
+        odds = (targets.positives + 1) / (targets.negatives + 1)
+        return cls(np.clip(odds ** -_EXPONENTS[weighting], 1.0, MAX_WEIGHT), adjustment * np.log(odds))
+
+    @property
+    def lift(self) -> Floats:
+        """[heads] how much higher it makes the logits than the log odds are."""
+        return np.log(self.weights) - self.shift
 
 
-def base_logits(targets: Targets, weights: Floats) -> Floats:
-    """[heads] the logit that a constant prediction reaches at best under the weighted loss."""
-    return np.log(weights * (targets.positives + 1) / (targets.negatives + 1))
+def base_logits(targets: Targets, balance: Balance) -> Floats:
+    """[heads] the logit that a constant prediction reaches at best under the balanced loss."""
+    return np.log((targets.positives + 1) / (targets.negatives + 1)) + balance.lift
 
 
 def masked_loss(logits: Tensor, targets: BatchTargets, weights: Tensor) -> Tensor:
     """Mean over the messages of the batch of the summed loss of what is known.
 
-    Known entries: binary cross-entropy, positives weighted by `weights` [heads].
+    Known entries: binary cross-entropy, positives weighted by `weights` [heads]; an entry may be a probability.
     Groups (at least one of these codes applies): -log(1 - prod(1 - p)).
     """
     known = ~torch.isnan(targets.known)

@@ -1,12 +1,13 @@
 """The whole path: gold files in, model folder out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from mi_coder.codebook import Codebook
@@ -16,7 +17,7 @@ from mi_coder.evaluation.leak import training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
-from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
+from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.window import Tokens, WindowBuilder
@@ -25,17 +26,19 @@ from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
 from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
+from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
+from mi_coder.training.device import best_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
-from mi_coder.training.loss import positive_weights
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
 from mi_coder.training.split import PARTS, Part, split
 from mi_coder.training.targets import Targets, head_names, targets
+from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
 
 _CHECKED_MESSAGES = 64
 
@@ -49,6 +52,7 @@ class TrainOptions:
         version: a date or a number.
         read: how the gold files are read.
         funnel: which positions the layers of the encoder compute; None for all in every layer.
+        teaching: models whose probabilities are learned beside the gold, and for messages without gold.
     """
 
     gold: tuple[Path, ...]
@@ -59,6 +63,7 @@ class TrainOptions:
     funnel: Funnel | None = None
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
+    teaching: Teaching = field(default_factory=Teaching)
     read: ReadOptions = AS_CODED
 
 
@@ -80,11 +85,13 @@ class _Data:
 
     Attributes:
         hashes: what the model keeps of the conversations of `examples`.
+        taught: what the encoder learns in place of `targets`, where there are teachers.
     """
 
     examples: list[Example]
     targets: Targets
     hashes: frozenset[str]
+    taught: Targets | None = None
 
     @property
     def tokens(self) -> list[Tokens]:
@@ -95,10 +102,12 @@ class _Data:
         return {one.conversation for one in self.examples}
 
     def for_encoder(self) -> fit.FitData:
-        return fit.FitData(self.tokens, self.targets)
+        return fit.FitData(self.tokens, self.targets, self.taught)
 
     def for_baseline(self, codes: int) -> Labeled:
-        return Labeled([one.text for one in self.examples], self.targets.known[:, :codes])
+        known = self.targets.known[:, :codes]
+        coded = np.flatnonzero(~np.isnan(known).all(axis=1))
+        return Labeled([self.examples[row].text for row in coded], known[coded])
 
 
 def train(options: TrainOptions, progress: Progress | None = None) -> TrainReport:
@@ -120,9 +129,11 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     progress.stage("reading")
     data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book)
     fit.set_seeds(options.fit.seed)
-    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(fit.best_device())
+    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(best_device())
     progress.stage("training")
-    epochs = fit.fit(model, data["train"].for_encoder(), data["dev"].for_encoder(), options.fit, progress)
+    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options))
+    parts = (data["train"].for_encoder(), data["dev"].for_encoder())
+    epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
     progress.stage("baseline")
     labeled = {part: one.for_baseline(codes) for part, one in data.items()}
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
@@ -147,25 +158,41 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         )
         write_config(config, folder)
         _describe(report, data, _settings(options, model, epochs), folder)
+    checkpoint.remove()
     return report
 
 
 def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Data]:
+    parts = split(read_gold(options.gold, options.read))
+    teachers = open_teachers(options.teaching.teachers, parts["test"])
     data: dict[Part, _Data] = {}
-    for part, conversations in split(read_gold(options.gold, options.read)).items():
+    for part, conversations in parts.items():
+        taught = bool(teachers) and part == "train"
         found: list[Example] = []
         hashes: set[str] = set()
         for conversation in conversations:
-            coded = list(examples(conversation, builder))
-            found += coded
-            hashes.update(training_hashes(conversation) if coded else ())
+            used = list(examples(conversation, builder, uncoded=taught))
+            found += used
+            hashes.update(training_hashes(conversation) if used else ())
         if not found:
             raise UsageProblem(
                 f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
         data[part] = _Data(found, targets(found, book), frozenset(hashes))
+        if taught:
+            told = teach(teachers, conversations, options.fit.threads or 1)
+            data[part] = replace(data[part], taught=tempered(data[part].targets, told, options.teaching.share))
     return data
+
+
+def _run_hash(options: TrainOptions) -> str:
+    """What tells a training from another whose state could be lying in the same place."""
+    digest = sha256(repr((replace(options, output=Path()), torch.__version__)).encode())
+    teachers = (folder / name for folder in options.teaching.teachers for name in (CONFIG_FILE, MODEL_FILE))
+    for path in (*options.gold, *teachers):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _config(
@@ -175,7 +202,7 @@ def _config(
     *heads, depth, permission = calibrated_heads(
         dev_logits.astype(np.float64),
         data["dev"].targets.known,
-        positive_weights(learned),
+        options.fit.balance(learned).lift,
         learned.trainable,
         len(book.ids),
     )
@@ -219,6 +246,10 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
         "epochs": f"{len(epochs)} run, number {best.number} kept",
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",
+        "weight of rare codes": f"{options.fit.weighting}, logit adjustment {options.fit.logit_adjustment:g}",
+        "teachers": f"{len(options.teaching.teachers)}, share {options.teaching.share:g}"
+        if options.teaching.teachers
+        else "none",
         "seed": str(options.fit.seed),
     }
 

@@ -18,7 +18,7 @@ class Source:
     Attributes:
         public: whether it is one of the public corpora that `mi-code corpora` reads.
         gold: where its codes come from.
-        messages: coded counselor messages in the training part.
+        messages: counselor messages in the training part.
     """
 
     name: str

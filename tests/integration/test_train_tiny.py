@@ -31,13 +31,17 @@ from mi_coder.training import export
 from mi_coder.training import fit as fitting
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import pad, shuffled_batches
+from mi_coder.training.checkpoint import Checkpoint
+from mi_coder.training.data import read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
+from mi_coder.training.split import split
 from mi_coder.training.targets import Targets
+from mi_coder.training.teaching import Teaching
 
 SAID = {
     "OQ": ["what is that like for you?", "how did the week go?", "tell me how it began"],
@@ -270,11 +274,11 @@ def test_the_best_epoch_is_kept(bert: Path, monkeypatch: pytest.MonkeyPatch) -> 
     scores = iter([(1.0, 0.5), (1.0, 0.9), (1.0, 0.4), (1.0, 0.3), (1.0, 1.0)])
     states = []
 
-    def judged(model: Coder, *_: object) -> tuple[float, float]:
-        states.append(logits(model, windows(4)))
+    def judged(one: fitting._Fitting) -> tuple[float, float]:
+        states.append(logits(one.model, windows(4)))
         return next(scores)
 
-    monkeypatch.setattr(fitting, "_judge", judged)
+    monkeypatch.setattr(fitting._Fitting, "_judge", judged)
     set_seeds(0)
     model = Coder.from_folder(bert, 23)
     part = FitData(windows(32), some_targets(32))
@@ -361,3 +365,84 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path) -> 
     assert base_name(str(bert)) == bert.name
     with pytest.raises(MiCoderError, match=r"3 layers; --context-layers \(2\) and --first-token-layers \(1\)"):
         Coder.from_folder(bert, 23, Funnel(2, 1))
+
+
+def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: Path) -> None:
+    part = FitData(windows(40), some_targets(40))
+    options = FitOptions(epochs=4, batch=16, lr=3e-3, dropout=0.1, patience=9, threads=1)
+
+    def trained(checkpoint: Checkpoint, progress: Progress | None = None) -> tuple[np.ndarray, list[int]]:
+        set_seeds(4)
+        model = Coder.from_folder(bert, 23)
+        epochs = fit(model, part, part, options, progress, checkpoint)
+        return logits(model, part.tokens), [one.number for one in epochs]
+
+    class Breaks(Progress):
+        def step(self, epoch: int, done: int, total: int) -> None:
+            if epoch == 3:
+                raise SystemExit
+
+    whole = trained(Checkpoint(tmp_path / "whole", "run"))
+    kept = Checkpoint(tmp_path / "broken", "run")
+    with pytest.raises(SystemExit):
+        trained(kept, Breaks())
+    assert kept.load().epochs[-1].number == 2  # type: ignore[union-attr]
+    seen = Watched()
+    weights, numbers = trained(kept, seen)
+    assert [one.number for one in seen.epochs] == [3, 4]
+    assert numbers == whole[1] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(weights, whole[0])
+
+
+@pytest.mark.parametrize("damage", ["other run", "no tensors", "cut tensors", "no state", "cut state"])
+def test_a_state_that_does_not_fit_is_not_used(bert: Path, tmp_path: Path, damage: str) -> None:
+    part = FitData(windows(8), some_targets(8))
+    fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1), None, Checkpoint(tmp_path, "run"))
+    state, [tensors] = tmp_path / "state.json", list(tmp_path.glob("*.safetensors"))
+    assert Checkpoint(tmp_path, "run").load() is not None
+    hurt = state if "state" in damage else tensors
+    if damage.startswith("no"):
+        hurt.unlink()
+    elif damage.startswith("cut"):
+        hurt.write_bytes(hurt.read_bytes()[:-9])
+    assert Checkpoint(tmp_path, "another" if damage == "other run" else "run").load() is None
+
+
+def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, gold: Path, tmp_path: Path) -> None:
+    """Most gold is taken away; with the teacher the model still learns, without it it does not."""
+    parts = {chat.id: part for part, chats in split(read_gold([gold])).items() for chat in chats}
+    poor = tmp_path / "poor.jsonl"
+    with poor.open("w", encoding="utf-8") as file:
+        for line in gold.read_text(encoding="utf-8").splitlines():
+            chat = json.loads(line)
+            if parts[chat["conversation_id"]] == "train" and chat["conversation_id"] not in ("chat-0", "chat-2"):
+                for message in chat["messages"]:
+                    message.pop("gold", None)
+            file.write(json.dumps(chat) + "\n")
+
+    def macro_f1(name: str, teaching: Teaching) -> float:
+        made = train(
+            TrainOptions(gold=(poor,), output=tmp_path / name, version="1", base=str(bert), fit=FAST, teaching=teaching)
+        )
+        card = (made.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert ("what teachers tell" in card) == bool(teaching.teachers)
+        assert not made.folder.with_name(f"{name}.checkpoint").exists()
+        return made.test.macro.coder.value
+
+    assert macro_f1("taught", Teaching((report.folder,))) > macro_f1("alone", Teaching()) + 0.2
+
+
+def test_a_teacher_that_knows_the_test_chats_is_refused(
+    report: TrainReport, bert: Path, gold: Path, tmp_path: Path
+) -> None:
+    others = tmp_path / "others.jsonl"
+    with others.open("w", encoding="utf-8") as file:
+        for line in gold.read_text(encoding="utf-8").splitlines():
+            chat = json.loads(line)
+            chat["split"] = "test" if chat["source_group"] in ("worker-0", "worker-1", "worker-2") else "train"
+            file.write(json.dumps(chat) + "\n")
+    options = TrainOptions(
+        gold=(others,), output=tmp_path / "model", version="1", base=str(bert), teaching=Teaching((report.folder,))
+    )
+    with pytest.raises(UsageProblem, match="conversations of the test part"):
+        train(options)

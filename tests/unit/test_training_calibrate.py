@@ -56,8 +56,8 @@ def test_unknown_entries_have_no_part_in_calibration() -> None:
     padded_logits = np.concatenate([logits, np.full(1000, 50.0)])[:, None]
     padded_truth = np.concatenate([truth, np.full(1000, math.nan)])[:, None]
     trained = np.array([True])
-    head = calibrated_heads(padded_logits, padded_truth, np.ones(1), trained, codes=1)
-    assert head == calibrated_heads(logits[:, None], truth[:, None], np.ones(1), trained, codes=1)
+    head = calibrated_heads(padded_logits, padded_truth, np.zeros(1), trained, codes=1)
+    assert head == calibrated_heads(logits[:, None], truth[:, None], np.zeros(1), trained, codes=1)
 
 
 def test_attributes_keep_one_half_and_untrained_heads_say_so() -> None:
@@ -73,7 +73,7 @@ def test_attributes_keep_one_half_and_untrained_heads_say_so() -> None:
 
 def attribute(logits: np.ndarray, truth: np.ndarray) -> bool:
     both = [np.stack([array, array], axis=1) for array in (logits, truth)]
-    return calibrated_heads(*both, np.ones(2), np.array([True, True]), codes=1)[1].trained
+    return calibrated_heads(*both, np.zeros(2), np.array([True, True]), codes=1)[1].trained
 
 
 def test_an_attribute_that_does_not_beat_its_more_frequent_value_is_not_given() -> None:
@@ -88,7 +88,7 @@ def test_an_attribute_that_does_not_beat_its_more_frequent_value_is_not_given() 
 
 def test_a_code_is_given_all_the_same() -> None:
     truth = np.array([1.0, 0.0, 0.0, 0.0] * 30)[:, None]
-    [code] = calibrated_heads(np.full((120, 1), -2.0), truth, np.ones(1), np.array([True]), codes=1)
+    [code] = calibrated_heads(np.full((120, 1), -2.0), truth, np.zeros(1), np.array([True]), codes=1)
     assert code.trained
 
 

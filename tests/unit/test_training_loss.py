@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mi_coder.training.loss import BatchTargets, base_logits, group_loss, masked_loss, positive_weights
+from mi_coder.training.loss import Balance, BatchTargets, Weighting, base_logits, group_loss, masked_loss
 from mi_coder.training.targets import Targets
 
 NAN = math.nan
@@ -69,15 +69,34 @@ def test_weights_are_tempered_and_bounded() -> None:
     known[:1, 1], known[1:, 1] = 1, 0
     known[:, 2] = 1
     targets = Targets(known, np.zeros((0, 3), dtype=bool), np.zeros(0, dtype=np.intp))
-    assert positive_weights(targets) == pytest.approx([math.sqrt(1902 / 100), 10, 1])
+    assert Balance.of(targets).weights == pytest.approx([math.sqrt(1902 / 100), 10, 1])
+    assert Balance.of(targets, "none").weights.tolist() == [1, 1, 1]
+    assert Balance.of(targets, "inverse").weights == pytest.approx([10, 10, 1])
 
 
-def test_base_logits_are_the_best_constants() -> None:
+@pytest.mark.parametrize(
+    ("weighting", "adjustment"), [("none", 0), ("root", 0), ("inverse", 0), ("none", 1), ("root", 0.5)]
+)
+def test_base_logits_are_the_best_constants(weighting: Weighting, adjustment: float) -> None:
     known = np.full((1000, 1), 0.0)
     known[:50] = 1
     targets = Targets(known, np.zeros((0, 1), dtype=bool), np.zeros(0, dtype=np.intp))
-    weights = positive_weights(targets)
-    constant = torch.tensor(base_logits(targets, weights), dtype=torch.float32, requires_grad=True)
+    balance = Balance.of(targets, weighting, adjustment)
+    constant = torch.tensor(base_logits(targets, balance), dtype=torch.float32, requires_grad=True)
     truth = BatchTargets.of(targets, torch.device("cpu"))
-    masked_loss(constant.expand(1000, 1), truth, torch.tensor(weights, dtype=torch.float32)).backward()
-    assert constant.grad.abs().item() < 0.005
+    shifted = constant.expand(1000, 1) + torch.tensor(balance.shift, dtype=torch.float32)
+    masked_loss(shifted, truth, torch.tensor(balance.weights, dtype=torch.float32)).backward()
+    assert constant.grad.abs().item() < 0.01  # not 0: base rates are smoothed
+
+
+def test_full_logit_adjustment_takes_the_base_rate_out() -> None:
+    known = np.zeros((1000, 1))
+    known[:50] = 1
+    targets = Targets(known, np.zeros((0, 1), dtype=bool), np.zeros(0, dtype=np.intp))
+    assert base_logits(targets, Balance.of(targets, "none", 1)) == pytest.approx([0])
+
+
+def test_a_probability_is_learned_as_such() -> None:
+    logits = torch.full((1, 1), math.log(0.3 / 0.7), requires_grad=True)
+    masked_loss(logits, batch([[0.3]]), torch.ones(1)).backward()
+    assert logits.grad.item() == pytest.approx(0, abs=1e-7)

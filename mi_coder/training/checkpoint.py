@@ -1,0 +1,120 @@
+"""The state of a training after an epoch, kept in a folder, so that a training that was broken off can go on.
+
+The folder holds the tensors of the last epoch and `state.json`, which names their file and is written last, so a kill
+between the two writes leaves the older state whole.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mi_coder.formats.atomic import atomic_file
+from mi_coder.training.progress import Epoch
+
+STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """All that the further epochs of a training depend on.
+
+    Attributes:
+        epochs: those that are done, and the `score` of the best one.
+        order: state of the generator that orders the messages.
+        random: state of torch's generator.
+        weights: of the model, and those of its `best` epoch, by name.
+        optimizer: what the optimizer keeps of each weight, by the number of the weight.
+    """
+
+    epochs: tuple[Epoch, ...]
+    score: float
+    order: Mapping[str, Any]
+    random: Tensor
+    weights: Mapping[str, Tensor]
+    best: Mapping[str, Tensor]
+    optimizer: Mapping[int, Mapping[str, Tensor]]
+
+
+class _State(msgspec.Struct, frozen=True):
+    run: str
+    tensors: str
+    epochs: list[dict[str, Any]]
+    score: float
+    order: str  # JSON of its own: the numbers of the generator have 128 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Keeps the last snapshot of one training.
+
+    Attributes:
+        folder: made when the first snapshot is kept.
+        run: what tells this training from others: a hash of its data and options. Snapshots of others are not used.
+    """
+
+    folder: Path
+    run: str
+
+    def load(self) -> Snapshot | None:
+        """The snapshot that was kept; None where there is none of this training, or it is damaged."""
+        try:
+            state = msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=_State)
+            if state.run != self.run:
+                return None
+            tensors = load_file(self.folder / state.tensors)
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, SafetensorError):
+            return None
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        for name, value in _named("optimizer", tensors).items():
+            number, _, field = name.partition(".")
+            optimizer.setdefault(int(number), {})[field] = value
+        return Snapshot(
+            epochs=tuple(Epoch(**one) for one in state.epochs),
+            score=state.score,
+            order=json.loads(state.order),
+            random=tensors["random"],
+            weights=_named("weights", tensors),
+            best=_named("best", tensors),
+            optimizer=optimizer,
+        )
+
+    def save(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot in place of the one before."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {
+            "random": snapshot.random,
+            **{f"weights.{name}": value for name, value in snapshot.weights.items()},
+            **{f"best.{name}": value for name, value in snapshot.best.items()},
+            **{
+                f"optimizer.{number}.{field}": value
+                for number, fields in snapshot.optimizer.items()
+                for field, value in fields.items()
+            },
+        }
+        name = f"epoch-{len(snapshot.epochs)}.safetensors"
+        save_file(
+            {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}, self.folder / name
+        )
+        epochs = [asdict(one) for one in snapshot.epochs]
+        state = _State(self.run, name, epochs, snapshot.score, json.dumps(snapshot.order))
+        with atomic_file(self.folder / STATE_FILE) as file:
+            file.write(msgspec.json.encode(state))
+        for other in self.folder.glob("epoch-*.safetensors"):
+            if other.name != name:
+                other.unlink()
+
+    def remove(self) -> None:
+        """Remove what was kept."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

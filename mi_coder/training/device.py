@@ -1,0 +1,18 @@
+"""Where a training runs, and in which numbers."""
+
+from typing import Any
+
+import torch
+
+
+def best_device() -> torch.device:
+    """A GPU where torch sees one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def bf16_is_native(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself, so that it gains time by it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
