@@ -57,14 +57,13 @@ def command(
     for module in ("torch", "transformers"):
         need(module, extra="train")
     from mi_coder.training.adapt import AdaptOptions, adapt
-    from mi_coder.training.base import resolve_base
 
     options = AdaptOptions(
         epochs=epochs, minutes=minutes, max_tokens=max_tokens, batch=batch, lr=lr, seed=seed, threads=threads
     )
     read = reading.options(overwrite=True)
     conversations = chain.from_iterable(read_conversations(path, read) for path in chats)
-    report = adapt(resolve_base(base), conversations, output, options, Shown())
+    report = adapt(base, conversations, output, options, Shown())
     click.echo(
         f"{report.conversations} conversations, {report.tokens} tokens, {report.steps} steps. Perplexity of hidden "
         f"tokens in {report.held_out} held-out conversations: {report.before:.1f} before, {report.after:.1f} after."

@@ -22,9 +22,11 @@ from transformers.utils import logging
 
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.leak import training_hashes
 from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.base import NoBase
+from mi_coder.training.adapted import Adapted, read_adapted, write_adapted
+from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import Rows, shuffled_batches, sorted_batches
 from mi_coder.training.device import best_device, bf16_is_native
 from mi_coder.training.fit import TrainingFailed, set_seeds
@@ -99,19 +101,24 @@ class AdaptReport:
 
 
 def adapt(
-    base: Path,
+    base: str,
     conversations: Iterable[Conversation],
     output: Path,
     options: AdaptOptions | None = None,
     progress: Progress | None = None,
 ) -> AdaptReport:
-    """Train the encoder in the folder `base` further on conversations and write it to the folder `output`.
+    """Train an encoder further on conversations and write it to the folder `output`.
 
     Codes that the conversations carry are not read. Leave out the chats on which a model is to be tested. A twentieth
     of the conversations, chosen by a hash of their ids and at least one, is held out to measure perplexity. The folder
-    holds `config.json`, `model.safetensors` and `tokenizer.json`; it is written whole or not at all.
+    holds `config.json`, `model.safetensors`, `tokenizer.json` and `adapted.json`, which says what it has read; it is
+    written whole or not at all.
+
+    Args:
+        base: as `mi_coder.training.base.resolve_base` takes it.
 
     Raises:
+        MissingExtra, NoBase: as `resolve_base`.
         UsageProblem: the output exists, fewer than two conversations have text, or `max_tokens` is out of range.
         NoBase: the folder holds no encoder that can tell hidden tokens.
         TrainingFailed: the loss is no longer a finite number, or rises for good.
@@ -121,23 +128,28 @@ def adapt(
     if options.threads:
         torch.set_num_threads(options.threads)
     set_seeds(options.seed)
-    words = Vocabulary.from_file(base / TOKENIZER_FILE)
-    model, new_head = _load(base, words)
+    source = resolve_base(base)
+    words = Vocabulary.from_file(source / TOKENIZER_FILE)
+    model, new_head = _load(source, words)
     _check_length(options.max_tokens, model)
     progress.stage("reading")
-    learned, held_out = _split(conversations, words, options.max_tokens)
+    known = set(before.training_ids) if (before := read_adapted(source)) else set()
+    learned, held_out = _split(_noted(conversations, known), words, options.max_tokens)
     windows = [window for one in learned for window in one]
     if new_head:
         _start_from_frequencies(model, windows)
     adapter = _Adapter(model.to(best_device()), words, options, [window for one in held_out for window in one])
     progress.stage("held-out perplexity")
-    before = adapter.held_out_loss()
+    loss_before = adapter.held_out_loss()
     progress.stage("training")
     epochs = adapter.learn(windows, progress)
     progress.stage("writing")
     with new_folder(output) as folder, _quiet():
         model.base_model.save_pretrained(folder)
-        shutil.copyfile(base / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        for weights in folder.glob("*.safetensors"):  # written for their owner alone
+            shutil.copymode(folder / TOKENIZER_FILE, weights)
+        write_adapted(Adapted(base_name(base), sorted(known)), folder)
     return AdaptReport(
         folder=output,
         conversations=len(learned),
@@ -146,7 +158,7 @@ def adapt(
         held_out=len(held_out),
         steps=adapter.steps,
         epochs=tuple(epochs),
-        before=_perplexity(before),
+        before=_perplexity(loss_before),
         after=_perplexity(epochs[-1].dev_loss),
         new_head=new_head,
     )
@@ -340,6 +352,13 @@ def _check_length(max_tokens: int, model: PreTrainedModel) -> None:
         raise UsageProblem(
             f"--max-tokens is {max_tokens}; for this encoder it can be from {_LEAST_TOKENS} to {most:g}."
         )
+
+
+def _noted(conversations: Iterable[Conversation], known: set[str]) -> Iterator[Conversation]:
+    """The conversations; what is kept of them goes into `known`."""
+    for conversation in conversations:
+        known.update(training_hashes(conversation))
+        yield conversation
 
 
 def _split(

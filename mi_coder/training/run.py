@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.leak import training_hashes
+from mi_coder.evaluation.leak import overlap, training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
@@ -22,6 +22,7 @@ from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
+from mi_coder.training.adapted import read_adapted
 from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
@@ -127,7 +128,9 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     codes = len(book.ids)
     base = resolve_base(options.base)
     progress.stage("reading")
-    data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book)
+    adapted = read_adapted(base)
+    read_before = frozenset(adapted.training_ids if adapted else ())
+    data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book, read_before)
     fit.set_seeds(options.fit.seed)
     model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(best_device())
     progress.stage("training")
@@ -162,8 +165,20 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     return report
 
 
-def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict[Part, _Data]:
+def _read(
+    options: TrainOptions, builder: WindowBuilder, book: Codebook, read_before: frozenset[str]
+) -> dict[Part, _Data]:
+    """Every part as examples and targets.
+
+    Args:
+        read_before: what is kept of the conversations that the encoder was adapted to.
+    """
     parts = split(read_gold(options.gold, options.read))
+    if known := overlap(parts["test"], read_before):
+        raise UsageProblem(
+            f"The encoder {base_name(options.base)} was adapted to {len(known)} conversations of the test part, such "
+            f"as {known[0]!r}. Adapt it without them, or give them another part (field split)."
+        )
     teachers = open_teachers(options.teaching.teachers, parts["test"])
     data: dict[Part, _Data] = {}
     for part, conversations in parts.items():
@@ -179,6 +194,8 @@ def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook) -> dict
                 f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
+        if part == "train":
+            hashes |= read_before
         data[part] = _Data(found, targets(found, book), frozenset(hashes))
         if taught:
             told = teach(teachers, conversations, options.fit.threads or 1)

@@ -13,12 +13,15 @@ from click.testing import CliRunner
 from mi_coder.cli.adapt import command
 from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.leak import training_hash
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.training.adapt import AdaptOptions, adapt
 from mi_coder.training.base import NoBase
+from mi_coder.training.data import read_gold
 from mi_coder.training.fit import TrainingFailed
 from mi_coder.training.masking import Vocabulary, hide
 from mi_coder.training.run import TrainOptions, train
+from mi_coder.training.split import split
 from tests.integration.test_train_tiny import CLIENT_SAID, FAST, SAID, bert, gold, roberta
 
 __all__ = ["bert", "gold", "roberta"]
@@ -44,30 +47,43 @@ def chats(count: int = 60) -> list[Conversation]:
 def test_the_adapted_encoder_tells_hidden_tokens_better_and_trains_a_tagger(
     roberta: Path, gold: Path, tmp_path: Path
 ) -> None:
-    report = adapt(roberta, chats(), tmp_path / "encoder", QUICK)
+    report = adapt(str(roberta), chats(), tmp_path / "encoder", QUICK)
     assert report.new_head and report.held_out == 3 and report.conversations == 57
     assert report.after < 0.8 * report.before
     options = TrainOptions(
         gold=(gold,), output=tmp_path / "model", version="1", base=str(tmp_path / "encoder"), fit=FAST
     )
-    train(options)
+    trained = train(options)
+    assert trained.config.base == "roberta0, adapted"
+    assert training_hash("c7") in trained.config.training_ids
     said = "what is that “like” for you? 🙂"
     tagged = next(iter(Tagger.load(tmp_path / "model").tag_many([Conversation("a", [Message("counselor", said)])])))
     assert tagged.messages[0].text == said
     assert tagged.messages[0].coding is not None and tagged.messages[0].coding.codes
 
 
+def test_an_encoder_that_has_read_the_test_chats_is_refused(roberta: Path, gold: Path, tmp_path: Path) -> None:
+    tested = split(read_gold([gold]))["test"]
+    adapt(str(roberta), [*chats(4), tested[0]], tmp_path / "once", AdaptOptions(max_steps=1, threads=1))
+    adapt(str(tmp_path / "once"), chats(4), tmp_path / "twice", AdaptOptions(max_steps=1, threads=1))
+    options = TrainOptions(gold=(gold,), output=tmp_path / "model", version="1", base=str(tmp_path / "twice"), fit=FAST)
+    with pytest.raises(UsageProblem, match="conversations of the test part"):
+        train(options)
+
+
 def test_only_what_the_tagger_needs_is_written(roberta: Path, tmp_path: Path) -> None:
-    adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(max_steps=2, threads=1))
+    adapt(str(roberta), chats(), tmp_path / "encoder", AdaptOptions(max_steps=2, threads=1))
     written = sorted(file.name for file in (tmp_path / "encoder").iterdir())
-    assert written == ["config.json", "model.safetensors", "tokenizer.json"]
+    assert written == ["adapted.json", "config.json", "model.safetensors", "tokenizer.json"]
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "encoder").iterdir()}
+    assert modes == {(tmp_path / "encoder" / "tokenizer.json").stat().st_mode & 0o777}
     before, after = (transformers.AutoModel.from_pretrained(one) for one in (roberta, tmp_path / "encoder"))
     assert not torch.equal(before.embeddings.word_embeddings.weight, after.embeddings.word_embeddings.weight)
 
 
 def test_the_same_seed_gives_the_same_encoder(roberta: Path, tmp_path: Path) -> None:
     for name in "ab":
-        adapt(roberta, chats(), tmp_path / name, AdaptOptions(max_steps=3, threads=1))
+        adapt(str(roberta), chats(), tmp_path / name, AdaptOptions(max_steps=3, threads=1))
     a, b = ((tmp_path / name / "model.safetensors").read_bytes() for name in "ab")
     assert a == b
 
@@ -93,18 +109,18 @@ def test_what_cannot_be_learned_is_refused(
     options: AdaptOptions | None, problem: str, roberta: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(UsageProblem, match=problem):
-        adapt(roberta, chats(60 if options else 1), tmp_path / "encoder", options)
+        adapt(str(roberta), chats(60 if options else 1), tmp_path / "encoder", options)
     assert not (tmp_path / "encoder").exists()
 
 
 def test_a_tokenizer_without_mask_is_explained(bert: Path, tmp_path: Path) -> None:
     with pytest.raises(NoBase, match="mask tokens"):
-        adapt(bert, chats(), tmp_path / "encoder")
+        adapt(str(bert), chats(), tmp_path / "encoder")
 
 
 def test_a_training_that_diverges_writes_nothing(roberta: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingFailed, match="--lr"):
-        adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(lr=1e6, batch=4, threads=1))
+        adapt(str(roberta), chats(), tmp_path / "encoder", AdaptOptions(lr=1e6, batch=4, threads=1))
     assert not (tmp_path / "encoder").exists()
 
 

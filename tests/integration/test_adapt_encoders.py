@@ -41,7 +41,7 @@ TYPES = ["bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra",
 def adapted(roberta: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The byte-BPE encoder after further pre-training."""
     folder = tmp_path_factory.mktemp("adapted") / "encoder"
-    adapt(roberta, chats(), folder, QUICK)
+    adapt(str(roberta), chats(), folder, QUICK)
     return folder
 
 
@@ -142,7 +142,7 @@ def test_only_hidden_tokens_pass_the_vocabulary_and_get_the_logits_of_the_whole(
 
 
 def test_a_bert_with_its_layer_that_tells_tokens_goes_on_from_it(masking_bert: Path, tmp_path: Path) -> None:
-    report = adapt(masking_bert, chats(), tmp_path / "encoder", QUICK)
+    report = adapt(str(masking_bert), chats(), tmp_path / "encoder", QUICK)
     assert not report.new_head
     assert report.after < 0.8 * report.before
     _, found = transformers.AutoModel.from_pretrained(tmp_path / "encoder", output_loading_info=True)
@@ -151,7 +151,7 @@ def test_a_bert_with_its_layer_that_tells_tokens_goes_on_from_it(masking_bert: P
 
 
 def test_a_new_layer_starts_from_the_frequencies_of_the_tokens(roberta: Path, tmp_path: Path) -> None:
-    report = adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
+    report = adapt(str(roberta), chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
     words = Vocabulary.from_file(roberta / "tokenizer.json")
     assert report.before < words.size / 3
 
@@ -165,15 +165,15 @@ def test_weights_of_another_encoder_are_not_trained(masking_bert: Path, tmp_path
     kept = {name: value for name, value in weights.items() if "layer.1." not in name}
     save_file(kept, base / "model.safetensors", {"format": "pt"})
     with pytest.raises(NoBase, match=r"config\.json \(16 are missing\)"):
-        adapt(base, chats(), tmp_path / "encoder", QUICK)
+        adapt(str(base), chats(), tmp_path / "encoder", QUICK)
 
 
 def test_windows_as_long_as_the_positions_reach(roberta: Path, tmp_path: Path) -> None:
     long = [Conversation(str(number), [Message("client", "i feel alone 🙂 " * 99)]) for number in range(3)]
     longest = AdaptOptions(max_tokens=256, max_steps=1, threads=1)
-    adapt(roberta, long, tmp_path / "encoder", longest)
+    adapt(str(roberta), long, tmp_path / "encoder", longest)
     with pytest.raises(UsageProblem, match="from 16 to 256"):
-        adapt(roberta, long, tmp_path / "other", replace(longest, max_tokens=257))
+        adapt(str(roberta), long, tmp_path / "other", replace(longest, max_tokens=257))
 
 
 def test_windows_hold_whole_messages_and_lose_nothing(roberta: Path) -> None:
@@ -202,8 +202,8 @@ def test_hidden_tokens_are_drawn_anew_and_every_batch_has_one(roberta: Path) -> 
 
 
 def test_steps_and_minutes_end_the_training(roberta: Path, tmp_path: Path) -> None:
-    few = adapt(roberta, chats(), tmp_path / "few", AdaptOptions(max_steps=3, batch=8, threads=1))
-    brief = adapt(roberta, chats(), tmp_path / "brief", AdaptOptions(minutes=1e-9, threads=1))
+    few = adapt(str(roberta), chats(), tmp_path / "few", AdaptOptions(max_steps=3, batch=8, threads=1))
+    brief = adapt(str(roberta), chats(), tmp_path / "brief", AdaptOptions(minutes=1e-9, threads=1))
     assert (few.steps, brief.steps) == (3, 1)
     assert len(few.epochs) == len(brief.epochs) == 1
 
@@ -239,7 +239,7 @@ def test_dropout_is_an_option(masking_bert: Path, tmp_path: Path) -> None:
     weights = []
     for dropout in (False, True):
         output = tmp_path / str(dropout)
-        adapt(masking_bert, chats(), output, AdaptOptions(max_steps=2, dropout=dropout, threads=1))
+        adapt(str(masking_bert), chats(), output, AdaptOptions(max_steps=2, dropout=dropout, threads=1))
         weights.append(load_file(output / "model.safetensors")["embeddings.word_embeddings.weight"])
         assert transformers.AutoConfig.from_pretrained(output).hidden_dropout_prob == 0.1
     assert not torch.equal(*weights)
@@ -249,9 +249,9 @@ def test_half_precision_comes_to_the_same_perplexity_and_full_weights(
     roberta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = AdaptOptions(max_steps=6, batch=8, lr=3e-3, threads=1)
-    full = adapt(roberta, chats(), tmp_path / "full", options)
+    full = adapt(str(roberta), chats(), tmp_path / "full", options)
     monkeypatch.setattr(adapting, "bf16_is_native", lambda device: True)
-    half = adapt(roberta, chats(), tmp_path / "half", options)
+    half = adapt(str(roberta), chats(), tmp_path / "half", options)
     assert half.after == pytest.approx(full.after, rel=0.05)
     assert half.after != full.after
     assert {value.dtype for value in load_file(half.folder / "model.safetensors").values()} == {torch.float32}
@@ -261,7 +261,7 @@ def test_nothing_is_said_of_the_layer_that_starts_anew(
     roberta: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     transformers.utils.logging.set_verbosity_warning()
-    adapt(roberta, chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
+    adapt(str(roberta), chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
     assert transformers.utils.logging.get_verbosity() == transformers.logging.WARNING
     assert not caplog.records
     assert capfd.readouterr() == ("", "")
