@@ -23,6 +23,7 @@ from mi_coder.training.targets import Targets
 
 _SMALL_HIDDEN_SIZE = 384
 _EVALUATION_BATCH = 64
+_DIVERGED = 1.5
 
 
 class TrainingFailed(MiCoderError):
@@ -108,7 +109,8 @@ def fit(
         checkpoint: where the state after every epoch is kept, and from which a training that was broken off goes on.
 
     Raises:
-        TrainingFailed: the loss is no longer a finite number.
+        TrainingFailed: the loss is no longer a finite number, or training diverges: after an epoch it is half as high
+            again as that of always naming the base rates.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
@@ -145,6 +147,7 @@ class _Fitting:
     epochs: list[Epoch] = field(default_factory=list)
     score: float = -np.inf
     best: dict[str, Tensor] = field(init=False)
+    _base_loss: float = field(init=False)
     _weights: Tensor = field(init=False)
     _shift: Tensor = field(init=False)
     _optimizer: AdamW = field(init=False)
@@ -154,7 +157,9 @@ class _Fitting:
         model, options = self.model, self.options
         balance = options.balance(self.train.targets)
         self._weights, self._shift = _tensor(balance.weights, model), _tensor(balance.shift, model)
-        model.start_from(_tensor(base_logits(self.train.targets, balance), model))
+        constant = _tensor(base_logits(self.train.targets, balance), model)
+        self._base_loss = self._loss(constant.expand(len(self.train.tokens), -1), self.train.learned).item()
+        model.start_from(constant)
         model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
         if options.dropout is not None:
             _set_dropout(model, options.dropout)
@@ -210,14 +215,21 @@ class _Fitting:
         for done, rows in enumerate(batches, start=1):
             loss = self._loss(self._forward(rows), self.train.learned.take(rows))
             if not torch.isfinite(loss):
-                raise TrainingFailed(
-                    f"The loss of epoch {number}, batch {done} is not a finite number. Train again with a lower --lr "
-                    f"(it was {learning_rate(self.model, self.options):g})."
-                )
+                raise self._failed(f"The loss of epoch {number}, batch {done} is not a finite number.")
             self._step(loss, (number - 1) * len(batches) + done - 1, self.options.epochs * len(batches))
             total += loss.item() * len(rows)
             self.progress.step(number, done, len(batches))
-        return total / len(self.train.tokens)
+        mean = total / len(self.train.tokens)
+        if mean > _DIVERGED * self._base_loss:
+            raise self._failed(
+                f"Training diverges: the loss of epoch {number} is {mean:.3g}, and always naming the base rates has "
+                f"{self._base_loss:.3g}."
+            )
+        return mean
+
+    def _failed(self, reason: str) -> TrainingFailed:
+        rate = learning_rate(self.model, self.options)
+        return TrainingFailed(f"{reason} Train again with a lower --lr (it was {rate:g}).")
 
     def _forward(self, rows: Rows) -> Tensor:
         device = self.model.device

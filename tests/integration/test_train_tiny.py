@@ -446,3 +446,9 @@ def test_a_teacher_that_knows_the_test_chats_is_refused(
     )
     with pytest.raises(UsageProblem, match="conversations of the test part"):
         train(options)
+
+
+def test_a_training_that_diverges_stops(bert: Path) -> None:
+    part = FitData(windows(64), some_targets(64))
+    with pytest.raises(TrainingFailed, match=r"Training diverges: .* lower --lr \(it was 5\)"):
+        fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=3, batch=8, lr=5.0, threads=1))
