@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPLITS = "annotations/splits.csv"
 PRACTICE = "annotations/practice"
 DEMO = "demo.jsonl"
-CORPORA = ("esconv", "annomi", "mibot", "physical_activity")
+CORPORA = ("esconv", "annomi", "mibot", "physical_activity", "feedback_esconv")
 
 
 def of_corpora(data: Path) -> Iterator[Split]:

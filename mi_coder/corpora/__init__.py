@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from mi_coder.conversation import Conversation
-from mi_coder.corpora import annomi, esconv, mibot, physical_activity, welivita
+from mi_coder.corpora import annomi, esconv, feedback_esconv, mibot, physical_activity, welivita
 from mi_coder.corpora.source import CorpusInfo, locate
 from mi_coder.errors import UnknownName, did_you_mean
 
@@ -23,6 +23,7 @@ _CORPORA = {
     for module in (
         _Corpus(annomi.INFO, annomi.read),
         _Corpus(esconv.INFO, esconv.read),
+        _Corpus(feedback_esconv.INFO, feedback_esconv.read),
         _Corpus(mibot.INFO, mibot.read),
         _Corpus(physical_activity.INFO, physical_activity.read),
         _Corpus(welivita.INFO, welivita.read),

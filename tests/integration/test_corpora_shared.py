@@ -22,6 +22,7 @@ SPLITS = splits_tool.ROOT / splits_tool.SPLITS
 COUNTS = {  # conversations, messages, counselor messages: from the folders' descriptions
     "annomi": (88, 6653, 3347),
     "esconv": (746, 19010 + 2650, 9153 + 1186),
+    "feedback_esconv": (868, 6392, 3386),
     "mibot": (98, 7952, 5716),
     "physical_activity": (30, 523, 284),
     "welivita": (842, 842, 842),
@@ -86,6 +87,20 @@ def test_mibot_has_outcomes_and_no_gold(shared: Path) -> None:
     assert all(isinstance(chat.extra["LikedBot"], bool) for chat in chats)
 
 
+def test_judged_messages_are_in_the_part_of_their_esconv_chat(shared: Path) -> None:
+    part = {(row.corpus, row.conversation_id): row.part for row in read_splits(SPLITS)}
+    chats = list(corpora.load("feedback_esconv", shared))
+    for chat in chats:
+        source = chat.id.removeprefix("feedback-").rpartition("-")[0]
+        assert part["feedback_esconv", chat.id] == part["esconv", source]
+    judged = [chat.messages[-1].extra for chat in chats]
+    assert Counter(extra["appropriate"] for extra in judged) == {False: 643, True: 225}
+    bad = Counter(area for extra in judged for area in extra["bad_areas"])
+    assert (bad["Suggestions"], bad["Professionalism"], bad["Self-disclosure"]) == (218, 26, 76)
+    assert all(chat.messages[-1].is_counselor for chat in chats)
+    assert tally_of(chats).with_gold == 0
+
+
 @pytest.mark.parametrize("layout", ["conversation", "message"])
 def test_converted_files_read_back_the_same(name: str, layout: str, shared: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
@@ -141,7 +156,7 @@ def test_the_file_of_splits_is_that_of_the_corpora_and_the_practice_chats(shared
     assert splits_tool.main(["--check", "--data", str(shared)]) == 0
 
 
-@pytest.mark.parametrize("corpus", ["esconv", "annomi", "mibot", "physical_activity"])
+@pytest.mark.parametrize("corpus", ["esconv", "annomi", "mibot", "physical_activity", "feedback_esconv"])
 def test_convert_puts_the_part_of_the_file_into_every_chat(corpus: str, shared: Path, tmp_path: Path) -> None:
     rows = {row.conversation_id: row.part for row in read_splits(SPLITS) if row.corpus == corpus}
     output = tmp_path / "out.jsonl"

@@ -14,7 +14,7 @@ from mi_coder.errors import UnknownName, UsageProblem
 
 
 def test_every_corpus_is_described() -> None:
-    assert corpora.names() == ("annomi", "esconv", "mibot", "physical_activity", "welivita")
+    assert corpora.names() == ("annomi", "esconv", "feedback_esconv", "mibot", "physical_activity", "welivita")
     for name in corpora.names():
         about = corpora.info(name)
         assert about.name == name
