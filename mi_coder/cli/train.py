@@ -63,6 +63,13 @@ Example:
     type=click.IntRange(min=1),
     help="Last layers that compute the first token only; more tag faster. Needs --context-layers.  [default: 1]",
 )
+@click.option(
+    "--layer-decay",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Factor on the learning rate of a layer for every layer above it.",
+)
 @click.option("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker.")
 @click.option(
     "--dropout",
@@ -113,6 +120,7 @@ def command(
     context: int,
     context_layers: int | None,
     first_token_layers: int | None,
+    layer_decay: float,
     freeze_words: bool,
     dropout: float | None,
     weighting: Literal["none", "root", "inverse"],
@@ -159,6 +167,7 @@ def command(
             epochs=epochs,
             batch=batch,
             lr=lr,
+            layer_decay=layer_decay,
             freeze_words=freeze_words,
             dropout=dropout,
             weighting=weighting,

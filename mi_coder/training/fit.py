@@ -1,6 +1,7 @@
 """Fine-tuning: epochs over the training part, watched on the dev part, the best one kept."""
 
 import random
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from mi_coder.training.targets import Targets
 _SMALL_HIDDEN_SIZE = 384
 _EVALUATION_BATCH = 64
 _DIVERGED = 1.5
+_LAYER = re.compile(r"\.layer\.(\d+)\.")
 
 
 class TrainingFailed(MiCoderError):
@@ -42,6 +44,8 @@ class FitOptions:
         weighting: how much more the positives of rare codes count (see `Balance.of`).
         logit_adjustment: how much of the log odds of a code's base rate the loss adds to its logit (Menon et al. 2021,
             equation 10); 0 adds nothing.
+        layer_decay: what the learning rate of a layer is multiplied with for every layer above it (Howard and Ruder
+            2018, discriminative fine-tuning); 1 for the same rate in all.
         freeze_words: leave the word vectors of the encoder as they are; quicker, and words that the training part lacks
             keep their place among the others.
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
@@ -58,6 +62,7 @@ class FitOptions:
     patience: int = 2
     weighting: Weighting = "root"
     logit_adjustment: float = 0.0
+    layer_decay: float = 1.0
     freeze_words: bool = False
     dropout: float | None = None
     seed: int = 1
@@ -239,7 +244,7 @@ class _Fitting:
     def _step(self, loss: Tensor, step: int, steps: int) -> None:
         rate = learning_rate(self.model, self.options) * _rate(step, steps, self.options.warmup)
         for group in self._optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["scale"]
         self._optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_gradient)
@@ -285,13 +290,26 @@ def _set_dropout(model: Coder, share: float) -> None:
 
 
 def _optimizer(model: Coder, options: FitOptions) -> AdamW:
-    learned = [weight for weight in model.parameters() if weight.requires_grad]
-    matrices = [weight for weight in learned if weight.ndim >= 2]
-    vectors = [weight for weight in learned if weight.ndim < 2]
+    layers = model.reader.encoder.config.num_hidden_layers
+    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            scale = options.layer_decay ** _layers_above(name, layers)
+            groups.setdefault((scale, weight.ndim >= 2), []).append(weight)
     return AdamW(
-        [{"params": matrices, "weight_decay": options.weight_decay}, {"params": vectors, "weight_decay": 0.0}],
+        [
+            {"params": weights, "scale": scale, "weight_decay": options.weight_decay if matrices else 0.0}
+            for (scale, matrices), weights in groups.items()
+        ],
         lr=learning_rate(model, options),
     )
+
+
+def _layers_above(name: str, layers: int) -> int:
+    """How many layers of the encoder lie above a weight: all above the word vectors, none above the output."""
+    if match := _LAYER.search(name):
+        return layers - 1 - int(match[1])
+    return layers if ".embeddings." in name else 0
 
 
 def _rate(step: int, steps: int, warmup: float) -> float:

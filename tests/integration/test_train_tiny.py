@@ -452,3 +452,25 @@ def test_a_training_that_diverges_stops(bert: Path) -> None:
     part = FitData(windows(64), some_targets(64))
     with pytest.raises(TrainingFailed, match=r"Training diverges: .* lower --lr \(it was 5\)"):
         fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=3, batch=8, lr=5.0, threads=1))
+
+
+@pytest.mark.parametrize(("base", "words"), [("bert", False), ("roberta", True)])
+def test_lower_layers_learn_more_slowly(base: str, words: bool, request: pytest.FixtureRequest) -> None:
+    model = Coder.from_folder(request.getfixturevalue(base), 23)
+    part = FitData(windows(8), some_targets(8))
+    rates: dict[str, float] = {}
+
+    class Rates(fitting.AdamW):
+        def step(self, closure: object = None) -> None:  # type: ignore[override]
+            names = {id(weight): name for name, weight in model.named_parameters()}
+            for group in self.param_groups:
+                rates.update({names[id(weight)]: group["lr"] for weight in group["params"]})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "AdamW", Rates)
+        fit(model, part, part, FitOptions(epochs=1, batch=8, lr=1e-3, layer_decay=0.5, freeze_words=not words))
+    layer = {number: rates[f"reader.encoder.encoder.layer.{number}.output.dense.weight"] for number in range(3)}
+    assert layer == {0: 2.5e-4, 1: 5e-4, 2: 1e-3}
+    assert rates["output.weight"] == 1e-3
+    assert rates["reader.encoder.embeddings.position_embeddings.weight"] == 1.25e-4
+    assert ("reader.encoder.embeddings.word_embeddings.weight" in rates) == words
