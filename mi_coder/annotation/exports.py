@@ -1,0 +1,198 @@
+"""Label Studio's JSON export as codings: who coded what, when, how long it took, and what was suggested.
+
+Only the full export is read. Skipped tasks, drafts and emptied annotations are no codings; they are counted by reason.
+What Label Studio lets through and the codebook does not (an unknown code, OT beside others, a missing attribute, more
+than three codes, none) is a problem with the task, the coder and the mend, and the rest goes on.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mi_coder.codebook import Codebook
+
+MOST_CODES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coded:
+    """One coder's coding of one message.
+
+    Attributes:
+        text_hash: of the text that the coder saw.
+        coder: the coder's e-mail address, or "user N" where the export does not tell it.
+        created, updated: times as Label Studio writes them (ISO 8601, UTC).
+        seconds: time the message was open; None where the server does not tell.
+        suggestion: shown, hidden or none; "unknown" for a task that was not pushed by `mi-code studio push`.
+        suggested, model: what was or would have been suggested, and by which model.
+        accepted: a shown suggestion was left as it was.
+    """
+
+    conversation_id: str
+    index: int
+    text_hash: str
+    codes: tuple[str, ...]
+    depth: str | None = None
+    permission: str | None = None
+    reason: str | None = None
+    unsure: bool = False
+    comment: str = ""
+    coder: str
+    created: str = ""
+    updated: str = ""
+    seconds: float | None = None
+    suggestion: str = "unknown"
+    suggested: tuple[str, ...] = ()
+    model: str = ""
+    accepted: bool = False
+    project: int = 0
+    task: int = 0
+    annotation: int = 0
+
+    @property
+    def utterance_id(self) -> str:
+        """The name of the task."""
+        return f"{self.conversation_id}#{self.index}"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An annotation that is no coding of this codebook; it names no text."""
+
+    task: int
+    annotation: int
+    coder: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"task {self.task}, annotation {self.annotation} by {self.coder}: {self.reason}"
+
+
+@dataclass(slots=True)
+class Export:
+    """What an export holds.
+
+    Attributes:
+        codings: in the order of the tasks.
+        problems: annotations that need a person's hand.
+        left_out: other annotations by reason (skipped, empty).
+        tasks: how many tasks it has.
+    """
+
+    codings: list[Coded] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
+    tasks: int = 0
+
+
+def read_export(
+    tasks: Iterable[Mapping[str, Any]], users: Mapping[int, str] | None = None, book: Codebook | None = None
+) -> Export:
+    """The codings of an export.
+
+    Args:
+        tasks: entries of the JSON export.
+        users: e-mail addresses by user id.
+        book: whose codes are valid; the packaged one by default.
+    """
+    book, users = book or Codebook.load(), users or {}
+    export = Export()
+    for task in tasks:
+        export.tasks += 1
+        for annotation in task.get("annotations", ()):
+            _add(export, task, annotation, users, book)
+    return export
+
+
+def _add(
+    export: Export, task: Mapping[str, Any], annotation: Mapping[str, Any], users: Mapping[int, str], book: Codebook
+) -> None:
+    coder = _coder(annotation.get("completed_by"), users)
+    if annotation.get("was_cancelled"):
+        export.left_out["skipped"] += 1
+        return
+    chosen = {name: values for name, values in _controls(annotation.get("result", ()))}
+    if not chosen:
+        export.left_out["empty"] += 1
+        return
+    data = task.get("data", {})
+    codes = tuple(chosen.get("code", ()))
+    reason = _missing(data) or _fault(codes, chosen, book)
+    if reason:
+        export.problems.append(Problem(task.get("id", 0), annotation.get("id", 0), coder, reason))
+        return
+    meta = task.get("meta") or {}
+    attributes = {
+        name: next(iter(chosen.get(name, ())), None) if _due(name, codes, book) else None for name in book.attributes
+    }
+    export.codings.append(
+        Coded(
+            conversation_id=str(data["conversation_id"]),
+            index=int(data["index"]),
+            text_hash=str(data["text_hash"]),
+            codes=codes,
+            **attributes,
+            unsure="unsure" in chosen,
+            comment=" ".join(chosen.get("comment", ())),
+            coder=coder,
+            created=str(annotation.get("created_at") or ""),
+            updated=str(annotation.get("updated_at") or ""),
+            seconds=annotation.get("lead_time"),
+            suggestion=str(meta.get("suggestion", "unknown")),
+            suggested=tuple(meta.get("suggested", ())),
+            model=str(meta.get("model", "")),
+            accepted=meta.get("suggestion") == "shown" and set(codes) == set(meta.get("suggested", ())),
+            project=int(task.get("project") or 0),
+            task=int(task.get("id") or 0),
+            annotation=int(annotation.get("id") or 0),
+        )
+    )
+
+
+def _controls(result: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Sequence[str]]]:
+    for entry in result:
+        value = entry.get("value", {})
+        chosen = value.get("choices") or value.get("text") or ()
+        if chosen:
+            yield str(entry.get("from_name")), [chosen] if isinstance(chosen, str) else list(chosen)
+
+
+def _missing(data: Mapping[str, Any]) -> str:
+    lacking = [name for name in ("conversation_id", "index", "text_hash") if name not in data]
+    return (
+        f"the task has no {', '.join(lacking)}; it was not made by `mi-code studio push`, push its chat"
+        if lacking
+        else ""
+    )
+
+
+def _fault(codes: Sequence[str], chosen: Mapping[str, Sequence[str]], book: Codebook) -> str:
+    """What the codebook does not allow, with what the coder should do; empty where all is well."""
+    unknown = [code for code in codes if code not in book.ids]
+    if unknown:
+        names = ", ".join(unknown)
+        return f"{names} is no code of the codebook; the schema was changed by hand, see `mi-code studio doctor`"
+    if not codes:
+        return "no code is chosen; choose at least one"
+    if len(codes) > MOST_CODES:
+        return f"{len(codes)} codes are chosen; leave the {MOST_CODES} most salient"
+    if "OT" in codes and len(codes) > 1:
+        return "OT stands with other codes; leave OT alone or take it away"
+    for name, allowed in book.attributes.items():
+        values = chosen.get(name, ())
+        if _due(name, codes, book) and not values:
+            return f"{name} is not chosen; choose one of {', '.join(allowed)}"
+        if any(value not in allowed for value in values):
+            return f"{name} has a value that is none of {', '.join(allowed)}"
+    return ""
+
+
+def _due(attribute: str, codes: Sequence[str], book: Codebook) -> bool:
+    return any(attribute in book[code].attributes for code in codes)
+
+
+def _coder(completed_by: Any, users: Mapping[int, str]) -> str:
+    if isinstance(completed_by, Mapping):
+        return str(completed_by.get("email") or f"user {completed_by.get('id')}")
+    return users.get(completed_by, f"user {completed_by}")

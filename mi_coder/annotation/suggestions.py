@@ -1,0 +1,68 @@
+"""The tagger's codes as suggestions, hidden for a random share so that their pull on coders can be measured.
+
+Which tasks hide them is decided by a hash of the seed and the name of the task, so a second push decides the same. The
+task's meta records `suggestion` (shown, hidden or none), and with it what was or would have been suggested: `suggested`
+(codes) and `model` (its name, version and the start of its hash).
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Literal
+
+from mi_coder.annotation.tasks import Task
+from mi_coder.conversation import Coding
+
+Arm = Literal["shown", "hidden", "none"]
+HIDDEN_SHARE = 0.2
+
+
+def with_suggestions(
+    tasks: Iterable[Task],
+    codings: Mapping[str, Coding],
+    model: str,
+    hidden_share: float = HIDDEN_SHARE,
+    silent: Sequence[str] = (),
+    seed: int = 1,
+) -> Iterator[Task]:
+    """The tasks with the codings of their utterances as predictions.
+
+    Args:
+        codings: by utterance id; a task without one gets no suggestion.
+        model: name and version, as `model_version` of the predictions.
+        hidden_share: share of the tasks, by chance, whose suggestion is recorded and not shown.
+        silent: codes that are never suggested.
+    """
+    for task in tasks:
+        coding = codings.get(task.utterance_id)
+        codes = tuple(code for code in coding.codes if code not in silent) if coding else ()
+        if coding is None or not codes:
+            yield replace(task, meta={**task.meta, "suggestion": "none"})
+            continue
+        arm: Arm = "hidden" if chance(task.utterance_id, seed) < hidden_share else "shown"
+        meta = {**task.meta, "suggestion": arm, "suggested": list(codes), "model": model}
+        shown = (prediction(coding, codes, model),) if arm == "shown" else ()
+        yield replace(task, meta=meta, predictions=shown)
+
+
+def prediction(coding: Coding, codes: Sequence[str], model: str) -> dict[str, Any]:
+    """A coding as a prediction; its score is the probability of the least sure of its codes."""
+    score = min((coding.scores.get(code, 0.0) for code in codes), default=0.0)
+    return {"model_version": model, "score": round(score, 4), "result": results(codes, coding.depth, coding.permission)}
+
+
+def results(
+    codes: Sequence[str], depth: str | None = None, permission: str | None = None, reason: str | None = None
+) -> list[dict[str, Any]]:
+    """Codes and attributes as the controls of the schema hold them."""
+    attributes = {"depth": depth, "permission": permission, "reason": reason}
+    chosen = {"code": list(codes), **{name: [value] for name, value in attributes.items() if value}}
+    return [
+        {"id": name, "from_name": name, "to_name": "text", "type": "choices", "value": {"choices": values}}
+        for name, values in chosen.items()
+    ]
+
+
+def chance(name: str, seed: int) -> float:
+    """A number in [0, 1) that depends on the name and the seed alone."""
+    return int.from_bytes(sha256(f"{seed}:{name}".encode()).digest()[:8], "big") / 2**64
