@@ -1,0 +1,240 @@
+"""The calls to a Label Studio server that the project makes, with errors that say what to do.
+
+Only what repeats safely is repeated: reading. The SDK itself would send a failed import again, which doubles tasks that
+the server had taken in after all, so imports are sent once; `mi_coder.annotation.push` looks what arrived.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from mi_coder.errors import MiCoderError, UsageProblem, need
+
+TOKEN_VARIABLE = "LABEL_STUDIO_API_KEY"
+URL_VARIABLE = "LABEL_STUDIO_URL"
+KEYRING_SERVICE = "mi-coder-label-studio"
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_PAGE = 1000
+_TIMEOUT = 120
+_ONCE = {"max_retries": 0}
+_KEPT = "what arrived is kept."
+
+
+class StudioProblem(MiCoderError):
+    """The server is away, refuses, or answers what cannot be used."""
+
+
+class NotThere(StudioProblem):
+    """The server has no such project."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """What is used of a project.
+
+    Attributes:
+        config: its labeling configuration (XML).
+        tasks: how many it has.
+    """
+
+    id: int
+    title: str
+    config: str
+    description: str
+    tasks: int
+    model_version: str
+    shows_predictions: bool
+
+
+def check_url(url: str) -> str:
+    """The address without a slash at its end.
+
+    Raises:
+        UsageProblem: no address of a server, or one without encryption that is not on this machine.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageProblem(
+            f"{url!r} is no address of a Label Studio. Write it as https://HOST or http://127.0.0.1:8080."
+        )
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise UsageProblem(
+            f"{url} is not encrypted, and chats are private. Use https, or http on this machine (127.0.0.1), "
+            "for a distant server through a tunnel: ssh -L 8080:127.0.0.1:8080 HOST"
+        )
+    return url.rstrip("/")
+
+
+def find_token(url: str) -> str:
+    """The token from the environment, else from the keyring.
+
+    Raises:
+        UsageProblem: neither has one.
+    """
+    if token := os.environ.get(TOKEN_VARIABLE, "").strip():
+        return token
+    with suppress(ImportError):
+        import keyring
+        from keyring.errors import KeyringError
+
+        with suppress(KeyringError):
+            if kept := keyring.get_password(KEYRING_SERVICE, url):
+                return kept
+    raise UsageProblem(
+        f"No token for {url}. In Label Studio open Account & Settings > Access Token, and put it into the environment: "
+        f"export {TOKEN_VARIABLE}=...  or, with the package keyring, run: keyring set {KEYRING_SERVICE} {url}"
+    )
+
+
+class Client:
+    """A Label Studio, reached through label-studio-sdk.
+
+    Args:
+        url: as `check_url` gives it.
+        token: legacy token or personal access token; it is never shown.
+
+    Raises:
+        MissingExtra: label-studio-sdk is not installed.
+    """
+
+    def __init__(self, url: str, token: str) -> None:
+        sdk = need("label_studio_sdk", extra="studio")
+        self.url = url
+        self._sdk = sdk.LabelStudio(base_url=url, api_key=token, timeout=_TIMEOUT)
+
+    def whoami(self) -> str:
+        """The e-mail address whose token this is."""
+        with self._answer("who the token belongs to"):
+            return str(self._sdk.users.whoami().email)
+
+    def version(self) -> str:
+        """The version of the server, such as "1.23.2"; empty where it does not tell."""
+        with self._answer("its version"):
+            release = self._sdk.versions.get()
+        found = getattr(release, "release", None) or getattr(release, "label_studio_os_package", None) or ""
+        return str(found.get("version", "") if isinstance(found, Mapping) else getattr(found, "version", found))
+
+    def users(self) -> dict[int, str]:
+        """E-mail addresses by user id."""
+        with self._answer("the users"):
+            return {int(user.id): str(user.email) for user in self._sdk.users.list()}
+
+    def projects(self) -> list[Project]:
+        """All projects."""
+        with self._answer("the projects"):
+            return [self._project(one) for one in self._sdk.projects.list()]
+
+    def project(self, name: str) -> Project:
+        """The project with this id or title.
+
+        Raises:
+            NotThere: there is none, or several have the title.
+        """
+        if name.isdigit():
+            with self._answer(f"project {name}", missing=f"There is no project {name} on {self.url}."):
+                return self._project(self._sdk.projects.get(id=int(name)))
+        found = [one for one in self.projects() if one.title == name]
+        if len(found) == 1:
+            return self.project(str(found[0].id))
+        reason = "no project has" if not found else f"{len(found)} projects have"
+        known = ", ".join(f"{one.id} {one.title!r}" for one in self.projects()[:20])
+        raise NotThere(
+            f"On {self.url} {reason} the title {name!r}. Name one by its number: {known or 'there are none'}."
+        )
+
+    def create_project(self, title: str, config: str, **settings: Any) -> Project:
+        """A new project."""
+        with self._answer(f"the new project {title!r}"):
+            made = self._sdk.projects.create(title=title, label_config=config, **settings, request_options=_ONCE)
+        return self.project(str(made.id))
+
+    def update_project(self, project: int, **settings: Any) -> Project:
+        """Change settings of a project."""
+        with self._answer(f"the change of project {project}"):
+            self._sdk.projects.update(id=project, **settings)
+        return self.project(str(project))
+
+    def tasks(self, project: int) -> Iterator[dict[str, Any]]:
+        """Id, data and meta of every task, in the order in which they came in."""
+        with self._answer(f"the tasks of project {project}"):
+            for task in self._sdk.tasks.list(project=project, page_size=_PAGE):
+                yield {"id": task.id, "data": dict(task.data or {}), "meta": dict(task.meta or {})}
+
+    def import_tasks(self, project: int, tasks: Sequence[dict[str, Any]]) -> int:
+        """Send tasks once; how many the server took."""
+        with self._answer(f"{len(tasks)} tasks for project {project}"):
+            reply = self._sdk.projects.import_tasks(id=project, request=list(tasks), request_options=_ONCE)
+        return int(reply.task_count)
+
+    def export(self, project: int) -> list[dict[str, Any]]:
+        """The full JSON export: every task with its annotations."""
+        with self._answer(f"the export of project {project}"):
+            return list(self._sdk.projects.exports.as_json(project))
+
+    def delete_tasks(self, tasks: Sequence[int]) -> None:
+        """Delete tasks."""
+        for task in tasks:
+            with self._answer(f"the deletion of task {task}"):
+                self._sdk.tasks.delete(id=str(task))
+
+    def _project(self, one: Any) -> Project:
+        return Project(
+            id=int(one.id),
+            title=str(one.title or ""),
+            config=str(one.label_config or ""),
+            description=str(one.description or ""),
+            tasks=int(one.task_number or 0),
+            model_version=str(one.model_version or ""),
+            shows_predictions=bool(one.show_collab_predictions),
+        )
+
+    @contextmanager
+    def _answer(self, what: str, missing: str = "") -> Iterator[None]:
+        """Turn what the SDK raises into words; no text of a task is in them."""
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+        from pydantic import ValidationError
+
+        try:
+            yield
+        except ApiError as error:
+            raise self._refusal(error.status_code or 0, what, missing, error.body) from None
+        except httpx.TimeoutException:
+            raise StudioProblem(
+                f"{self.url} did not answer within {_TIMEOUT} s ({what}). Give the same command again: {_KEPT}"
+            ) from None
+        except httpx.TransportError as error:
+            raise StudioProblem(
+                f"{self.url} cannot be reached ({type(error).__name__}; {what}). Is Label Studio running "
+                f"there? Start it, and give the same command again: {_KEPT}"
+            ) from None
+        except (ValidationError, ValueError) as error:
+            raise StudioProblem(
+                f"{self.url} answered what this version cannot read ({type(error).__name__}; {what}). "
+                "See `mi-code studio doctor`."
+            ) from None
+
+    def _refusal(self, status: int, what: str, missing: str, body: Any) -> StudioProblem:
+        if status == 401:
+            return StudioProblem(
+                f"{self.url} does not take the token{_detail(body)}. Copy it anew from Account & Settings into "
+                f"{TOKEN_VARIABLE}; where legacy tokens are off, use a personal access token."
+            )
+        if status == 404:
+            return NotThere(
+                f"{missing or f'{self.url} has nothing there ({what}).'} `mi-code studio doctor` lists what is."
+            )
+        if status >= 500:
+            return StudioProblem(
+                f"{self.url} failed with {status} ({what}). Look at its log, and give the same command again: {_KEPT}"
+            )
+        return StudioProblem(f"{self.url} refused with {status} ({what}){_detail(body)}.")
+
+
+def _detail(body: Any) -> str:
+    """The server's own word, cut short; validation errors may quote tasks, so only a plain detail is shown."""
+    detail = body.get("detail") if isinstance(body, Mapping) else None
+    return f': "{detail[:200]}"' if isinstance(detail, str) else ""

@@ -1,0 +1,93 @@
+"""Sends tasks to a project so that each is there once, however often the push is broken off and repeated."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mi_coder.annotation.client import Client, StudioProblem
+from mi_coder.annotation.tasks import Task
+
+CHUNK = 200
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What a push came to.
+
+    Attributes:
+        sent: tasks that are new on the server.
+        there: tasks that were there before.
+        doubled: utterance ids that the project has more than once.
+        other_text: utterance ids whose task on the server holds another text than the one pushed.
+    """
+
+    sent: int
+    there: int
+    doubled: tuple[str, ...] = ()
+    other_text: tuple[str, ...] = ()
+
+
+def push(
+    client: Client, project: int, tasks: Iterable[Task], chunk: int = CHUNK, progress: Progress = lambda sent: None
+) -> Pushed:
+    """Send the tasks that the project does not have yet, in their order, in chunks.
+
+    Where a chunk fails, the project is asked once what arrived of it, and the rest is sent again; a second failure ends the
+    push. The same push later sends what is left.
+
+    Raises:
+        StudioProblem: as the client says; what was sent stays.
+    """
+    known = texts_on_server(client, project)
+    doubled = tuple(sorted(name for name, count in Counter(known.names).items() if count > 1))
+    sent = there = 0
+    other_text: list[str] = []
+    pending: list[dict[str, Any]] = []
+    for task in tasks:
+        one = task.to_import()
+        if task.utterance_id in known.hashes:
+            there += 1
+            if known.hashes[task.utterance_id] != one["data"]["text_hash"]:
+                other_text.append(task.utterance_id)
+            continue
+        pending.append(one)
+        if len(pending) == chunk:
+            sent += _send(client, project, pending)
+            progress(sent)
+            pending = []
+    if pending:
+        sent += _send(client, project, pending)
+        progress(sent)
+    return Pushed(sent, there, doubled, tuple(other_text))
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a project has: the names of its tasks in order, and the hash of the text by name."""
+
+    names: tuple[str, ...]
+    hashes: dict[str, str]
+
+
+def texts_on_server(client: Client, project: int) -> Known:
+    """The utterance ids of the tasks of a project. Tasks made by others have none and are left out."""
+    found = [
+        (str(task["data"]["utterance_id"]), str(task["data"].get("text_hash", "")))
+        for task in client.tasks(project)
+        if "utterance_id" in task["data"]
+    ]
+    return Known(tuple(name for name, _ in found), dict(found))
+
+
+def _send(client: Client, project: int, tasks: Sequence[dict[str, Any]]) -> int:
+    """How many of the tasks are new on the server, all of them at the end."""
+    try:
+        client.import_tasks(project, tasks)
+    except StudioProblem:
+        arrived = texts_on_server(client, project).hashes
+        if missing := [one for one in tasks if one["data"]["utterance_id"] not in arrived]:
+            client.import_tasks(project, missing)
+    return len(tasks)
