@@ -1,29 +1,43 @@
 """The Label Studio screen: one message per task, its context above, the codes in colored columns."""
 
 from collections.abc import Iterable
+from hashlib import sha256
+from html import escape
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element, SubElement
 
+from mi_coder.annotation.hotkeys import check_hotkeys
+from mi_coder.annotation.overlay import Overlay, OwnCode
 from mi_coder.codebook import Attribute, Code, Codebook
 
 UNSURE_HOTKEY = "0"
 
 _COLUMNS = {"adherent": "MI-adherent", "non-adherent": "MI-non-adherent", "neutral": "Neutral", "platform": "Platform"}
 
+_OWN = "own"
+
+# Set on the light and on the dark page. The context shows its end first, where the message to code follows.
 _CSS = """
-    .mi .context { max-height: 260px; overflow-y: auto; display: flex; flex-direction: column-reverse; }
-    .mi .target { border: 2px solid #f9a825; background: #fffde7; padding: 8px 12px; margin: 8px 0; }
-    .mi .columns { display: grid; grid-template-columns: repeat(4, 1fr); gap: 12px; }
-    .mi .details { display: flex; flex-wrap: wrap; gap: 16px; }
+    .mi .context { max-height: 30vh; overflow-y: auto; display: flex; flex-direction: column-reverse; }
+    .mi .context p { margin: 2px 0; }
+    .mi .target { border: 2px solid #b26a00; border-left-width: 8px; padding: 6px 12px; margin: 8px 0; }
+    .mi .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 4px 12px; }
+    .mi .columns .ant-checkbox-wrapper, .mi .columns label { line-height: 1.25; }
+    .mi .columns form, .mi .columns .ant-form-item { margin: 0; }
+    .mi .details { display: flex; flex-wrap: wrap; gap: 4px 20px; }
 """
 
 
-def label_config(book: Codebook) -> str:
+def label_config(book: Codebook, overlay: Overlay | None = None) -> str:
     """Render the Label Studio labeling config of a codebook as XML.
 
     Tasks carry `text`, `speaker` and `context_html` (escaped by whoever makes the tasks). Annotators fill `code`
-    (several, required), the attributes of the chosen codes, `unsure` and `comment`.
+    (several, required), the attributes of the chosen codes, `own` where there is an overlay, `unsure` and `comment`.
+
+    Raises:
+        UsageProblem: two choices have the same hotkey, or one has a key that the editor takes.
     """
+    check_hotkeys(_hotkeys(book, overlay))
     columns = {key: [code for code in book.codes if _column(code) == key] for key in _COLUMNS}
     root = Element("View", className="mi")
     borders = "".join(
@@ -32,6 +46,8 @@ def label_config(book: Codebook) -> str:
     SubElement(root, "Style").text = f"{_CSS}{borders}  "
     _add_message(root)
     _add_codes(root, columns)
+    if overlay:
+        _add_own(root, overlay)
     details = SubElement(root, "View", className="details")
     for attribute in book.attribute_details:
         _add_attribute(details, attribute, [code.id for code in book.codes if attribute.name in code.attributes])
@@ -39,6 +55,33 @@ def label_config(book: Codebook) -> str:
     _add_guide(root, columns)
     ElementTree.indent(root)
     return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def reading_config() -> str:
+    """A config to read whole conversations in, with one comment; tasks carry `title` and `context_html`."""
+    root = Element("View", className="mi")
+    SubElement(root, "Style").text = "\n    .mi p { margin: 4px 0; max-width: 70ch; }\n  "
+    SubElement(root, "Header", value="$title", size="4")
+    SubElement(root, "HyperText", name="text", value="$context_html", inline="true", selectionEnabled="false")
+    comment = SubElement(root, "TextArea", name="comment", toName="text", placeholder="Comment (optional)")
+    comment.attrib |= {"rows": "3", "maxSubmissions": "1", "editable": "true"}
+    ElementTree.indent(root)
+    return ElementTree.tostring(root, encoding="unicode") + "\n"
+
+
+def schema_hash(config: str) -> str:
+    """First 16 hex digits of the SHA-256 of what a config means: spaces and the order of attributes do not count."""
+    return sha256(ElementTree.canonicalize(config, strip_text=True).encode()).hexdigest()[:16]
+
+
+def offered(config: str, control: str) -> tuple[str, ...]:
+    """The values of the choices of a control, in order; none where the config has no such control.
+
+    Raises:
+        ElementTree.ParseError: the config is no XML.
+    """
+    found = ElementTree.fromstring(config).find(f".//Choices[@name='{control}']")
+    return () if found is None else tuple(choice.get("value", "") for choice in found.iter("Choice"))
 
 
 def _column(code: Code) -> str:
@@ -64,6 +107,24 @@ def _add_codes(root: Element, columns: dict[str, list[Code]]) -> None:
             hint = f"{code.definition} For example: {code.examples[0].text}"
             html = f"<b>{code.id}</b> {code.name}"
             SubElement(column, "Choice", value=code.id, hotkey=code.hotkey, hint=hint, html=html)
+
+
+def _add_own(root: Element, overlay: Overlay) -> None:
+    choices = _choices(root, _OWN, choice="multiple", showInline="true")
+    SubElement(choices, "Header", size="6", value=overlay.title)
+    for code in overlay.codes:
+        html = f"<b>{escape(code.id)}</b> {escape(code.name)}"
+        SubElement(choices, "Choice", value=code.id, hotkey=code.hotkey, hint=_own_hint(code), html=html)
+
+
+def _own_hint(code: OwnCode) -> str:
+    return f"{code.definition} For example: {code.example}" if code.example else code.definition
+
+
+def _hotkeys(book: Codebook, overlay: Overlay | None) -> dict[str, str]:
+    keys = {code.id: code.hotkey for code in (*book.codes, *(overlay.codes if overlay else ()))}
+    keys.update({f"{one.name} {value.name}": value.hotkey for one in book.attribute_details for value in one.values})
+    return {**keys, "unsure": UNSURE_HOTKEY}
 
 
 def _add_attribute(details: Element, attribute: Attribute, codes: Iterable[str]) -> None:

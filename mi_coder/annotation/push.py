@@ -35,8 +35,8 @@ def push(
 ) -> Pushed:
     """Send the tasks that the project does not have yet, in their order, in chunks.
 
-    Where a chunk fails, the project is asked once what arrived of it, and the rest is sent again; a second failure ends the
-    push. The same push later sends what is left.
+    Where a chunk fails, the project is asked what arrived of it, and the rest is sent once more; a second failure ends
+    the push. The same push later sends what is left over.
 
     Raises:
         StudioProblem: as the client says; what was sent stays.
