@@ -14,14 +14,17 @@ Examples:
   mi-code evaluate gold.jsonl                                the bundled model
   mi-code evaluate gold.jsonl --model model/ --only-unseen
   mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --as markdown -o evaluation.md
+  mi-code evaluate --suite                                   in a checkout with the corpora beside it
 """
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PAGE = Path("docs/benchmark.md")
+_ROOT = click.Path(file_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command(epilog=EPILOG)
-@click.argument("gold", type=_FILE)
+@click.argument("gold", type=_FILE, required=False)
 @click.option(
     "--tagged", type=_FILE, help="The same messages with the codes to evaluate. Default: they are tagged now."
 )
@@ -54,9 +57,12 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
 @force_option("Write over a file that is there.")
+@click.option("--suite", is_flag=True, help="Every target of a model from the project's stored data; no GOLD.")
+@click.option("--data", type=_ROOT, default=Path("../shared/data"), help="With --suite: folder of the public corpora.")
+@click.option("--annotations", type=_ROOT, default=Path("annotations"), help="With --suite: the project's codes.")
 @reading_options()
 def command(
-    gold: Path,
+    gold: Path | None,
     tagged: Path | None,
     model: Path | None,
     baseline: Path | None,
@@ -69,13 +75,26 @@ def command(
     style: str,
     output: Path | None,
     force: bool,
+    suite: bool,
+    data: Path,
+    annotations: Path,
     reading: Reading,
 ) -> None:
     """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline beside.
 
     GOLD is a file whose counselor messages carry a field gold, or, where none does, a field codes. Codes that gold
     leaves open count neither way. Intervals come from resampling whole conversations.
+
+    --suite measures a model on all of the project's stored data, prints its targets, and writes them with the reports
+    they come from to docs/benchmark.md or the file of -o.
     """
+    if suite:
+        if gold or tagged or baseline:
+            raise UsageProblem("--suite brings its own gold codes: leave out GOLD, --tagged and --baseline.")
+        _suite(data, annotations, model, (min_support, bootstrap, seed), threads or cores(), output or _PAGE)
+        return
+    if gold is None:
+        raise UsageProblem("Name a file with GOLD codes, or ask for all of the project's own with --suite.")
     if only_unseen and allow_seen:
         raise UsageProblem("--only-unseen and --allow-seen exclude each other.")
     if output:
@@ -102,3 +121,21 @@ def command(
         click.echo(f"{report.summary()}\nThe report is in {output}.", err=True)
     else:
         click.echo(render(), nl=False)
+
+
+def _suite(
+    data: Path, annotations: Path, model: Path | None, figures: tuple[int, int, int], threads: int, output: Path
+) -> None:
+    from mi_coder.evaluation.report import Options
+    from mi_coder.evaluation.suite import SuiteOptions, run_suite
+    from mi_coder.formats.atomic import atomic_file
+
+    if not output.parent.is_dir():
+        raise UsageProblem(f"There is no folder {output.parent} here. Name a file for the reports with -o.")
+    options = SuiteOptions(data=data, annotations=annotations, model=model, threads=threads, options=Options(*figures))
+    found = run_suite(options, lambda stage: click.echo(f"{stage} ...", err=True))
+    click.echo(found.table(markdown=False))
+    click.echo(f"{found.met} of {found.judged} targets are met.", err=True)
+    with atomic_file(output) as file:
+        file.write(found.to_markdown().encode())
+    click.echo(f"The reports are in {output}.", err=True)

@@ -20,6 +20,7 @@ from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.record import EpochRecord, TrainingRecord, write_record
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
 from mi_coder.training.adapted import read_adapted
@@ -160,7 +161,13 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        _describe(report, data, _settings(options, model, epochs), folder)
+        settings = _settings(options, model, epochs)
+        _describe(report, data, settings, folder)
+        progress.stage("the same before its weights are rounded")
+        judged_parts: tuple[Part, ...] = ("dev", "test")
+        exact = {part: fit.logits(model, data[part].tokens).astype(np.float32) for part in judged_parts}
+        fp32 = _config(options, book, data, exact["dev"], folder)
+        write_record(_record(settings, report, _macro_f1(fp32, data, exact)), folder)
     checkpoint.remove()
     return report
 
@@ -269,6 +276,38 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
         else "none",
         "seed": str(options.fit.seed),
     }
+
+
+def _macro_f1(
+    config: ModelConfig, data: Mapping[Part, _Data], logits: Mapping[Part, NDArray[np.float32]]
+) -> dict[str, float]:
+    """Macro-F1 by part of logits that are decided by `config`."""
+    decoder = Decoder(config, config.thresholds)
+
+    def value(part: Part) -> float:
+        nothing = np.zeros((len(logits[part]), len(config.codes)), dtype=bool)
+        one = judge(part, data[part].examples, data[part].targets, decoder.decode(logits[part]), nothing, config, "")
+        return one.macro.coder.value
+
+    return {part: value(part) for part in logits}
+
+
+def _record(settings: dict[str, str], report: TrainReport, fp32: dict[str, float]) -> TrainingRecord:
+    return TrainingRecord(
+        settings=settings,
+        epochs=[
+            EpochRecord(
+                epoch.train_loss,
+                epoch.dev_loss,
+                None if np.isnan(epoch.dev_f1) else epoch.dev_f1,
+                round(epoch.seconds, 1),
+                epoch.best,
+            )
+            for epoch in report.epochs
+        ],
+        macro_f1={"dev": report.dev.macro.coder.value, "test": report.test.macro.coder.value},
+        macro_f1_fp32=fp32,
+    )
 
 
 def _describe(report: TrainReport, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path) -> None:

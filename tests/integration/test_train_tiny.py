@@ -25,6 +25,7 @@ from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens
 from mi_coder.training import export
@@ -171,6 +172,7 @@ def test_the_folder_is_whole_and_the_tagger_uses_it(report: TrainReport) -> None
         "MODEL_CARD.md",
         "baseline.npz",
         "baseline.json",
+        "training.json",
     }
     assert names == expected
     assert read_config(report.folder) == report.config
@@ -178,6 +180,15 @@ def test_the_folder_is_whole_and_the_tagger_uses_it(report: TrainReport) -> None
     coding = Tagger.load(report.folder).tag(chat).messages[1].coding
     assert coding is not None
     assert coding.codes[0] == "CQ"
+
+
+def test_the_record_tells_what_rounding_costs(report: TrainReport) -> None:
+    record = read_record(report.folder)
+    assert record is not None
+    assert record.macro_f1["test"] == report.test.macro.coder.value
+    assert abs(record.macro_f1_fp32["test"] - record.macro_f1["test"]) < 0.05
+    assert [one.best for one in record.epochs].count(True) == 1
+    assert record.settings["epochs"].startswith(f"{len(record.epochs)} run")
 
 
 def test_the_sets_promise_what_training_knows(report: TrainReport) -> None:

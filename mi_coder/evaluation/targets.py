@@ -1,0 +1,182 @@
+"""What the bundled model is to reach, and whether it does: one row a target."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from mi_coder.evaluation import render
+from mi_coder.evaluation.folds import FoldFigures
+from mi_coder.evaluation.report import EvaluationReport, Row
+from mi_coder.tagger.record import TrainingRecord
+
+RARE = ("SC", "EA", "ST", "WA", "CO", "RC", "DI", "IP", "CC", "GR", "OT", "INT", "OUT")
+CORPORA = {"esconv": "ESConv", "annomi": "AnnoMI", "practice": "Practice chats", "welivita": "Welivita"}
+MOST_SURE = 0.8
+
+_ESCONV_MACRO, _ESCONV_CODE, _PRACTICE_CODE, _WELIVITA = 0.80, 0.65, 0.75, 0.50
+_FOLDS = {"4": 0.80, "8": 0.55}
+_ATTRIBUTES = {"depth": 0.75, "permission": 0.80}
+_CALIBRATION, _REDUCTION, _SETS, _ROUNDING = 0.03, 0.40, 0.90, 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One row.
+
+    Attributes:
+        what: what is measured, and on what.
+        wanted: the figure to reach, as text.
+        reached: the figure, with its interval where it has one, or why there is none.
+        beside: the TF-IDF baseline or another yardstick; empty without one.
+        met: None where it could not be measured.
+    """
+
+    what: str
+    wanted: str
+    reached: str
+    beside: str = ""
+    met: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """All that the rows are made from; what is missing is told by `reasons`, by the same keys.
+
+    Attributes:
+        reports: by key of `CORPORA`.
+        folds: AnnoMI's own classes by level (4, 8) and kind (given, baseline).
+        record: of the training of the model.
+    """
+
+    reports: Mapping[str, EvaluationReport]
+    folds: Mapping[tuple[str, str], FoldFigures]
+    record: TrainingRecord | None
+    reasons: Mapping[str, str]
+
+
+def targets(measured: Measured) -> tuple[Target, ...]:
+    """The rows in their order."""
+    return tuple(_rows(measured))
+
+
+def _rows(measured: Measured) -> Iterator[Target]:
+    def of(corpus: str, what: str, wanted: str, row: Callable[[EvaluationReport], Target]) -> Target:
+        report = measured.reports.get(corpus)
+        return row(report) if report else Target(what, wanted, measured.reasons.get(corpus, "not run"))
+
+    name = "ESConv test, macro-F1 of codes with 20 positives"
+    yield of("esconv", name, f"{_ESCONV_MACRO:.2f}", lambda one: _macro(name, _ESCONV_MACRO, one))
+    name_low = "ESConv test, each of these codes"
+    yield of("esconv", name_low, f"{_ESCONV_CODE:.2f}", lambda one: _lowest(name_low, _ESCONV_CODE, _counted(one)))
+    name_rare = "practice test, each rare code"
+    yield of(
+        "practice",
+        name_rare,
+        f"{_PRACTICE_CODE:.2f}",
+        lambda one: _lowest(name_rare, _PRACTICE_CODE, [row for row in one.rows if row.score.code in RARE]),
+    )
+    for level, wanted in _FOLDS.items():
+        yield _fold(f"AnnoMI, 5 folds by video, {level} classes, macro-F1", wanted, level, measured)
+    name_welivita = "Welivita, not trained on, crosswalk, macro-F1"
+    yield of("welivita", name_welivita, f"{_WELIVITA:.2f}", lambda one: _macro(name_welivita, _WELIVITA, one))
+    for corpus in ("esconv", "practice"):
+        for attribute, wanted in _ATTRIBUTES.items():
+            what = f"{attribute} where the code is right, {CORPORA[corpus]}"
+            yield of(corpus, what, f"{wanted:.2f}", _attribute(what, wanted, attribute))
+    for corpus in ("esconv", "practice", "annomi"):
+        what = f"mean calibration error over codes, {CORPORA[corpus]}"
+        yield of(corpus, what, f"at most {_CALIBRATION}", _calibration(what))
+    for corpus in ("esconv", "practice", "annomi"):
+        what = f"exact-match error on the surest 80 %, {CORPORA[corpus]}"
+        yield of(corpus, what, f"{_REDUCTION:.0%} lower", _reduction(what))
+    for corpus in ("esconv", "practice", "annomi"):
+        what = f"sets for 90 %: hold all right codes, {CORPORA[corpus]}"
+        yield of(corpus, what, f"{_SETS:.2f}", _sets(what))
+    yield _rounding(measured.record)
+
+
+def _macro(what: str, wanted: float, report: EvaluationReport) -> Target:
+    beside = render.figure(report.macro.baseline) if report.macro.baseline else ""
+    value = report.macro.coder
+    return Target(what, f"{wanted:.2f}", render.figure(value), beside, _reaches(value.value, wanted))
+
+
+def _counted(report: EvaluationReport) -> list[Row]:
+    return [row for row in report.rows if row.counted]
+
+
+def _lowest(what: str, wanted: float, rows: Sequence[Row]) -> Target:
+    """The codes under the wanted F1, or the lowest of all."""
+    ranked = sorted(rows, key=lambda row: row.score.f1 if not math.isnan(row.score.f1) else -1)
+    under = [row for row in ranked if not _reaches(row.score.f1, wanted)]
+    named = under or ranked[:1]
+    reached = ", ".join(f"{row.score.code} {row.score.f1:.2f}" for row in named)
+    beside = ", ".join(f"{row.score.code} {row.baseline_f1:.2f}" for row in named if row.baseline_f1 is not None)
+    return Target(what, f"{wanted:.2f}", f"{'under: ' if under else 'lowest: '}{reached}", beside, not under)
+
+
+def _fold(what: str, wanted: float, level: str, measured: Measured) -> Target:
+    given = measured.folds.get((level, "given"))
+    if given is None:
+        return Target(what, f"{wanted:.2f}", measured.reasons.get("folds", "not run"))
+    beside = measured.folds[level, "baseline"].macro
+    reached = _reaches(given.macro.value, wanted)
+    return Target(what, f"{wanted:.2f}", render.figure(given.macro), render.figure(beside), reached)
+
+
+def _attribute(what: str, wanted: float, name: str) -> Callable[[EvaluationReport], Target]:
+    def row(report: EvaluationReport) -> Target:
+        for score in report.attributes:
+            if score.attribute == name:
+                reached, beside = f"{score.accuracy:.3f} of {score.messages}", f"most frequent: {score.majority:.3f}"
+                return Target(what, f"{wanted:.2f}", reached, beside, _reaches(score.accuracy, wanted))
+        return Target(what, f"{wanted:.2f}", "not given by the model", "", False)
+
+    return row
+
+
+def _calibration(what: str) -> Callable[[EvaluationReport], Target]:
+    def row(report: EvaluationReport) -> Target:
+        wanted = f"at most {_CALIBRATION}"
+        if report.calibration is None:
+            return Target(what, wanted, "no probabilities")
+        error = report.calibration.error
+        return Target(what, wanted, f"{error:.3f}", "", error <= _CALIBRATION)
+
+    return row
+
+
+def _reduction(what: str) -> Callable[[EvaluationReport], Target]:
+    def row(report: EvaluationReport) -> Target:
+        wanted = f"{_REDUCTION:.0%} lower"
+        if report.doubt.risk is None:
+            return Target(what, wanted, "no probabilities")
+        reduction = report.doubt.risk.reduction
+        return Target(what, wanted, render.figure(reduction), "", _reaches(reduction.value, _REDUCTION))
+
+    return row
+
+
+def _sets(what: str) -> Callable[[EvaluationReport], Target]:
+    def row(report: EvaluationReport) -> Target:
+        if report.doubt.sets is None:
+            return Target(what, f"{_SETS:.2f}", "the model has no sets")
+        held, size = report.doubt.sets.held, report.doubt.sets.size
+        reached = f"{render.figure(held)}, {size.value:.1f} codes a message"
+        return Target(what, f"{_SETS:.2f}", reached, "", _reaches(held.value, _SETS))
+
+    return row
+
+
+def _rounding(record: TrainingRecord | None) -> Target:
+    what = "bundled file against its fp32 original, macro-F1 lost (test part of training)"
+    wanted = f"at most {_ROUNDING}"
+    if record is None:
+        return Target(what, wanted, "the model has no training.json")
+    lost = record.macro_f1_fp32["test"] - record.macro_f1["test"]
+    return Target(what, wanted, f"{lost:+.4f}", f"fp32: {record.macro_f1_fp32['test']:.4f}", lost <= _ROUNDING)
+
+
+def _reaches(value: float, wanted: float) -> bool:
+    """Judged by the figure as it is printed, three digits."""
+    return round(value, 3) >= wanted
