@@ -1,147 +1,282 @@
-"""How far several codings of the same messages agree.
+"""How far several codings of the same messages agree: per code, on sets of codes, on depth and permission.
 
-Krippendorff's alpha for nominal values with any number of coders and missing codings (Krippendorff 2011, Computing
-Krippendorff's Alpha-Reliability; 2019, Content Analysis, chapter 12). Each code counts as one variable with the values
-present and absent. Alpha is 1 where all agree, 0 where they agree as if the values had been drawn from one urn, and
-less where they agree even less. Intervals come from resampled conversations.
+Each code counts as one variable with the values present and absent; where a coding leaves a code open, it is missing
+for that code. Krippendorff's alpha is 1 where all agree, 0 where they agree as if the values had been drawn from one
+urn, and less where they agree even less. Intervals come from resampled conversations.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
+from mi_coder.annotation.codings import Given, Unit, rater_names
+from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
+from mi_coder.annotation.masi import masi_distances
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
-from mi_coder.evaluation.bootstrap import interval, resampled
+from mi_coder.evaluation.bootstrap import draws
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.evaluation.report import Figure
+
+By = Literal["all", "pair", "coder", "round"]
 
 SAMPLES = 2000
 RELIABLE = 0.8
 TENTATIVE = 0.667
+FEW = 20
+SETS = "all codes"
+UNDEFINED = Figure(math.nan, math.nan, math.nan)
 
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One message and the complete codings that it got, in any order."""
-
-    conversation: str
-    codings: tuple[Gold, ...]
+_DETAILS = ("depth", "permission")
 
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How far the codings agree on one variable: a code (present or absent), or an attribute (its value).
+    """How far the codings agree on one variable: a code (present or absent), an attribute of it, or the set of codes.
 
     Attributes:
-        name: code id, or the name of the attribute.
+        name: code id; the name of the attribute and the code, such as "depth of REF"; or `SETS`.
         units: messages with at least two codings of this variable.
-        share: how many of the codings have the first value (the code is present).
-        alpha: Krippendorff's alpha; nan where only one value occurs.
-        low, high: 95 % interval over conversations; nan where it cannot be told.
-        positive: of two codings drawn from one message, one of which has the code: how often the other has it, too
-            (positive agreement, Cicchetti and Feinstein 1990); nan where nobody gave the code.
+        given: how many of these codings have the first value (the code is present).
+        share: the same as a share; nan for sets.
+        rarest: how many of them have the value that comes least; for sets, how many codings there are.
+        alpha: Krippendorff's alpha; for sets with MASI distances.
+        fleiss, cohen, ac1: Fleiss' kappa, the mean of Cohen's kappa over pairs of coders, and Gwet's AC1.
+        positive, negative: agreement on the first value and on the second (see `Nominal.specific`).
     """
 
     name: str
     units: int
+    given: int
     share: float
-    alpha: float
-    low: float
-    high: float
-    positive: float
+    rarest: int
+    alpha: Figure
+    fleiss: Figure = UNDEFINED
+    cohen: Figure = UNDEFINED
+    ac1: Figure = UNDEFINED
+    positive: Figure = UNDEFINED
+    negative: Figure = UNDEFINED
 
     @property
     def verdict(self) -> str:
-        """Krippendorff's reading: reliable from .8, tentative from .667, else unreliable."""
-        if math.isnan(self.alpha):
+        """Krippendorff's reading of alpha: reliable from .8, tentative from .667, else unreliable."""
+        if math.isnan(self.alpha.value):
             return "not told"
-        if self.alpha >= RELIABLE:
+        if self.alpha.value >= RELIABLE:
             return "reliable"
-        return "tentative" if self.alpha >= TENTATIVE else "unreliable"
+        return "tentative" if self.alpha.value >= TENTATIVE else "unreliable"
+
+    @property
+    def few(self) -> bool:
+        """Whether fewer than `FEW` codings have one of the values: too few to rely on the figures."""
+        return self.rarest < FEW
+
+
+@dataclass(frozen=True, slots=True)
+class _Codings:
+    """The codings of all units, one after another, and their pairs within units.
+
+    Attributes:
+        units: how many units there are.
+        unit: [codings] number of the unit of each coding.
+        conversation: [units] number of the conversation of each unit.
+        first, second: [pairs] numbers of two codings of one unit, in the order of their raters.
+        raters: [pairs] number of the pair of raters; `rater_pairs` of them.
+        weights: [samples, conversations] how often each is drawn.
+    """
+
+    golds: Sequence[Gold]
+    units: int
+    unit: NDArray[np.intp]
+    conversation: NDArray[np.intp]
+    first: NDArray[np.intp]
+    second: NDArray[np.intp]
+    raters: NDArray[np.intp]
+    rater_pairs: int
+    weights: Floats
 
 
 def agreements(units: Sequence[Unit], samples: int = SAMPLES, seed: int = 1) -> list[Agreement]:
-    """Agreement on every code and on depth and permission, in the order of the codebook.
+    """Agreement on every code in the order of the codebook, on the whole sets, and on depth and permission.
 
-    Messages with one coding say nothing and are left out. An attribute is compared where at least two codings of a
-    message have it.
+    Messages with one coding say nothing and are left out. An attribute is compared among the codings of a message that
+    agree on a code that carries it.
     """
     book = Codebook.load()
-    rows = [_agreement(code, units, [_presence(unit, code) for unit in units], samples, seed) for code in book.ids]
-    for name in ("depth", "permission"):
-        values = [_values(unit, name, book.attributes[name]) for unit in units]
-        rows.append(_agreement(name, units, values, samples, seed))
+    codings = _codings([unit for unit in units if len(unit.given) > 1], samples, seed)
+    rows = [_agreement(code, [_presence(gold, code) for gold in codings.golds], 2, codings) for code in book.ids]
+    rows.append(_set_agreement(codings))
+    for name in _DETAILS:
+        allowed = book.attributes[name]
+        for code in book.codes:
+            if name in code.attributes:
+                values = [_detail(gold, code.id, name, allowed) for gold in codings.golds]
+                rows.append(_agreement(f"{name} of {code.id}", values, len(allowed), codings))
     return rows
 
 
-def alpha(counts: Floats) -> float:
-    """Krippendorff's alpha, nominal.
+def split(units: Iterable[Unit], by: By) -> dict[str, list[Unit]]:
+    """The units of each group, with at least two codings each.
 
     Args:
-        counts: [units, values] how many coders gave each unit each value; units with fewer than two are left out.
+        by: "all" is one group, named "". "pair" has a group for each two raters. "coder" has one for each rater, where
+            every unit is a pair of a coding of this rater with one of another. "round" compares within rounds.
     """
-    pairable = counts[counts.sum(axis=1) > 1]
-    return float(_alpha(_terms(pairable).sum(axis=0)))
-
-
-def _agreement(name: str, units: Sequence[Unit], counts: Sequence[Sequence[int]], samples: int, seed: int) -> Agreement:
-    table = np.array(counts, dtype=np.float64).reshape(len(counts), 2)
-    pairable = table.sum(axis=1) > 1
-    conversations = [unit.conversation for unit, counted in zip(units, pairable, strict=True) if counted]
-    terms = _terms(table[pairable])
-    totals = terms.sum(axis=0)
-    _, numbers = np.unique(conversations, return_inverse=True)
-    low, high = interval(_alpha(resampled(terms, numbers.astype(np.intp), samples, seed)))
-    mixed, first, second = totals
-    return Agreement(
-        name=name,
-        units=int(pairable.sum()),
-        share=float(first / (first + second)) if first + second else math.nan,
-        alpha=float(_alpha(totals)),
-        low=float(low),
-        high=float(high),
-        positive=float(1 - mixed / first) if first else math.nan,
-    )
-
-
-def _terms(counts: Floats) -> Floats:
-    """[units, 1 + values] what each unit adds: pairs of unequal values per value pair, and how often each value came.
-
-    A unit with m codings adds its ordered pairs of unequal values, divided by m - 1 (Krippendorff 2011, page 6).
-    """
-    coders = counts.sum(axis=1)
-    unequal = (coders**2 - (counts**2).sum(axis=1)) / (coders - 1)
-    return np.column_stack([unequal / 2, counts])
-
-
-def _alpha(totals: Floats) -> Floats:
-    """Alpha of totals [..., 1 + values]."""
-    mixed, values = 2 * totals[..., 0], totals[..., 1:]
-    all_values = values.sum(axis=-1)
-    expected = all_values**2 - (values**2).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        result = 1 - (all_values - 1) * mixed / expected
-    return np.where(expected > 0, result, np.nan)
-
-
-def _presence(unit: Unit, code: str) -> tuple[int, int]:
-    present = sum(code in coding.positive for coding in unit.codings)
-    return present, len(unit.codings) - present
-
-
-def _values(unit: Unit, attribute: str, allowed: Sequence[str]) -> list[int]:
-    given = [getattr(coding, attribute) for coding in unit.codings]
-    return [given.count(value) for value in allowed]
+    units = [unit for unit in units if len(unit.given) > 1]
+    groups: dict[str, list[Unit]] = {"": units} if by == "all" and units else {}
+    if by == "round":
+        for unit in units:
+            for round in {given.round for given in unit.given}:
+                within = tuple(given for given in unit.given if given.round == round)
+                _add(groups, round, unit, within)
+    elif by != "all":
+        names = rater_names(units)
+        for unit in units:
+            for pair in combinations(sorted(unit.given, key=lambda given: given.rater), 2):
+                raters = [names[given.rater] for given in pair]
+                for name in raters if by == "coder" else [" and ".join(raters)]:
+                    _add(groups, name, unit, pair)
+    return dict(sorted(groups.items()))
 
 
 def exact_match(units: Iterable[Unit]) -> float:
-    """Share of pairs of codings of one message that have the very same set of codes; nan without pairs."""
+    """Share of pairs of complete codings of one message that have the very same set of codes; nan without pairs."""
     same = pairs = 0
     for unit in units:
-        sets = [coding.positive for coding in unit.codings]
-        for place, one in enumerate(sets):
-            same += sum(one == other for other in sets[:place])
-            pairs += place
+        for one, other in combinations(filter(_is_complete, unit.codings), 2):
+            same += one.positive == other.positive
+            pairs += 1
     return same / pairs if pairs else math.nan
+
+
+def _add(groups: dict[str, list[Unit]], name: str, unit: Unit, given: tuple[Given, ...]) -> None:
+    if len(given) > 1:
+        groups.setdefault(name, []).append(Unit(unit.conversation, unit.index, given))
+
+
+def _codings(units: Sequence[Unit], samples: int, seed: int) -> _Codings:
+    names = rater_names(units)
+    golds: list[Gold] = []
+    unit_of: list[int] = []
+    pairs: list[tuple[int, int]] = []
+    raters: dict[tuple[str, str], int] = {}
+    numbers: list[int] = []
+    for number, unit in enumerate(units):
+        given = sorted(unit.given, key=lambda one: names[one.rater])
+        for first, second in combinations(range(len(given)), 2):
+            pairs.append((len(golds) + first, len(golds) + second))
+            key = (names[given[first].rater], names[given[second].rater])
+            numbers.append(raters.setdefault(key, len(raters)))
+        golds += [one.gold for one in given]
+        unit_of += [number] * len(given)
+    conversations, conversation = np.unique([unit.conversation for unit in units], return_inverse=True)
+    drawn = list(draws(len(conversations), samples, seed))
+    return _Codings(
+        golds=golds,
+        units=len(units),
+        unit=np.array(unit_of, dtype=np.intp),
+        conversation=conversation.astype(np.intp),
+        first=np.array([first for first, _ in pairs], dtype=np.intp),
+        second=np.array([second for _, second in pairs], dtype=np.intp),
+        raters=np.array(numbers, dtype=np.intp),
+        rater_pairs=len(raters),
+        weights=np.array(drawn, dtype=np.float64).reshape(len(drawn), len(conversations)),
+    )
+
+
+def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings) -> Agreement:
+    """Agreement on a variable from its value in each coding: 0 to `values` - 1, or nan."""
+    counts = _counts(given, values, codings)
+    counts[counts.sum(axis=1) < 2] = 0
+    of_units = _by_conversation(terms(counts), codings)
+    of_pairs = _joint(given, values, codings)
+    nominal, draw = (Nominal.of_totals(totals) for totals in _totals(of_units, codings))
+    joint, joint_draw = (
+        totals.reshape(*totals.shape[:-1], codings.rater_pairs, values, values) for totals in _totals(of_pairs, codings)
+    )
+    return Agreement(
+        name=name,
+        units=int(nominal.pairable),
+        given=int(nominal.given[0]),
+        share=float(nominal.share(0)),
+        rarest=int(nominal.given.min()),
+        alpha=Figure.of(nominal.alpha(), draw.alpha()),
+        fleiss=Figure.of(nominal.fleiss_kappa(), draw.fleiss_kappa()),
+        cohen=Figure.of(mean_cohen_kappa(joint), mean_cohen_kappa(joint_draw)),
+        ac1=Figure.of(nominal.gwet_ac1(), draw.gwet_ac1()),
+        positive=Figure.of(nominal.specific(0), draw.specific(0)),
+        negative=Figure.of(nominal.specific(1), draw.specific(1)),
+    )
+
+
+def _set_agreement(codings: _Codings) -> Agreement:
+    """Alpha on the sets of codes with MASI distances, over the complete codings."""
+    complete = [gold.positive if _is_complete(gold) else None for gold in codings.golds]
+    sets = sorted({one for one in complete if one is not None}, key=sorted)
+    number: Mapping[frozenset[str] | None, float] = {None: math.nan} | {one: i for i, one in enumerate(sets)}
+    counts = _counts([number[one] for one in complete], len(sets), codings)
+    distance = masi_distances(sets)
+    totals, drawn = _totals(_by_conversation(distance_terms(counts, distance), codings), codings)
+    return Agreement(
+        name=SETS,
+        units=int((counts.sum(axis=1) > 1).sum()),
+        given=int(totals[1:].sum()),
+        share=math.nan,
+        rarest=int(totals[1:].sum()),
+        alpha=Figure.of(alpha_of_totals(totals, distance), alpha_of_totals(drawn, distance)),
+    )
+
+
+def _counts(given: Sequence[float], values: int, codings: _Codings) -> Floats:
+    """[units, values] how many codings of each unit have each value."""
+    value = np.array(given, dtype=np.float64)
+    known = ~np.isnan(value)
+    cell = codings.unit[known] * values + value[known].astype(np.intp)
+    return np.bincount(cell, minlength=codings.units * values).astype(np.float64).reshape(codings.units, values)
+
+
+def _joint(given: Sequence[float], values: int, codings: _Codings) -> Floats:
+    """[conversations, pairs of raters * values * values] how often two raters gave one message these two values."""
+    value = np.array(given, dtype=np.float64)
+    first, second = value[codings.first], value[codings.second]
+    known = ~np.isnan(first + second)
+    cell = (first[known] * values + second[known]).astype(np.intp)
+    width = codings.rater_pairs * values**2
+    conversation = codings.conversation[codings.unit[codings.first[known]]]
+    place = conversation * width + codings.raters[known] * values**2 + cell
+    conversations = codings.weights.shape[1]
+    return np.bincount(place, minlength=conversations * width).astype(np.float64).reshape(conversations, width)
+
+
+def _by_conversation(of_units: Floats, codings: _Codings) -> Floats:
+    """[units, columns] summed to [conversations, columns]."""
+    sums = np.zeros((codings.weights.shape[1], of_units.shape[1]))
+    np.add.at(sums, codings.conversation, of_units)
+    return sums
+
+
+def _totals(of_conversations: Floats, codings: _Codings) -> tuple[Floats, Floats]:
+    """Totals of [conversations, columns] over all of them, [columns], and over each sample, [samples, columns]."""
+    return of_conversations.sum(axis=0), codings.weights @ of_conversations
+
+
+def _presence(gold: Gold, code: str) -> float:
+    """0 where the code is present, 1 where it is absent, nan where the coding leaves it open."""
+    if code in gold.positive:
+        return 0
+    return 1 if code in gold.negative else math.nan
+
+
+def _detail(gold: Gold, code: str, attribute: str, allowed: Sequence[str]) -> float:
+    """The number of the attribute's value, nan where the coding does not have the code or no value."""
+    value = getattr(gold, attribute)
+    return allowed.index(value) if code in gold.positive and value is not None else math.nan
+
+
+def _is_complete(gold: Gold) -> bool:
+    return len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of

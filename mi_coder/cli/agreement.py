@@ -1,68 +1,92 @@
 """`mi-code agreement`: how far codings of the same messages agree."""
 
-import json
-import math
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mi_coder.cli.options import choice
+from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.target import new_file
 
 if TYPE_CHECKING:
-    from mi_coder.annotation.agreement import Agreement
+    from mi_coder.annotation.agreement import By
+    from mi_coder.annotation.agreement_report import Style
 
 EXAMPLE = """\b
-Example:
+Examples:
   mi-code agreement annotations/esconv/round1.csv annotations/esconv/round2.csv
+  mi-code agreement ann.jsonl ben.jsonl cleo.jsonl --by pair --as csv -o agreement.csv
+  mi-code agreement round1.csv round2.csv --confusions 10
 """
 
-_HEADER = ("code", "messages", "share", "alpha", "positive", "reading")
+CONFUSIONS = 20
+
+
+class Most(click.IntRange):
+    """How many rows of a table; says what to do where the name of a file stands in its place."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> int:
+        """Read a number from 1.
+
+        Raises:
+            click.BadParameter: it is none.
+        """
+        try:
+            return int(super().convert(value, parameter, context))
+        except click.BadParameter:
+            self.fail(f"{value!r} is no number from 1. Write one, or put --confusions last.", parameter, context)
 
 
 @click.command("agreement", epilog=EXAMPLE)
 @click.argument("codes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@choice("--by", values=["all", "pair", "coder", "round"], help="Compare all codings, or within each of these.")
+@click.option(
+    "--confusions",
+    "most",
+    type=Most(min=1),
+    is_flag=False,
+    flag_value=CONFUSIONS,
+    metavar="[N]",
+    help="Show what is taken for what, with ids of the messages: the N most frequent differences, 20 without N. "
+    "With --as csv in place of the figures.",
+)
 @click.option("--samples", default=2000, show_default=True, type=click.IntRange(0, 100_000), help="Bootstrap samples.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
-@choice("--as", "style", values=["table", "markdown", "json"], help="How the figures are written.")
-def command(codes: tuple[Path, ...], samples: int, seed: int, style: str) -> None:
-    """Krippendorff's alpha per code over the messages that the files CODES... code at least twice.
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of these samples.")
+@choice("--as", "style", values=["table", "markdown", "json", "csv"], help="How the figures are written.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
+@force_option("Write over a file that is there.")
+def command(
+    codes: tuple[Path, ...],
+    by: "By",
+    most: int | None,
+    samples: int,
+    seed: int,
+    style: "Style",
+    output: Path | None,
+    force: bool,
+) -> None:
+    """How far coders agree on the messages that the files CODES... code at least twice.
 
-    CODES are stand-off files (CSV with conversation_id, index, codes ...). Each code is compared as present or absent;
-    intervals are 95 %, over conversations.
+    CODES are stand-off files (CSV with conversation_id, index, codes ...) or chats whose messages carry a field gold, a
+    file for each coder. There may be many coders, and not all need to code each message.
+
+    Per code, as present or absent: Krippendorff's alpha, Fleiss' kappa, Cohen's kappa (mean over pairs of coders),
+    Gwet's AC1, and agreement on its presence (positive) and absence (negative). Then alpha on the sets of codes (MASI),
+    and depth and permission among those who agree on the code. Intervals are 95 %, over conversations.
+
+    By pair compares each two coders, by coder each one with the others, by round those who code in the same round. The
+    report holds ids of messages, never their text.
     """
-    from mi_coder.annotation.agreement import agreements, exact_match
+    if output:
+        new_file(output, force, codes)
+    from mi_coder.annotation.agreement_report import report
     from mi_coder.annotation.codings import read_units
-    from mi_coder.errors import UsageProblem
-    from mi_coder.evaluation.render import table
+    from mi_coder.formats.atomic import atomic_file
 
-    units = [unit for unit in read_units(codes) if len(unit.codings) > 1]
-    if not units:
-        raise UsageProblem(
-            "No message is coded twice. Name files of two coders, or of two rounds, of the same messages."
-        )
-    rows = agreements(units, samples, seed)
-    exact = exact_match(units)
-    if style == "json":
-        click.echo(json.dumps({"messages": len(units), "exact": exact, "rows": [_defined(row) for row in rows]}))
-        return
-    conversations = len({unit.conversation for unit in units})
-    click.echo(
-        f"{len(units)} messages of {conversations} conversations coded at least twice; "
-        f"{exact:.0%} of the pairs have the very same codes.\n"
-    )
-    click.echo(table(_HEADER, [_cells(row) for row in rows], markdown=style == "markdown"))
-
-
-def _defined(row: "Agreement") -> dict[str, object]:
-    values = asdict(row) | {"verdict": row.verdict}
-    return {name: None if isinstance(value, float) and math.isnan(value) else value for name, value in values.items()}
-
-
-def _cells(row: "Agreement") -> list[str]:
-    from mi_coder.evaluation.render import UNDEFINED, interval, number
-
-    share = UNDEFINED if math.isnan(row.share) else f"{row.share:.1%}"
-    alpha = f"{number(row.alpha)}{interval(row.low, row.high)}"
-    return [row.name, str(row.units), share, alpha, number(row.positive), row.verdict]
+    rendered = report(read_units(codes), by, samples, seed, most).render(style)
+    if output:
+        with atomic_file(output) as file:
+            file.write(rendered.encode())
+        click.echo(f"The report is in {output}.", err=True)
+    else:
+        click.echo(rendered, nl=False)

@@ -1,4 +1,4 @@
-"""Agreement: published examples, and what must hold for any codings."""
+"""Agreement per code, on sets and attributes, in groups, and what is taken for what."""
 
 import math
 
@@ -7,76 +7,221 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_coder.annotation.agreement import Unit, agreements, alpha, exact_match
+from mi_coder.annotation.agreement import SETS, Agreement, agreements, exact_match, split
+from mi_coder.annotation.codings import Given, Unit, rater_names
+from mi_coder.annotation.coefficients import cohen_kappa
+from mi_coder.annotation.confusions import Confusion, confusions
+from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
+from mi_coder.evaluation.report import Figure
 
-# Krippendorff 2011, Computing Krippendorff's Alpha-Reliability: examples A (two coders, binary) and C (four coders,
-# nominal, missing codings).
-MEG = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0]
-OWEN = [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]
-FOUR_CODERS = [
-    "123321412...",
-    "1233224125.3",
-    ".3332342251.",
-    "12332441251.",
-]
+ALL = frozenset(Codebook.load().ids)
 
 
-def table(coders: list[str], values: str) -> np.ndarray:
-    """[units, values] counts from one string per coder."""
-    return np.array([[sum(c[u] == v for c in coders) for v in values] for u in range(len(coders[0]))], dtype=float)
+def gold(*codes: str, depth: str | None = None, permission: str | None = None) -> Gold:
+    return Gold(frozenset(codes), ALL - set(codes), depth=depth, permission=permission)
 
 
-def test_alpha_of_the_published_examples() -> None:
-    binary = np.array([[(m == 0) + (o == 0), m + o] for m, o in zip(MEG, OWEN, strict=True)], dtype=float)
-    assert alpha(binary) == pytest.approx(0.095, abs=5e-4)
-    assert alpha(table(FOUR_CODERS, "12345")) == pytest.approx(0.743, abs=5e-4)
-
-
-def gold(*codes: str, depth: str | None = None) -> Gold:
-    return Gold(frozenset(codes), depth=depth)
+def unit(conversation: str, index: int, *golds: Gold, coders: str = "abcdefgh", round: str = "1") -> Unit:
+    given = tuple(Given(coder, round, one) for coder, one in zip(coders, golds, strict=False))
+    return Unit(conversation, index, given)
 
 
 UNITS = [
-    Unit("a", (gold("OQ"), gold("OQ"))),
-    Unit("a", (gold("REF", depth="simple"), gold("REF", depth="complex"))),
-    Unit("b", (gold("REF", depth="simple"), gold("REF", depth="simple"))),
-    Unit("b", (gold("CQ"), gold("OQ"))),
-    Unit("b", (gold("SU"),)),
+    unit("a", 0, gold("OQ"), gold("OQ")),
+    unit("a", 1, gold("REF", depth="simple"), gold("REF", depth="complex")),
+    unit("b", 0, gold("REF", depth="simple"), gold("REF", depth="simple")),
+    unit("b", 1, gold("CQ"), gold("OQ")),
+    unit("b", 2, gold("SU")),
 ]
 
 
-def test_codes_and_attributes() -> None:
+def test_codes_sets_and_attributes() -> None:
     rows = {row.name: row for row in agreements(UNITS, samples=50)}
-    assert list(rows)[-2:] == ["depth", "permission"]
-    assert (rows["OQ"].units, rows["OQ"].share) == (4, 3 / 8)
-    assert rows["OQ"].alpha == pytest.approx(1 - 7 * 1 / (3 * 5))
-    assert rows["OQ"].positive == pytest.approx(2 / 3)
-    assert rows["REF"].alpha == 1
-    assert rows["REF"].verdict == "reliable"
-    assert math.isnan(rows["IP"].alpha)
+    assert list(rows) == [*Codebook.load().ids, SETS, "depth of REF", "permission of PR", "permission of RC"]
+    assert (rows["OQ"].units, rows["OQ"].given, rows["OQ"].share) == (4, 3, 3 / 8)
+    assert rows["OQ"].alpha.value == pytest.approx(1 - 7 * 1 / (3 * 5))
+    assert rows["OQ"].cohen.value == pytest.approx(0.5)
+    assert rows["OQ"].positive.value == pytest.approx(2 / 3)
+    assert rows["OQ"].negative.value == pytest.approx(4 / 5)
+    assert (rows["REF"].alpha.value, rows["REF"].verdict, rows["REF"].few) == (1, "reliable", True)
+    assert math.isnan(rows["IP"].alpha.value)
     assert rows["IP"].verdict == "not told"
-    assert rows["depth"].units == 2
-    assert rows["depth"].alpha == pytest.approx(1 - 3 * 1 / (3 * 1))
+    assert rows["depth of REF"].units == 2
+    assert rows["depth of REF"].alpha.value == pytest.approx(1 - 3 * 1 / (3 * 1))
     assert exact_match(UNITS) == 3 / 4
 
 
+@pytest.mark.parametrize(
+    ("alpha", "verdict"),
+    [(0.8, "reliable"), (0.7999, "tentative"), (0.667, "tentative"), (0.6669, "unreliable"), (math.nan, "not told")],
+)
+def test_the_readings_change_at_their_marks(alpha: float, verdict: str) -> None:
+    row = Agreement("OQ", 50, 40, 0.4, 40, Figure(alpha, math.nan, math.nan))
+    assert row.verdict == verdict
+
+
+def test_few_are_fewer_than_20_of_either_value() -> None:
+    def few(present: int, absent: int) -> bool:
+        units = [unit("a", 0, gold("OQ"), gold("OQ"))] * present + [unit("a", 0, gold("SU"), gold("SU"))] * absent
+        return agreements(units, samples=0)[Codebook.load().ids.index("OQ")].few
+
+    assert (few(10, 10), few(9, 50), few(50, 9)) == (False, True, True)
+
+
+def test_permission_is_compared_where_both_give_the_same_code() -> None:
+    units = [
+        unit("a", 0, gold("PR", permission="with"), gold("RC", permission="without")),
+        unit("a", 1, gold("PR", permission="with"), gold("PR", permission="with")),
+        unit("a", 2, gold("PR", permission="without"), gold("PR", permission="with")),
+    ]
+    rows = {row.name: row for row in agreements(units, samples=0)}
+    assert (rows["permission of PR"].units, rows["permission of RC"].units) == (2, 0)
+    assert rows["permission of PR"].positive.value == pytest.approx(2 / 3)
+
+
+def test_codes_that_a_coding_leaves_open_are_missing_there() -> None:
+    partial = Gold(positive=frozenset({"OQ"}), negative=frozenset({"REF"}))
+    rows = {row.name: row for row in agreements([unit("a", 0, gold("OQ"), gold("REF"), partial)], samples=0)}
+    assert (rows["OQ"].given, rows["OQ"].share) == (2, 2 / 3)
+    assert (rows["SU"].share, rows["SU"].units) == (0, 1)
+    assert rows["SU"].rarest == 0
+    assert rows[SETS].given == 2
+    assert exact_match([unit("a", 0, gold("OQ"), gold("OQ"), partial)]) == 1
+
+
+def test_the_mean_kappa_is_over_pairs_of_coders() -> None:
+    units = [unit("a", i, *(gold("OQ" if c == "1" else "SU") for c in codes)) for i, codes in enumerate(TRIPLES)]
+    row = agreements(units, samples=0)[Codebook.load().ids.index("OQ")]
+    kappas = []
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        joint = np.zeros((2, 2))
+        for codes in TRIPLES:
+            joint[int(codes[one]), int(codes[other])] += 1
+        kappas.append(float(cohen_kappa(joint)))
+    assert row.cohen.value == pytest.approx(np.mean(kappas))
+
+
+TRIPLES = ["111", "110", "100", "000", "011", "000", "111"]
+
+
+def test_intervals_hold_the_value_and_shrink_with_more_conversations() -> None:
+    def figures(conversations: int) -> list[tuple[float, float, float]]:
+        random = np.random.default_rng(5)
+        units = []
+        for number in range(conversations):
+            for index in range(5):
+                truth = random.random(2) < 0.4
+                golds = [gold("OQ" if (truth[0] ^ (random.random() < 0.1)) else "SU") for _ in range(3)]
+                units.append(unit(f"c{number}", index, *golds))
+        row = agreements(units, samples=400)[0]
+        figures = (row.alpha, row.fleiss, row.cohen, row.ac1, row.positive, row.negative)
+        return [(one.value, one.low, one.high) for one in figures]
+
+    few, many = figures(10), figures(160)
+    for value, low, high in few + many:
+        assert low < value < high
+    for (_, low, high), (_, less, more) in zip(few, many, strict=True):
+        assert more - less < (high - low) / 2
+
+
+def test_95_percent_intervals_hold_the_true_alpha_mostly() -> None:
+    """Two coders who each err in one of ten messages: alpha of presence with a prevalence of one half is .64."""
+    random = np.random.default_rng(11)
+    held = 0
+    for _ in range(100):
+        truth = random.random(200) < 0.5
+        given = truth ^ (random.random((2, 200)) < 0.1)
+        units = [
+            unit(f"c{i // 4}", i, *(gold("OQ" if has else "SU") for has in pair)) for i, pair in enumerate(given.T)
+        ]
+        alpha = agreements(units, samples=200)[Codebook.load().ids.index("OQ")].alpha
+        held += alpha.low <= 0.64 <= alpha.high
+    assert 88 <= held <= 100
+
+
+def test_one_conversation_tells_no_interval() -> None:
+    alpha = agreements(UNITS[:2], samples=50)[0].alpha
+    assert alpha.value == 1
+    assert math.isnan(alpha.low)
+
+
+def test_nothing_coded_twice_has_no_figures() -> None:
+    rows = agreements(UNITS[-1:], samples=10)
+    assert all(row.units == 0 and math.isnan(row.alpha.value) for row in rows)
+
+
+THREE = [
+    unit("a", 0, gold("OQ"), gold("OQ"), gold("CQ")),
+    unit("a", 1, gold("REF"), gold("REF"), gold("REF")),
+    unit("b", 0, gold("CQ"), gold("OQ"), coders="ac"),
+]
+
+
+def test_groups() -> None:
+    assert list(split(THREE, "all")) == [""]
+    pairs = split(THREE, "pair")
+    assert {name: [one.id for one in units] for name, units in pairs.items()} == {
+        "a and b": ["a#0", "a#1"],
+        "a and c": ["a#0", "a#1", "b#0"],
+        "b and c": ["a#0", "a#1"],
+    }
+    coders = split(THREE, "coder")
+    assert {name: len(units) for name, units in coders.items()} == {"a": 5, "b": 4, "c": 5}
+    assert [one.coder for one in coders["b"][0].given] == ["a", "b"]
+    rounds = split(
+        [*THREE, unit("c", 0, gold("SU"), gold("SU"), round="2"), unit("c", 1, gold("SU"), round="3")], "round"
+    )
+    assert {name: len(units) for name, units in rounds.items()} == {"1": 3, "2": 1}
+    assert split(UNITS[-1:], "all") == {}
+
+
+def test_a_coder_who_codes_again_is_compared_with_themself() -> None:
+    again = Unit("a", 0, (Given("ann", "1", gold("OQ")), Given("ann", "2", gold("CQ")), Given("ben", "1", gold("OQ"))))
+    assert rater_names([again]) == {("ann", "1"): "ann (1)", ("ann", "2"): "ann (2)", ("ben", "1"): "ben"}
+    assert list(split([again], "pair")) == ["ann (1) and ann (2)", "ann (1) and ben", "ann (2) and ben"]
+    assert [one.coder for one in split([again], "round")["1"][0].given] == ["ann", "ben"]
+
+
+def test_confusions() -> None:
+    units = [
+        unit("a", 0, gold("OQ"), gold("CQ"), gold("CQ")),
+        unit("a", 1, gold("CQ", "INT"), gold("OQ", "INT")),
+        unit("b", 7, gold("SU", "AF"), gold("SU")),
+        unit("b", 8, gold("SU"), Gold(positive=frozenset({"REF"}))),
+        unit("b", 9, gold("REF", "GR"), gold("PR")),
+    ]
+    assert confusions(units) == [
+        Confusion("OQ", "CQ", 3, ("a#0", "a#1")),
+        Confusion("REF", "PR", 1, ("b#9",)),
+        Confusion("REF", None, 1, ("b#8",)),
+        Confusion("AF", None, 1, ("b#7",)),
+        Confusion("PR", "GR", 1, ("b#9",)),
+    ]
+
+
 codings = st.lists(st.sets(st.sampled_from(["OQ", "CQ", "REF"]), min_size=1, max_size=2), min_size=1, max_size=4)
-units = st.lists(st.tuples(st.sampled_from("abc"), codings), min_size=1, max_size=12)
+drawn_units = st.lists(st.tuples(st.sampled_from("abc"), codings), min_size=1, max_size=12)
+Drawn = list[tuple[str, list[set[str]]]]
 
 
-@given(units)
-def test_the_order_of_coders_and_units_does_not_count(drawn: list[tuple[str, list[set[str]]]]) -> None:
-    made = [Unit(name, tuple(gold(*codes) for codes in sets)) for name, sets in drawn]
-    turned = [Unit(unit.conversation, unit.codings[::-1]) for unit in reversed(made)]
+@given(drawn_units)
+def test_the_order_of_coders_and_units_does_not_count(drawn: Drawn) -> None:
+    made = [unit(name, i, *(gold(*codes) for codes in sets)) for i, (name, sets) in enumerate(drawn)]
+    turned = [Unit(one.conversation, one.index, one.given[::-1]) for one in reversed(made)]
     for one, other in zip(agreements(made, samples=0), agreements(turned, samples=0), strict=True):
-        assert one.alpha == pytest.approx(other.alpha, nan_ok=True)
         assert one.units == other.units
+        for name in ("alpha", "fleiss", "cohen", "ac1", "positive", "negative"):
+            assert getattr(one, name).value == pytest.approx(getattr(other, name).value, nan_ok=True)
+    count = {(row.code, row.other): row.pairs for row in confusions(made)}
+    assert count == {(row.code, row.other): row.pairs for row in confusions(turned)}
 
 
-@given(units)
-def test_coders_who_copy_each_other_agree_fully(drawn: list[tuple[str, list[set[str]]]]) -> None:
-    copied = [Unit(name, (gold(*sets[0]), gold(*sets[0]))) for name, sets in drawn]
+@given(drawn_units)
+def test_coders_who_copy_each_other_agree_fully(drawn: Drawn) -> None:
+    copied = [unit(name, i, gold(*sets[0]), gold(*sets[0])) for i, (name, sets) in enumerate(drawn)]
     for row in agreements(copied, samples=0):
-        assert math.isnan(row.alpha) or row.alpha == 1
+        for figure in (row.alpha, row.cohen, row.ac1, row.positive):
+            assert math.isnan(figure.value) or figure.value == pytest.approx(1)
     assert exact_match(copied) == 1
+    assert confusions(copied) == []

@@ -1,5 +1,7 @@
 """`mi-code agreement`: from files of codes to figures."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
@@ -10,18 +12,35 @@ from mi_coder.annotation.codings import read_units
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, text_hash
-from mi_coder.errors import UsageProblem
+from mi_coder.errors import MiCoderError, UsageProblem
+
+SECRET = "the quick brown text"
 
 
-def codes(path: Path, *rows: str, coder: str = "a") -> Path:
+def codes(path: Path, *rows: str, coder: str = "a", round: str = "1") -> Path:
     """A stand-off file; a row is `conversation index codes`."""
     lines = [",".join(COLUMNS)]
     for row in rows:
         conversation, index, given = row.split()
-        lines.append(f"{conversation},{index},{text_hash(conversation + index)},{given},,,,3,{coder},1")
+        lines.append(f"{conversation},{index},{text_hash(SECRET + index)},{given},,,,3,{coder},{round}")
     path.write_text("\n".join(lines) + "\n")
     meta = {"codebook": Codebook.load().hash, "coder": "somebody", "unit": "message"}
     path.with_name(path.name + ".meta.json").write_text(json.dumps(meta))
+    return path
+
+
+def chats(path: Path, *rows: str, **fields: str) -> Path:
+    """A file of chats with gold; a row is `conversation codes...`, with - for a message without gold."""
+    lines = []
+    for row in rows:
+        conversation, *given = row.split()
+        messages = [
+            {"role": "counselor", "text": f"{SECRET}{index}"}
+            | ({} if one == "-" else {"gold": {"codes": one.split("+")}} | fields)
+            for index, one in enumerate(given)
+        ]
+        lines.append(json.dumps({"conversation_id": conversation, "messages": messages}))
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
@@ -36,14 +55,21 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(group, ["agreement", *map(str, arguments)])
 
 
+def table(done: Result) -> list[dict[str, str]]:
+    assert done.exit_code == 0, done.output
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
 def test_figures_of_messages_that_were_coded_twice(files: list[Path]) -> None:
-    done = run(*files, "--as", "json")
-    figures = json.loads(done.stdout)
-    assert (figures["messages"], figures["exact"]) == (3, pytest.approx(2 / 3))
-    rows = {row["name"]: row for row in figures["rows"]}
-    assert rows["OQ"]["alpha"] == pytest.approx(1 - 5 * 1 / (3 * 3))
+    figures = json.loads(run(*files, "--as", "json").stdout)
+    (whole,) = figures["groups"]
+    assert (whole["messages"], whole["conversations"], whole["exact"]) == (3, 2, pytest.approx(2 / 3))
+    rows = {row["name"]: row for row in whole["rows"]}
+    assert rows["OQ"]["alpha"]["value"] == pytest.approx(1 - 5 * 1 / (3 * 3))
     assert rows["SU"]["verdict"] == "reliable"
-    assert rows["IP"]["alpha"] is None
+    assert rows["SU"]["few"]
+    assert rows["IP"]["alpha"] == {"value": None, "low": None, "high": None}
+    assert figures["confusions"] is None
 
 
 @pytest.mark.parametrize(("style", "begins"), [("table", "code  "), ("markdown", "| code ")])
@@ -51,19 +77,117 @@ def test_tables(files: list[Path], style: str, begins: str) -> None:
     lines = run(*files, "--as", style).stdout.splitlines()
     assert lines[0] == "3 messages of 2 conversations coded at least twice; 67% of the pairs have the very same codes."
     assert lines[2].startswith(begins)
-    assert len(lines) == 4 + 23
+    shown = [line.strip("| ").split()[0] for line in lines[4 : lines.index("", 4)]]
+    assert shown == ["OQ", "CQ", "INT", "SU", "all"]
+    assert any(line.startswith("Nothing to compare: REF, AF") for line in lines)
+
+
+def test_csv_has_every_figure_with_its_interval(files: list[Path]) -> None:
+    rows = {row["name"]: row for row in table(run(*files, "--as", "csv"))}
+    assert len(rows) == 21 + 1 + 3
+    assert rows["OQ"]["messages"] == "3"
+    assert float(rows["OQ"]["alpha"]) == pytest.approx(4 / 9, abs=1e-6)
+    for figure in ("alpha", "fleiss", "cohen", "ac1", "positive", "negative"):
+        row = rows["OQ"]
+        assert float(row[f"{figure}_low"]) <= float(row[figure]) <= float(row[f"{figure}_high"])
+    assert rows["IP"]["alpha"] == ""
+    assert rows["all codes"]["fleiss"] == ""
+
+
+def test_many_coders_and_missing_codings_in_files_of_chats(tmp_path: Path) -> None:
+    paths = [
+        chats(tmp_path / "ann.jsonl", "c OQ CQ SU", "d REF -"),
+        chats(tmp_path / "ben.jsonl", "c OQ CQ -", "d REF PD"),
+        chats(tmp_path / "cleo.jsonl", "c OQ OQ SU"),
+    ]
+    rows = table(run(*paths, "--by", "pair", "--as", "csv"))
+    groups = dict.fromkeys(row["group"] for row in rows)
+    assert list(groups) == ["ann and ben", "ann and cleo", "ben and cleo"]
+    messages = {(row["group"], row["name"]): row["messages"] for row in rows}
+    assert [messages[name, "OQ"] for name in groups] == ["3", "3", "2"]
+    by_coder = table(run(*paths, "--by", "coder", "--as", "csv"))
+    assert [row["group"] for row in by_coder if row["name"] == "OQ"] == ["ann", "ben", "cleo"]
+
+
+def test_chats_may_name_coder_and_round(tmp_path: Path) -> None:
+    paths = [
+        chats(tmp_path / "1.jsonl", "c OQ", coder="ann", round="1"),
+        chats(tmp_path / "2.jsonl", "c CQ", coder="ann", round="2"),
+        codes(tmp_path / "3.csv", "c 0 OQ", coder="ben", round="2"),
+    ]
+    (unit,) = read_units(paths)
+    assert [given.rater for given in unit.given] == [("ann", "1"), ("ann", "2"), ("ben", "2")]
+    rows = table(run(*paths, "--by", "round", "--as", "csv"))
+    assert {row["group"] for row in rows} == {"2"}
+
+
+def test_confusions_name_messages_and_no_text(tmp_path: Path) -> None:
+    paths = [chats(tmp_path / "ann.jsonl", "c OQ CQ SU+AF"), chats(tmp_path / "ben.jsonl", "c CQ OQ SU")]
+    rows = table(run(*paths, "--as", "csv", "--confusions", 5))
+    assert rows == [
+        {"code": "OQ", "other": "CQ", "pairs": "2", "messages": "2", "ids": "c#0;c#1"},
+        {"code": "AF", "other": "", "pairs": "1", "messages": "1", "ids": "c#2"},
+    ]
+    shown = run(*paths, "--confusions", 1).stdout
+    assert "OQ       CQ         2      2         c#0 c#1\n" in shown
+    assert "1 less frequent differences are not shown." in shown
+    assert json.loads(run(*paths, "--as", "json", "--confusions").stdout)["confusions"][0]["messages"] == ["c#0", "c#1"]
+    for style in ("table", "markdown", "json", "csv"):
+        for more in ([], ["--confusions"]):
+            assert SECRET not in run(*paths, "--as", style, *more).output
+
+
+def test_a_file_after_confusions_is_explained(files: list[Path]) -> None:
+    done = run("--confusions", *files)
+    assert done.exit_code == 2
+    assert "Write one, or put --confusions last." in done.output
+
+
+def test_groups_have_headings(files: list[Path]) -> None:
+    assert run(*files, "--by", "pair").stdout.startswith("Pair a and b\n\n3 messages")
+    assert run(*files, "--by", "coder", "--as", "markdown").stdout.startswith("## Coder a\n\n3 messages")
+
+
+def test_a_file_for_the_report(files: list[Path], tmp_path: Path) -> None:
+    report = tmp_path / "new" / "agreement.md"
+    done = run(*files, "--as", "markdown", "-o", report)
+    assert done.stdout == ""
+    assert report.read_text() == run(*files, "--as", "markdown").stdout
+    again = run(*files, "-o", report)
+    assert isinstance(again.exception, UsageProblem)
+    assert "--force" in str(again.exception)
+    assert run(*files, "-o", report, "--force").exit_code == 0
+    assert isinstance(run(*files, "-o", files[0], "--force").exception, UsageProblem)
+
+
+def test_ids_that_a_spreadsheet_would_run_are_guarded(tmp_path: Path) -> None:
+    paths = [chats(tmp_path / "ann.jsonl", "=c OQ"), chats(tmp_path / "ben.jsonl", "=c CQ")]
+    (row,) = table(run(*paths, "--as", "csv", "--confusions"))
+    assert row["ids"] == "'=c#0"
 
 
 def test_one_coding_alone_is_refused(files: list[Path]) -> None:
     done = run(files[0])
     assert isinstance(done.exception, UsageProblem)
-    assert "No message is coded twice" in str(done.exception)
+    assert "No message is coded twice." in str(done.exception)
+    assert "leave out --by round" in str(run(files[0], "--by", "round").exception)
 
 
 def test_codings_that_cannot_be_compared_are_named(files: list[Path], tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"again\.csv: conversation 'c', message 0: coder 'a' codes it twice"):
         read_units([files[0], codes(tmp_path / "again.csv", "c 0 INT")])
     changed = codes(tmp_path / "changed.csv", "c 2 CQ", coder="z")
-    changed.write_text(changed.read_text().replace(text_hash("c2"), text_hash("another")))
+    changed.write_text(changed.read_text().replace(text_hash(SECRET + "2"), text_hash("another")))
     with pytest.raises(UsageProblem, match="message 2: the other coding is of another text"):
         read_units([files[0], changed])
+
+
+def test_chats_without_gold_or_broken_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"empty\.jsonl: no message has gold"):
+        read_units([chats(tmp_path / "empty.jsonl", "c - -")])
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text(
+        '{"conversation_id": "c", "messages": [{"role": "counselor", "text": "x", "gold": {"codes": 3}}]}\n'
+    )
+    with pytest.raises(MiCoderError, match=r"broken\.jsonl.*gold\.codes"):
+        read_units([broken])

@@ -1,0 +1,213 @@
+"""Agreement as tables for people (plain text, Markdown) and for programs (JSON, CSV). It holds ids, never a text."""
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import msgspec
+
+from mi_coder.annotation.agreement import (
+    FEW,
+    RELIABLE,
+    SAMPLES,
+    SETS,
+    TENTATIVE,
+    Agreement,
+    By,
+    agreements,
+    exact_match,
+    split,
+)
+from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.confusions import Confusion, confusions
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.render import figure, number, table
+from mi_coder.formats.guard import guard
+
+Style = Literal["table", "markdown", "json", "csv"]
+Cell = str | float | None
+
+SHOWN_IDS = 4
+FIGURES = ("alpha", "fleiss", "cohen", "ac1", "positive", "negative")
+
+_HEADINGS = ("alpha", "Fleiss κ", "Cohen κ", "AC1", "positive", "negative")
+_COLUMNS = (
+    *("group", "name", "messages", "given", "share"),
+    *(f"{name}{end}" for name in FIGURES for end in ("", "_low", "_high")),
+    "reading",
+)
+_CONFUSION_COLUMNS = ("code", "other", "pairs", "messages", "ids")
+_DIGITS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The agreement among some codings: all of them, or those of a pair, a coder or a round.
+
+    Attributes:
+        name: of the pair, coder or round; empty for all.
+        exact: share of pairs of codings with the very same codes.
+    """
+
+    name: str
+    messages: int
+    conversations: int
+    exact: float
+    rows: tuple[Agreement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementReport:
+    """Agreement by groups, and what is taken for what over all codings.
+
+    Attributes:
+        confusions: the most frequent ones; None where they were not asked for.
+        left: how many less frequent ones there are.
+    """
+
+    by: By
+    groups: tuple[Group, ...]
+    samples: int
+    seed: int
+    confusions: tuple[Confusion, ...] | None = None
+    left: int = 0
+
+    def render(self, style: Style) -> str:
+        """The whole report, with a line end. As CSV it is one table: the confusions where they were asked for."""
+        if style == "json":
+            return self._json()
+        if style == "csv":
+            return self._csv()
+        return "\n\n".join(self._parts(markdown=style == "markdown")) + "\n"
+
+    def _parts(self, markdown: bool) -> Iterator[str]:
+        for group in self.groups:
+            if group.name:
+                yield f"## {self.by.capitalize()} {group.name}" if markdown else f"{self.by.capitalize()} {group.name}"
+            yield (
+                f"{group.messages} messages of {group.conversations} conversations coded at least twice; "
+                f"{group.exact:.0%} of the pairs have the very same codes."
+            )
+            shown = [_cells(row, markdown) for row in group.rows if _is_told(row)]
+            yield table(("code", "messages", "given", *_HEADINGS, "reading"), shown, markdown)
+            if untold := [row.name for row in group.rows if not _is_told(row)]:
+                yield f"Nothing to compare: {', '.join(untold)}."
+        yield self._legend(markdown)
+        if self.confusions is not None:
+            yield from self._confusion_parts(markdown)
+
+    def _legend(self, markdown: bool) -> str:
+        others = "" if markdown else " Those of the other figures: --as markdown, json or csv."
+        return (
+            f"Reading, by alpha: reliable from {RELIABLE}, tentative from {TENTATIVE}, else unreliable. Few: present or "
+            f"absent fewer than {FEW} times.\n"
+            f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth and permission: among codings "
+            "that agree on the code.\n"
+            f"Brackets: 95 % intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
+        )
+
+    def _confusion_parts(self, markdown: bool) -> Iterator[str]:
+        title = "Taken for one another, over all pairs of codings of a message"
+        yield f"## {title}" if markdown else title
+        rows = [
+            [one.code, one.other or "nothing", str(one.pairs), str(len(one.messages)), _some(one.messages)]
+            for one in self.confusions or ()
+        ]
+        yield table(("one has", "other has", "pairs", "messages", "where"), rows, markdown)
+        if self.left:
+            yield f"{self.left} less frequent differences are not shown."
+
+    def _json(self) -> str:
+        groups = [asdict(group) | {"rows": [_row_fields(row) for row in group.rows]} for group in self.groups]
+        return msgspec.json.format(msgspec.json.encode(asdict(self) | {"groups": groups}), indent=2).decode() + "\n"
+
+    def _csv(self) -> str:
+        if self.confusions is not None:
+            places = ";".join
+            return _csv(
+                _CONFUSION_COLUMNS,
+                [(c.code, c.other, c.pairs, len(c.messages), places(c.messages)) for c in self.confusions],
+            )
+        return _csv(_COLUMNS, [(group.name, *_line(row)) for group in self.groups for row in group.rows])
+
+
+def report(
+    units: Sequence[Unit], by: By = "all", samples: int = SAMPLES, seed: int = 1, most: int | None = None
+) -> AgreementReport:
+    """Compute every figure of a report.
+
+    Args:
+        most: how many confusions are kept; None leaves them out.
+
+    Raises:
+        UsageProblem: no message has two codings that can be compared.
+    """
+    groups = tuple(_group(name, own, samples, seed) for name, own in split(units, by).items())
+    if not groups:
+        within = " within one round" if by == "round" else ""
+        raise UsageProblem(
+            f"No message is coded twice{within}. Name files of two coders, or of two rounds, of the same messages"
+            f"{'; to compare the rounds leave out --by round' if within else ''}."
+        )
+    if most is None:
+        return AgreementReport(by, groups, samples, seed)
+    found = confusions(units)
+    return AgreementReport(by, groups, samples, seed, tuple(found[:most]), len(found[most:]))
+
+
+def _group(name: str, units: Sequence[Unit], samples: int, seed: int) -> Group:
+    return Group(
+        name=name,
+        messages=len({unit.id for unit in units}),
+        conversations=len({unit.conversation for unit in units}),
+        exact=exact_match(units),
+        rows=tuple(agreements(units, samples, seed)),
+    )
+
+
+def _is_told(row: Agreement) -> bool:
+    """Whether somebody gave the code, or two agreed on the code that carries the attribute."""
+    return bool(row.given if row.name in Codebook.load().ids else row.units)
+
+
+def _cells(row: Agreement, markdown: bool) -> list[str]:
+    """One line of a table. Plain text has the interval of alpha alone, so that it fits a terminal."""
+    others = [getattr(row, name) for name in FIGURES[1:]]
+    shown = [figure(one) if markdown else number(one.value) for one in others]
+    reading = f"{row.verdict}, few" if row.few else row.verdict
+    given = f"{row.given}" if math.isnan(row.share) else f"{row.given} ({row.share:.1%})"
+    return [row.name, str(row.units), given, figure(row.alpha), *shown, reading]
+
+
+def _row_fields(row: Agreement) -> dict[str, object]:
+    return asdict(row) | {"verdict": row.verdict, "few": row.few}
+
+
+def _line(row: Agreement) -> list[Cell]:
+    """A row of the CSV after its group."""
+    figures = [getattr(row, name) for name in FIGURES]
+    ends = [_defined(end) for one in figures for end in (one.value, one.low, one.high)]
+    return [row.name, row.units, row.given, _defined(row.share), *ends, row.verdict]
+
+
+def _csv(header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> str:
+    """A CSV; ids and names that a spreadsheet would run get the guard of guard.py, numbers stay as they are."""
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    return written.getvalue()
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, _DIGITS)
+
+
+def _some(ids: Sequence[str]) -> str:
+    """The first ids, and how many follow."""
+    left = len(ids) - SHOWN_IDS
+    return " ".join(ids[:SHOWN_IDS]) + (f" and {left} more" if left > 0 else "")
