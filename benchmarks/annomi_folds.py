@@ -10,6 +10,7 @@ classes are chosen by the summed probabilities of the eight.
 
 import argparse
 import csv
+import shutil
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from mi_coder import corpora
+from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.corpora.splits import group_of
 from mi_coder.evaluation.folds import Judged, fold_figures, read_judged, write_judged
@@ -28,10 +30,12 @@ from mi_coder.tagger.config import TOKENIZER_FILE, Window
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training.base import MINILM, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
+from mi_coder.training.data import examples, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitData, FitOptions, fit, logits, set_seeds
 from mi_coder.training.model import Coder
-from mi_coder.training.targets import Targets
+from mi_coder.training.split import split
+from mi_coder.training.targets import Targets, head_names, targets
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "runs" / "annomi_folds.csv"
@@ -216,6 +220,24 @@ def run_fold(
     return judged
 
 
+def learn_others(gold: Sequence[Path], base: Path, folder: Path, options: argparse.Namespace) -> None:
+    """Train the encoder on the 21 codes of other corpora and keep it, for the folds to start from."""
+    book = Codebook.load()
+    builder = WindowBuilder.from_file(base / TOKENIZER_FILE, Window(context=options.context))
+    parts = split(read_gold(gold))
+    train, dev = ([one for chat in parts[part] for one in examples(chat, builder)] for part in ("train", "dev"))
+    if any(one.corpus == "annomi" for one in (*train, *dev)):
+        raise SystemExit("--others must not hold AnnoMI: its videos are those of the folds")
+    set_seeds(options.seed)
+    model = Coder.from_folder(base, len(head_names(book)), None if options.all_layers else Funnel())
+    learned, judged = (FitData([one.tokens for one in part], targets(part, book)) for part in (train, dev))
+    fitted = FitOptions(epochs=3, lr=1.5e-4, freeze_words=True, dropout=0.0, seed=options.seed, threads=options.threads)
+    epochs = fit(model, learned, judged, fitted)
+    print(f"other corpora: {len(train)} messages, dev macro-F1 {max(one.dev_f1 for one in epochs):.3f}", flush=True)
+    model.reader.encoder.save_pretrained(folder)
+    shutil.copyfile(base / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+
+
 def show(rows: Sequence[Judged]) -> None:
     for level in LEVELS:
         for kind in ("given", "baseline"):
@@ -234,6 +256,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the corpora")
     parser.add_argument("--base", default=MINILM)
+    parser.add_argument("--others", nargs="*", type=Path, default=[], help="gold files of other corpora to learn first")
+    parser.add_argument("--encoder", type=Path, help="folder that keeps the encoder which learned the others")
     parser.add_argument("--context", type=int, default=5)
     parser.add_argument("--all-layers", action="store_true", help="all layers read the context")
     parser.add_argument("--weighting", choices=["none", "root", "inverse"], default="root")
@@ -247,6 +271,10 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=RESULT)
     options = parser.parse_args()
     base = resolve_base(options.base)
+    if options.encoder:
+        if not options.encoder.exists():
+            learn_others(options.others, base, options.encoder, options)
+        base = options.encoder
     builder = WindowBuilder.from_file(base / TOKENIZER_FILE, Window(context=options.context))
     classes = classes_of(options.data / "annomi" / "annomi_full_subset.csv")
     by_fold: dict[int, dict[str, list[Turn]]] = defaultdict(lambda: defaultdict(list))

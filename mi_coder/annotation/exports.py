@@ -24,6 +24,7 @@ class Coded:
         coder: the coder's e-mail address, or "user N" where the export does not tell it.
         created, updated: times as Label Studio writes them (ISO 8601, UTC).
         seconds: time the message was open; None where the server does not tell.
+        own: codes of the platform's own (see `mi_coder.annotation.overlay`).
         suggestion: shown, hidden or none; "unknown" for a task that was not pushed by `mi-code studio push`.
         suggested, model: what was or would have been suggested, and by which model.
         accepted: a shown suggestion was left as it was.
@@ -36,6 +37,7 @@ class Coded:
     depth: str | None = None
     permission: str | None = None
     reason: str | None = None
+    own: tuple[str, ...] = ()
     unsure: bool = False
     comment: str = ""
     coder: str
@@ -133,6 +135,7 @@ def _add(
             text_hash=str(data["text_hash"]),
             codes=codes,
             **attributes,
+            own=tuple(chosen.get("own", ())),
             unsure="unsure" in chosen,
             comment=" ".join(chosen.get("comment", ())),
             coder=coder,

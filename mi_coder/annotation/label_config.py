@@ -122,7 +122,8 @@ def _own_hint(code: OwnCode) -> str:
 
 
 def _hotkeys(book: Codebook, overlay: Overlay | None) -> dict[str, str]:
-    keys = {code.id: code.hotkey for code in (*book.codes, *(overlay.codes if overlay else ()))}
+    keys = {code.id: code.hotkey for code in book.codes}
+    keys.update({code.id: code.hotkey for code in overlay.codes} if overlay else {})
     keys.update({f"{one.name} {value.name}": value.hotkey for one in book.attribute_details for value in one.values})
     return {**keys, "unsure": UNSURE_HOTKEY}
 

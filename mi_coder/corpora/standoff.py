@@ -46,11 +46,13 @@ class StandoffMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         codebook: hash of the codebook by which the codes were given.
         coder: who gave them, as conversations with these codes say it in their field `gold_from`.
         unit: what was coded.
+        schema: hash of the Label Studio schema by which it was coded; empty where it was coded otherwise.
     """
 
     codebook: str
     coder: str
     unit: Literal["message"]
+    schema: str = ""
 
 
 @dataclass(frozen=True, slots=True)
