@@ -103,8 +103,8 @@ class AgreementReport:
     def _legend(self, markdown: bool) -> str:
         others = "" if markdown else " Those of the other figures: --as markdown, json or csv."
         return (
-            f"Reading, by alpha: reliable from {RELIABLE}, tentative from {TENTATIVE}, else unreliable. Few: present or "
-            f"absent fewer than {FEW} times.\n"
+            f"Reading, by alpha: reliable from {RELIABLE}, tentative from {TENTATIVE}, else unreliable. Few: present "
+            f"or absent fewer than {FEW} times.\n"
             f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth and permission: among codings "
             "that agree on the code.\n"
             f"Brackets: 95 % intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
