@@ -174,6 +174,18 @@ class Client:
         with self._answer(f"the export of project {project}"):
             return list(self._sdk.projects.exports.as_json(project))
 
+    def model_versions(self, project: int) -> frozenset[str]:
+        """The models whose predictions the tasks of a project carry."""
+        with self._answer(f"the predictions of project {project}"):
+            return frozenset(str(one.model_version) for one in self._sdk.predictions.list(project=project))
+
+    def sign_up_is_open(self) -> bool:
+        """Whether anyone can make an account without an invite link."""
+        import httpx
+
+        with self._answer("its sign-up page"):
+            return httpx.get(f"{self.url}/user/signup/", timeout=_TIMEOUT).status_code == httpx.codes.OK
+
     def delete_tasks(self, tasks: Sequence[int]) -> None:
         """Delete tasks."""
         for task in tasks:

@@ -33,7 +33,8 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
     found = [one for one in client.projects() if one.title == title]
     if len(found) > 1:
         raise UsageProblem(
-            f"{len(found)} projects have the title {title!r} ({', '.join(str(one.id) for one in found)}). Rename all but one."
+            f"{len(found)} projects have the title {title!r} ({', '.join(str(one.id) for one in found)}). "
+            "Rename all but one."
         )
     if not found:
         return Made(client.create_project(title, config, **settings), "created")
@@ -43,8 +44,8 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
     if dropped := dropped_codes(client.export(project.id), config):
         names = ", ".join(f"{name} ({count} times)" for name, count in sorted(dropped.items()))
         raise UsageProblem(
-            f"The schema lacks choices that annotations of project {project.id} use: {names}. Pull the project, recode those "
-            "messages, or make a new project with another title."
+            f"The schema lacks choices that annotations of project {project.id} use: {names}. Pull the "
+            "project, recode those messages, or make a new project with another title."
         )
     return Made(client.update_project(project.id, label_config=config), "updated")
 

@@ -1,0 +1,276 @@
+"""`mi-code studio`: coding in Label Studio."""
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mi_coder.cli.options import cores, force_option
+from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.target import new_file
+
+if TYPE_CHECKING:
+    from mi_coder.annotation.client import Client
+    from mi_coder.annotation.overlay import Overlay
+    from mi_coder.annotation.tasks import Task
+    from mi_coder.conversation import Coding, Conversation
+
+_EXAMPLES = """\b
+Examples:
+  export LABEL_STUDIO_API_KEY=...                  Account & Settings > Access Token
+  mi-code studio create --title "Night shift"
+  mi-code studio push "Night shift" chats.jsonl
+  mi-code studio pull "Night shift" -o codes.csv
+  mi-code studio gold chats.jsonl codes.csv -o gold.jsonl
+  mi-code studio doctor "Night shift"
+"""
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_MARKS = {"good": "ok  ", "look": "look", "bad": "BAD "}
+_SHOWN = 10
+
+
+def _url(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--url",
+        envvar="LABEL_STUDIO_URL",
+        default="http://127.0.0.1:8080",
+        show_default=True,
+        help="Address of Label Studio; also read from LABEL_STUDIO_URL.",
+    )(command)
+
+
+def _overlay_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--overlay", type=_FILE, help="File with codes of your own beside those of the codebook.")(
+        command
+    )
+
+
+@click.group(epilog=_EXAMPLES)
+def command() -> None:
+    """Code in Label Studio: make a project, send chats, fetch the codes.
+
+    The token is read from the environment (LABEL_STUDIO_API_KEY) or the keyring, never from the command line.
+    """
+
+
+@command.command(epilog='Example:  mi-code studio create --title "Night shift" --overlay my_codes.yaml')
+@click.option("--title", required=True, help="Title of the project.")
+@_overlay_option
+@_url
+def create(title: str, overlay: Path | None, url: str) -> None:
+    """Make a project with the schema of the codebook, or bring the schema of an existing one up to date.
+
+    A schema that lacks a code which the project's codings use is refused.
+    """
+    from mi_coder.annotation.label_config import label_config
+    from mi_coder.annotation.project import create_or_update
+    from mi_coder.codebook import Codebook
+
+    client = _client(url)
+    config = label_config(Codebook.load(), _overlay(overlay))
+    made = create_or_update(client, title, config, **_SETTINGS)
+    click.echo(f"{made.outcome}: project {made.project.id} {title!r}")
+    click.echo(f"Send chats:  mi-code studio push {made.project.id} chats.jsonl --url {client.url}", err=True)
+
+
+_SETTINGS = {
+    "show_collab_predictions": True,
+    "enable_empty_annotation": False,
+    "show_skip_button": True,
+    "sampling": "Sequential sampling",
+}
+
+
+@command.command(epilog="Example:  mi-code studio push 3 chats.jsonl --hidden 0.2 --silent SU")
+@click.argument("project")
+@click.argument("chats", nargs=-1, required=True)
+@click.option("--suggest/--no-suggest", default=True, show_default=True, help="Show the tagger's codes as suggestions.")
+@click.option("--model", type=_FOLDER, help="Model folder of the tagger. Default: the bundled model.")
+@click.option(
+    "--hidden",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the messages, by chance, whose suggestion is recorded and not shown.",
+)
+@click.option("--silent", multiple=True, metavar="CODE", help="Code that is never suggested. Repeatable.")
+@click.option("--only", type=_FILE, help="File with one conversation_id#index a line: the messages to send.")
+@click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is hidden.")
+@_url
+@reading_options()
+def push(
+    project: str,
+    chats: tuple[str, ...],
+    suggest: bool,
+    model: Path | None,
+    hidden: float,
+    silent: tuple[str, ...],
+    only: Path | None,
+    context: int,
+    seed: int,
+    url: str,
+    reading: Reading,
+) -> None:
+    """Send the counselor messages of CHATS to PROJECT (its number or title), each once.
+
+    A push that was broken off goes on with the same command. Chats go as they are: take names out before.
+    """
+    from mi_coder.annotation.push import push as send
+    from mi_coder.annotation.suggestions import with_suggestions
+    from mi_coder.annotation.tasks import tasks
+    from mi_coder.codebook import Codebook
+
+    client = _client(url)
+    book = Codebook.load()
+    known = [book[code].id for code in silent]
+    there = client.project(project)
+    conversations = list(_read(chats, reading))
+    named = frozenset(only.read_text(encoding="utf-8").split()) if only else None
+    pending: Iterable[Task] = tasks(conversations, context, named)
+    if suggest:
+        click.echo("tagging ...", err=True)
+        codings, name = _tagged(conversations, model)
+        pending = with_suggestions(pending, codings, name, hidden, known, seed)
+    result = send(client, there.id, pending, progress=lambda sent: click.echo(f"{sent} sent", err=True))
+    click.echo(f"project {there.id}: {result.sent} messages sent, {result.there} were there")
+    for names, what in (
+        (result.doubled, "are in the project more than once; delete all but one of each"),
+        (result.other_text, "have another text in the project; it stays as it is"),
+    ):
+        if names:
+            click.echo(f"{len(names)} messages {what}: {_some(names)}", err=True)
+
+
+@command.command(epilog="Example:  mi-code studio pull 3 -o codes.csv --round 1")
+@click.argument("project", nargs=-1, required=True)
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), help="File for the codes (CSV, no text)."
+)
+@click.option("--round", "round_name", default="1", show_default=True, help="What tells this round from others.")
+@force_option("Write over a file that is there.")
+@_overlay_option
+@_url
+def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, overlay: Path | None, url: str) -> None:
+    """Fetch the codings of PROJECTs: who coded what, when, how long, and what was suggested.
+
+    Annotations that the codebook does not allow are named with the mend and left out. The file holds no text.
+    """
+    from mi_coder.annotation.exports import read_export
+    from mi_coder.annotation.label_config import schema_hash
+    from mi_coder.annotation.pull import latest, write_codings
+
+    client = _client(url)
+    new_file(output, force)
+    _overlay(overlay)
+    found = [client.project(name) for name in project]
+    users = client.users()
+    exports = [read_export(client.export(one.id), users) for one in found]
+    problems = [problem for export in exports for problem in export.problems]
+    codings = latest(coding for export in exports for coding in export.codings)
+    write_codings(output, codings, round_name, "+".join(sorted({schema_hash(one.config) for one in found})))
+    coders = {coding.coder for coding in codings}
+    messages = {coding.utterance_id for coding in codings}
+    click.echo(f"{output}: {len(codings)} codings of {len(messages)} messages by {len(coders)} coders")
+    for reason, count in sum((export.left_out for export in exports), start=type(exports[0].left_out)()).items():
+        click.echo(f"{count} annotations left out: {reason}", err=True)
+    for problem in problems[:_SHOWN]:
+        click.echo(f"left out: {problem}", err=True)
+    if len(problems) > _SHOWN:
+        click.echo(f"... and {len(problems) - _SHOWN} more", err=True)
+    if problems:
+        raise SystemExit(3)
+
+
+@command.command(epilog="Example:  mi-code studio gold chats.jsonl codes.csv -o gold.jsonl")
+@click.argument("chats")
+@click.argument("codes", nargs=-1, required=True, type=_FILE)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File for the chats with gold.")
+@click.option("--only-coded", is_flag=True, help="Leave out the conversations that have no codes.")
+@force_option("Write over a file that is there.")
+@reading_options()
+def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, force: bool, reading: Reading) -> None:
+    """Put CODES into the messages of CHATS as gold, for `mi-code evaluate` and `mi-code train`.
+
+    Of several codings of a message the last in the files counts: settle them before with `mi-code adjudicate`.
+    """
+    from mi_coder.corpora.standoff import read_standoff, with_standoff
+    from mi_coder.formats import write_conversations
+
+    new_file(output, force, [Path(chats), *codes])
+    standoff = chain.from_iterable(map(read_standoff, codes))
+    coded = with_standoff(_read([chats], reading), standoff, only_coded)
+    write_conversations(coded, str(output))
+    click.echo(f"Evaluate on it:  mi-code evaluate {output}", err=True)
+
+
+@command.command(epilog="Example:  mi-code studio doctor 3")
+@click.argument("project", nargs=-1)
+@_url
+def doctor(project: tuple[str, ...], url: str) -> None:
+    """Look the server and PROJECTs over for what goes wrong in practice. Without PROJECT it lists them."""
+    from mi_coder.annotation.client import find_token
+    from mi_coder.annotation.doctor import look_at_project, look_at_server
+
+    client = _client(url)
+    bad = 0
+    for finding in look_at_server(client, find_token(client.url)):
+        bad += _show(finding.level, finding.what, finding.mend)
+    for name in project:
+        one = client.project(name)
+        click.echo(f"project {one.id} {one.title!r}")
+        for finding in look_at_project(client, one):
+            bad += _show(finding.level, finding.what, finding.mend)
+    if not project:
+        for one in client.projects():
+            click.echo(f"      project {one.id} {one.title!r}, {one.tasks} messages")
+    if bad:
+        raise SystemExit(1)
+
+
+def _show(level: str, what: str, mend: str) -> bool:
+    click.echo(f"{_MARKS[level]}  {what}")
+    if mend:
+        click.echo(f"      -> {mend}")
+    return level == "bad"
+
+
+def _client(url: str) -> "Client":
+    from mi_coder.annotation.client import Client, check_url, find_token
+
+    address = check_url(url)
+    return Client(address, find_token(address))
+
+
+def _overlay(path: Path | None) -> "Overlay | None":
+    from mi_coder.annotation.overlay import read_overlay
+    from mi_coder.codebook import Codebook
+
+    return read_overlay(path, Codebook.load()) if path else None
+
+
+def _read(paths: Iterable[str], reading: Reading) -> "Iterator[Conversation]":
+    from mi_coder.formats import read_conversations
+
+    options = reading.options(overwrite=True)
+    return chain.from_iterable(read_conversations(path, options) for path in paths)
+
+
+def _tagged(conversations: "Iterable[Conversation]", model: Path | None) -> "tuple[dict[str, Coding], str]":
+    from mi_coder.tagger.tagger import Tagger
+
+    tagger = Tagger.load(model, threads=cores())
+    codings = {
+        f"{chat.id}#{index}": message.coding
+        for chat in tagger.tag_many(conversations)
+        for index, message in enumerate(chat.messages)
+        if message.coding
+    }
+    return codings, f"{tagger.config.name} {tagger.config.version}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
