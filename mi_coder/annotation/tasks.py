@@ -1,15 +1,16 @@
 """Counselor messages as Label Studio tasks: one message a task, the messages before it shown above.
 
 A task's data are `conversation_id`, `index`, `utterance_id` (the two joined by "#": the task's stable name), `speaker`,
-`text`, `text_hash` and `context_html`. Its meta says what the coder was shown (see `mi_coder.annotation.suggestions`).
+`text`, `text_hash`, `context_html` and `before` (role and text of the messages shown above, for a suggestion server).
+Its meta says what the coder was shown (see `mi_coder.annotation.suggestions`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
-from mi_coder.conversation import Conversation, Message
+from mi_coder.conversation import OTHER, Conversation, Message, RoleTable
 from mi_coder.corpora.standoff import text_hash
 
 CONTEXT = 12
@@ -51,6 +52,7 @@ class Task:
                 "text": self.text,
                 "text_hash": text_hash(self.text),
                 "context_html": context_html(self.before),
+                "before": [[message.role, message.text] for message in self.before],
             },
             "meta": self.meta,
             "predictions": list(self.predictions),
@@ -78,6 +80,13 @@ def tasks(
             if message.is_counselor and message.text.strip() and named:
                 before = tuple(conversation.messages[max(0, index - context) : index])
                 yield Task(conversation.id, index, message.role, message.text, before)
+
+
+def messages_before(data: Mapping[str, Any]) -> list[Message]:
+    """The messages shown above, from the data of a task."""
+    table = RoleTable()
+    pairs = data.get("before") or ()
+    return [Message(table.role(str(pair[0])) or OTHER, str(pair[1])) for pair in pairs if len(pair) == 2]
 
 
 def context_html(messages: Sequence[Message]) -> str:

@@ -1,6 +1,6 @@
 """`mi-code studio`: coding in Label Studio."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,8 @@ from mi_coder.cli.target import new_file
 if TYPE_CHECKING:
     from mi_coder.annotation.client import Client
     from mi_coder.annotation.overlay import Overlay
+    from mi_coder.annotation.retrain import Retraining
+    from mi_coder.annotation.suggest import Suggester
     from mi_coder.annotation.tasks import Task
     from mi_coder.conversation import Coding, Conversation
 
@@ -229,6 +231,153 @@ def doctor(project: tuple[str, ...], url: str) -> None:
             click.echo(f"      project {one.id} {one.title!r}, {one.tasks} messages")
     if bad:
         raise SystemExit(1)
+
+
+@command.command(epilog="Example:  mi-code studio assign chats.jsonl --title Night --coders ann,ben,cho --overlap 0.2")
+@click.argument("chats", nargs=-1, required=True)
+@click.option("--title", required=True, help="Start of the titles; each coder's project is 'TITLE: CODER'.")
+@click.option("--coders", required=True, metavar="A,B,C", help="Who codes, separated by commas.")
+@click.option(
+    "--overlap",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1),
+    help="Share of the conversations that two coders code.",
+)
+@click.option("--planted", type=_FILE, help="Chats with gold that every coder codes among the others, to watch drift.")
+@click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides who codes what.")
+@_overlay_option
+@_url
+@reading_options()
+def assign(
+    chats: tuple[str, ...],
+    title: str,
+    coders: str,
+    overlap: float,
+    planted: Path | None,
+    context: int,
+    seed: int,
+    overlay: Path | None,
+    url: str,
+    reading: Reading,
+) -> None:
+    """Deal CHATS out to coders for blind double coding: one project for each, no suggestions.
+
+    Send every coder the link of the own project, which is printed. The same command later, with more chats, leaves
+    those that are assigned where they are.
+    """
+    from mi_coder.annotation.assign import assign as deal
+    from mi_coder.annotation.label_config import label_config
+    from mi_coder.annotation.project import create_or_update
+    from mi_coder.annotation.push import push as send
+    from mi_coder.annotation.tasks import tasks
+    from mi_coder.codebook import Codebook
+
+    client = _client(url)
+    known = list(_read([str(planted)], reading)) if planted else []
+    pending = list(tasks(chain(_read(chats, reading), known), context))
+    names = [name.strip() for name in coders.split(",") if name.strip()]
+    config = label_config(Codebook.load(), _overlay(overlay))
+    for share in deal(pending, names, overlap, [chat.id for chat in known], seed):
+        made = create_or_update(client, f"{title}: {share.coder}", config, **_SETTINGS)
+        result = send(client, made.project.id, share.tasks)
+        click.echo(
+            f"{share.coder}: {len(share.tasks)} messages, {share.double} of them for a second coder too, "
+            f"{share.planted} planted; {result.sent} sent.  {client.url}/projects/{made.project.id}/data?labeling=1"
+        )
+
+
+@command.command(epilog="Example:  mi-code studio progress 4 5 6 --planted known.jsonl")
+@click.argument("project", nargs=-1, required=True)
+@click.option("--planted", type=_FILE, help="The chats with gold that were given to `mi-code studio assign`.")
+@_url
+@reading_options()
+def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: Reading) -> None:
+    """How far coders are, their time per message, and with --planted how they hold to known codes week by week."""
+    from mi_coder.annotation.assign import drift
+    from mi_coder.annotation.exports import read_export
+    from mi_coder.annotation.pull import latest
+    from mi_coder.evaluation.render import table
+
+    client = _client(url)
+    users = client.users()
+    rows, codings = [], []
+    for name in project:
+        one = client.project(name)
+        export = read_export(client.export(one.id), users)
+        own = latest(export.codings)
+        codings += own
+        for coder in sorted({coding.coder for coding in own}) or ["-"]:
+            given = [coding for coding in own if coding.coder == coder]
+            seconds = sorted(coding.seconds for coding in given if coding.seconds is not None)
+            middle = f"{seconds[len(seconds) // 2]:.0f} s" if seconds else "-"
+            unsure = sum(coding.unsure for coding in given)
+            rows.append([one.title, coder, f"{len(given)} of {export.tasks}", middle, str(unsure)])
+    click.echo(table(["project", "coder", "coded", "median time", "unsure"], rows, markdown=False))
+    if planted:
+        known = {
+            f"{chat.id}#{index}": message.gold.positive
+            for chat in _read([str(planted)], reading)
+            for index, message in enumerate(chat.messages)
+            if message.gold
+        }
+        given_codes = [(one.coder, one.created, one.utterance_id, frozenset(one.codes)) for one in codings]
+        weeks = [[one.coder, one.period, str(one.messages), f"{one.same:.2f}"] for one in drift(given_codes, known)]
+        click.echo("")
+        click.echo(table(["coder", "week of", "planted messages", "exactly the known codes"], weeks, markdown=False))
+
+
+@command.command(epilog="Example:  mi-code studio serve --port 9090")
+@click.option("--model", type=_FOLDER, help="Model folder of the tagger. Default: the bundled model.")
+@click.option("--port", default=9090, show_default=True, type=click.IntRange(1, 65535), help="Port on this machine.")
+@click.option(
+    "--retrain",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Train on a project's codings when Label Studio asks for it; new models go into FOLDER and are used only "
+    "where they are better on codings kept apart. Needs the extra train.",
+)
+@click.option("--more", multiple=True, type=_FILE, help="With --retrain: further gold to train on. Repeatable.")
+@_url
+def serve(model: Path | None, port: int, retrain: Path | None, more: tuple[Path, ...], url: str) -> None:
+    """Suggest codes as coders open messages: a machine-learning backend on this machine.
+
+    Connect it in Label Studio under Settings > Model: http://127.0.0.1:PORT. It logs neither texts nor tokens.
+    """
+    from mi_coder.annotation.suggest import Suggester
+    from mi_coder.annotation.suggestion_server import application
+    from mi_coder.annotation.suggestion_server import serve as run
+    from mi_coder.tagger.tagger import Tagger
+
+    suggester = Suggester(Tagger.load(model, threads=cores()))
+    app = application(
+        suggester,
+        _retraining(suggester, model, retrain, more, url) if retrain else None,
+        lambda line: click.echo(line, err=True),
+    )
+    click.echo(f"{suggester.version} suggests codes on http://127.0.0.1:{port}; Ctrl-C ends it", err=True)
+    run(app, port)
+
+
+def _retraining(
+    suggester: "Suggester", model: Path | None, folder: Path, more: tuple[Path, ...], url: str
+) -> "Retraining":
+    from mi_coder.annotation.retrain import Retraining
+    from mi_coder.errors import need
+
+    for module in ("torch", "transformers", "sklearn", "onnx"):
+        need(module, extra="train")
+
+    def train_on(gold: Sequence[Path], made: Path) -> None:
+        from mi_coder.training.encoder import Funnel
+        from mi_coder.training.fit import FitOptions
+        from mi_coder.training.run import TrainOptions, train
+
+        fit = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0)
+        train(TrainOptions(gold=tuple(gold), output=made, version=made.name, funnel=Funnel(), fit=fit))
+
+    return Retraining(_client(url), suggester, model, folder, more, train_on)
 
 
 def _show(level: str, what: str, mend: str) -> bool:

@@ -68,7 +68,12 @@ def test_what_is_no_size(written: str) -> None:
 
 def test_every_option_that_a_text_names_exists() -> None:
     parameters = [parameter for command in COMMANDS for parameter in command.params]
-    known = {"--help", *(name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts))}
+    of_label_studio = {"--internal-host"}
+    known = {
+        "--help",
+        *of_label_studio,
+        *(name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)),
+    }
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
