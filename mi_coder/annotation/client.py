@@ -5,6 +5,7 @@ the server had taken in after all, so imports are sent once; `mi_coder.annotatio
 """
 
 import os
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -102,8 +103,12 @@ class Client:
 
     def __init__(self, url: str, token: str) -> None:
         sdk = need("label_studio_sdk", extra="studio")
+        import httpx
+
         self.url = url
-        self._sdk = sdk.LabelStudio(base_url=url, api_key=token, timeout=_TIMEOUT)
+        connection = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+        weakref.finalize(self, connection.close)
+        self._sdk = sdk.LabelStudio(base_url=url, api_key=token, httpx_client=connection)
 
     def whoami(self) -> str:
         """The e-mail address whose token this is."""

@@ -114,7 +114,8 @@ def _add_own(root: Element, overlay: Overlay) -> None:
     SubElement(choices, "Header", size="6", value=overlay.title)
     for code in overlay.codes:
         html = f"<b>{escape(code.id)}</b> {escape(code.name)}"
-        SubElement(choices, "Choice", value=code.id, hotkey=code.hotkey, hint=_own_hint(code), html=html)
+        key = {"hotkey": code.hotkey} if code.hotkey else {}
+        SubElement(choices, "Choice", {"value": code.id, **key, "hint": _own_hint(code), "html": html})
 
 
 def _own_hint(code: OwnCode) -> str:
@@ -123,7 +124,7 @@ def _own_hint(code: OwnCode) -> str:
 
 def _hotkeys(book: Codebook, overlay: Overlay | None) -> dict[str, str]:
     keys = {code.id: code.hotkey for code in book.codes}
-    keys.update({code.id: code.hotkey for code in overlay.codes} if overlay else {})
+    keys.update({code.id: code.hotkey for code in overlay.codes if code.hotkey} if overlay else {})
     keys.update({f"{one.name} {value.name}": value.hotkey for one in book.attribute_details for value in one.values})
     return {**keys, "unsure": UNSURE_HOTKEY}
 

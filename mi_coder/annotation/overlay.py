@@ -1,6 +1,6 @@
 """Codes of a platform's own, beside those of the codebook, which they extend and never change.
 
-The file (YAML or JSON) holds `title` and `codes`, each with `id`, `name`, `definition`, `hotkey` and, if wanted,
+The file (YAML or JSON) holds `title` and `codes`, each with `id`, `name`, `definition` and, if wanted, `hotkey` and
 `example`. Own codes are shown in a column of their own and kept apart from the others in what is pulled, so that
 agreement, training and evaluation of the codebook's codes do not depend on them.
 """
@@ -17,12 +17,12 @@ _ID = re.compile(r"[A-Z][A-Z0-9_-]{0,15}")
 
 
 class OwnCode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One code of the platform's own."""
+    """One code of the platform's own; few keys are free, so it may go without a hotkey."""
 
     id: str
     name: str
     definition: str
-    hotkey: str
+    hotkey: str = ""
     example: str = ""
 
 
@@ -52,9 +52,7 @@ def read_overlay(path: Path, book: Codebook) -> Overlay:
         content = msgspec.json.decode(text) if path.suffix == ".json" else _yaml(text, path)
         overlay = msgspec.convert(content, Overlay)
     except msgspec.MsgspecError as error:
-        raise UsageProblem(
-            f"{path}: {error}. An overlay holds title and codes (id, name, definition, hotkey)."
-        ) from None
+        raise UsageProblem(f"{path}: {error}. An overlay holds title and codes (id, name, definition).") from None
     for code in overlay.codes:
         if not _ID.fullmatch(code.id):
             raise UsageProblem(

@@ -76,7 +76,10 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
 )
 def group() -> None:
-    """Code counselor chat messages with Motivational Interviewing techniques. Nothing leaves this machine."""
+    """Code counselor chat messages with Motivational Interviewing techniques.
+
+    Nothing leaves this machine but what `mi-code studio` sends to your own Label Studio.
+    """
 
 
 def entry() -> NoReturn:

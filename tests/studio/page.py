@@ -1,0 +1,66 @@
+"""Label Studio's page in a real browser, as a coder uses it."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tests.studio.server import PASSWORD
+
+BROWSER = "MI_CODER_CHROMIUM"
+_PATIENCE = 60_000
+
+
+def browser() -> str | None:
+    """The browser's command: `$MI_CODER_CHROMIUM`, or a Chromium on the path."""
+    return os.environ.get(BROWSER) or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def signed_in(url: str, email: str, width: int = 1440, height: int = 900) -> Iterator[Any]:
+    """A page with a coder signed in."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
+        page = program.new_context(viewport={"width": width, "height": height}).new_page()
+        page.set_default_timeout(_PATIENCE)
+        page.goto(f"{url}/user/login/")
+        page.fill("input[name=email]", email)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]")
+        page.wait_for_url(lambda found: "/user/login" not in found)
+        try:
+            yield page
+        finally:
+            program.close()
+
+
+def open_stream(page: Any, url: str, project: int) -> None:
+    """The next message to code."""
+    page.goto(f"{url}/projects/{project}/data?labeling=1")
+    page.wait_for_selector("input[name=OQ]", state="attached")
+    page.wait_for_timeout(500)
+    page.locator(".mi .target").click()
+
+
+def ticked(page: Any) -> set[str]:
+    """The choices that are ticked."""
+    return set(page.evaluate("[...document.querySelectorAll('.mi input:checked')].map(one => one.name || one.value)"))
+
+
+def press(page: Any, key: str) -> None:
+    """Press a key and let the page take it in."""
+    page.keyboard.press(key)
+    page.wait_for_timeout(120)
+
+
+def submit(page: Any) -> int:
+    """Submit with the keyboard; the status with which the server took the annotation."""
+    with page.expect_response(
+        lambda reply: "/annotations" in reply.url and reply.request.method in ("POST", "PATCH")
+    ) as reply:
+        page.keyboard.press("Control+Enter")
+    status: int = reply.value.status
+    return status

@@ -1,0 +1,152 @@
+"""The whole loop with two coders: make, send, code through the page and the API, fetch, agree, settle, evaluate."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from label_studio_sdk import LabelStudio
+
+from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
+from mi_coder.annotation.suggestions import results
+from mi_coder.cli.main import group as mi_code
+from mi_coder.codebook import Codebook
+from tests.studio import page as pages
+from tests.studio.server import Studio
+
+BOOK = Codebook.load()
+KEYS = {
+    **{code.id: code.hotkey for code in BOOK.codes},
+    **{value.name: value.hotkey for one in BOOK.attribute_details for value in one.values},
+}
+CODERS = ("ann@example.com", "ben@example.com")
+# What either coder says of the six messages, as they come.
+ANN = ["OQ", "REF", "SU", "AF", "CQ", "OUT"]
+BEN = ["OQ", "REF", "SU", "SU", "CQ", "OUT"]
+
+
+@pytest.fixture(scope="module")
+def tokens(studio: Studio) -> dict[str, str]:
+    return {email: studio.sign_up(email) for email in CODERS}
+
+
+@pytest.fixture
+def chats(tmp_path: Path) -> Path:
+    path = tmp_path / "chats.jsonl"
+    said = ["What was it like?", "It felt long.", "I am sorry.", "You kept at it.", "Did you sleep?", "Good night."]
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(2):
+            messages = []
+            for text in said[number * 3 : number * 3 + 3]:
+                messages += [{"role": "client", "text": "hm, ok"}, {"role": "counselor", "text": text}]
+            file.write(json.dumps({"conversation_id": f"c{number}", "messages": messages}) + "\n")
+    return path
+
+
+def run(studio: Studio, *arguments: str, expected: int = 0) -> Result:
+    environment = {URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}
+    result = CliRunner(env=environment).invoke(mi_code, arguments, catch_exceptions=False)
+    assert result.exit_code == expected, result.output
+    return result
+
+
+def code_by_api(studio: Studio, token: str, project: int, codes: list[str]) -> None:
+    server = LabelStudio(base_url=studio.url, api_key=token)
+    for task, code in zip(list(server.tasks.list(project=project)), codes, strict=True):
+        depth = "simple" if code == "REF" else None
+        server.annotations.create(id=task.id, result=results([code], depth), lead_time=4.0)
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_two_coders_from_the_project_to_the_evaluation(
+    studio: Studio, tokens: dict[str, str], chats: Path, tmp_path: Path, tiny: Path
+) -> None:
+    title = "Night shift"
+    assert "created" in run(studio, "studio", "create", "--title", title).output
+    assert "unchanged" in run(studio, "studio", "create", "--title", title).output
+    sent = run(studio, "studio", "push", title, str(chats), "--model", str(tiny), "--hidden", "0.5")
+    assert "6 messages sent, 0 were there" in sent.output
+    assert "0 messages sent, 6 were there" in run(studio, "studio", "push", title, str(chats), "--no-suggest").output
+    project = int(sent.stdout.split()[1].rstrip(":"))
+
+    if pages.browser():
+        with pages.signed_in(studio.url, CODERS[0]) as page:
+            pages.open_stream(page, studio.url, project)
+            for code in ANN:
+                for given in pages.ticked(page):
+                    pages.press(page, KEYS[given])
+                pages.press(page, KEYS[code])
+                if code == "REF":
+                    pages.press(page, KEYS["simple"])
+                assert pages.submit(page) == 201
+                page.wait_for_timeout(700)
+    else:
+        code_by_api(studio, tokens[CODERS[0]], project, ANN)
+    code_by_api(studio, tokens[CODERS[1]], project, BEN)
+
+    codes = tmp_path / "codes.csv"
+    pulled = run(studio, "studio", "pull", str(project), "-o", str(codes))
+    assert "12 codings of 6 messages by 2 coders" in pulled.output
+    found = {(row["coder"], f"{row['conversation_id']}#{row['index']}"): row for row in rows(codes)}
+    names = ["c0#1", "c0#3", "c0#5", "c1#1", "c1#3", "c1#5"]
+    assert [found[CODERS[0], name]["codes"] for name in names] == ANN
+    assert [found[CODERS[1], name]["codes"] for name in names] == BEN
+    assert {row["suggestion"] for row in found.values()} == {"shown", "hidden"}
+    assert all(row["seconds"] for row in found.values())
+    for row in found.values():
+        assert "hm, ok" not in ",".join(row.values())
+
+    agreed = json.loads(run(studio, "agreement", str(codes), "--as", "json").stdout)
+    assert "SU" in json.dumps(agreed)
+    progress = run(studio, "studio", "progress", str(project)).stdout
+    assert "6 of 6" in progress and CODERS[1] in progress
+
+    one = tmp_path / "one.csv"
+    lines = codes.read_text(encoding="utf-8").splitlines(keepends=True)
+    one.write_text(lines[0] + "".join(line for line in lines[1:] if CODERS[0] in line), encoding="utf-8")
+    Path(f"{one}.meta.json").write_text(Path(f"{codes}.meta.json").read_text())
+    gold = tmp_path / "gold.jsonl"
+    run(studio, "studio", "gold", str(chats), str(one), "-o", str(gold))
+    judged = run(
+        studio, "evaluate", str(gold), "--model", str(tiny), "--min-support", "1", "--as", "json", "--allow-seen"
+    )
+    assert json.loads(judged.stdout)["messages"] == 6
+
+
+def test_blind_double_coding_deals_whole_chats_and_repeats(studio: Studio, tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    chat = {"messages": [{"role": "counselor", "text": "How was it?"}, {"role": "counselor", "text": "Go on."}]}
+    path.write_text("".join(json.dumps({"conversation_id": f"m{n}", **chat}) + "\n" for n in range(20)), "utf-8")
+    arguments = ("studio", "assign", str(path), "--title", "Blind", "--coders", "ann,ben,cho", "--overlap", "0.5")
+    first = run(studio, *arguments).stdout
+    again = run(studio, *arguments).stdout
+    sent = [int(line.split("planted; ")[1].split()[0]) for line in first.splitlines()]
+    messages = [int(line.split(": ")[1].split()[0]) for line in first.splitlines()]
+    assert sent == messages and sum(messages) > 40
+    assert all("0 sent" in line for line in again.splitlines())
+
+
+def test_a_schema_that_drops_a_code_in_use_is_refused(
+    studio: Studio, tokens: dict[str, str], chats: Path, tmp_path: Path
+) -> None:
+    overlay = tmp_path / "own.yaml"
+    own_code = {"id": "HUMOR", "name": "Humor", "definition": "Makes light of it.", "hotkey": "9"}
+    overlay.write_text(json.dumps({"title": "Ours", "codes": [own_code]}), encoding="utf-8")
+    run(studio, "studio", "create", "--title", "Own codes", "--overlay", str(overlay))
+    sent = run(studio, "studio", "push", "Own codes", str(chats), "--no-suggest")
+    project = int(sent.stdout.split()[1].rstrip(":"))
+    server = LabelStudio(base_url=studio.url, api_key=tokens[CODERS[0]])
+    task = next(iter(server.tasks.list(project=project)))
+    own = {"from_name": "own", "to_name": "text", "type": "choices", "value": {"choices": ["HUMOR"]}}
+    server.annotations.create(id=task.id, result=[*results(["SU"]), own], lead_time=1.0)
+    environment = {URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}
+    with pytest.raises(Exception, match=r"HUMOR \(1 times\)"):
+        CliRunner(env=environment).invoke(mi_code, ["studio", "create", "--title", "Own codes"], catch_exceptions=False)
+    codes = tmp_path / "codes.csv"
+    run(studio, "studio", "pull", str(project), "-o", str(codes))
+    assert [row["own"] for row in rows(codes)] == ["HUMOR"]

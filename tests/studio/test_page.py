@@ -1,0 +1,102 @@
+"""The labeling page in a browser: every hotkey toggles its own choice, and nothing is cut."""
+
+from pathlib import Path
+
+import pytest
+
+from mi_coder.annotation.client import Client
+from mi_coder.annotation.exports import read_export
+from mi_coder.annotation.label_config import label_config
+from mi_coder.annotation.push import push
+from mi_coder.annotation.tasks import tasks
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Conversation, Message
+from tests.studio import page as pages
+from tests.studio.server import ADMIN, Studio
+
+pytest.importorskip("playwright")
+if pages.browser() is None:
+    pytest.skip(f"no Chromium on the path, and {pages.BROWSER} is not set", allow_module_level=True)
+
+BOOK = Codebook.load()
+SAID = "You moved back in, and part of you misses the old street."
+
+
+@pytest.fixture(scope="module")
+def project(studio: Studio) -> int:
+    client = Client(studio.url, studio.token)
+    made = client.create_project("Hotkeys", label_config(BOOK), show_collab_predictions=True)
+    long = [
+        Message("client" if turn % 2 else "counselor", f"turn {turn} <b>of</b> a long chat " * 6) for turn in range(40)
+    ]
+    chats = [
+        Conversation("a", [*long, Message("counselor", SAID)]),
+        *(Conversation(f"c{number}", [Message("counselor", SAID)]) for number in range(3)),
+    ]
+    only = frozenset({"a#40", "c0#0", "c1#0", "c2#0"})
+    push(client, made.id, tasks(chats, only=only))
+    return made.id
+
+
+def test_every_hotkey_toggles_its_own_code_and_no_other(studio: Studio, project: int) -> None:
+    with pages.signed_in(studio.url, ADMIN) as page:
+        pages.open_stream(page, studio.url, project)
+        assert pages.ticked(page) == set()
+        for code in BOOK.codes:
+            pages.press(page, code.hotkey)
+            assert pages.ticked(page) == {code.id}, code.hotkey
+            pages.press(page, code.hotkey)
+            assert pages.ticked(page) == set(), code.hotkey
+
+
+def test_details_appear_with_their_codes_and_are_coded_by_keys(studio: Studio, project: int) -> None:
+    keys = {value.name: value.hotkey for one in BOOK.attribute_details for value in one.values}
+    with pages.signed_in(studio.url, ADMIN) as page:
+        pages.open_stream(page, studio.url, project)
+        depth = page.get_by_text("Depth", exact=True)
+        assert not depth.is_visible()
+        pages.press(page, BOOK["REF"].hotkey)
+        depth.wait_for()
+        pages.press(page, keys["complex"])
+        pages.press(page, "0")
+        assert pages.ticked(page) >= {"REF", "complex", "unsure"}
+        assert pages.submit(page) == 201
+    export = read_export(Client(studio.url, studio.token).export(project))
+    [coding] = export.codings
+    assert not export.problems
+    assert (coding.codes, coding.depth, coding.unsure) == (("REF",), "complex", True)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1024, 768)])
+def test_all_codes_are_in_sight_without_scrolling(
+    studio: Studio, project: int, width: int, height: int, tmp_path: Path
+) -> None:
+    with pages.signed_in(studio.url, ADMIN, width, height) as page:
+        pages.open_stream(page, studio.url, project)
+        page.screenshot(path=tmp_path / f"labeling-{width}.png")
+        boxes = page.evaluate(
+            "[...document.querySelectorAll('.mi .columns label')].map(one => { const box = one.getBoundingClientRect();"
+            " return [box.left, box.top, box.right, box.bottom, one.scrollWidth - one.clientWidth]; })"
+        )
+        assert len(boxes) == 21
+        assert all(left >= 0 and right <= width and over <= 0 for left, _, right, _, over in boxes)
+        assert max(bottom for *_, bottom, _ in boxes) <= height
+        for place, (left, top, right, bottom, _) in enumerate(boxes):
+            for other_left, other_top, other_right, other_bottom, _ in boxes[:place]:
+                apart = left >= other_right or other_left >= right or top >= other_bottom or other_top >= bottom
+                assert apart
+
+
+def test_the_last_turns_of_a_long_chat_are_in_sight_and_markup_stays_text(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    made = client.create_project("Long chat", label_config(BOOK))
+    before = [Message("client", f"turn {turn} <img src=x> and more words to fill a line " * 4) for turn in range(40)]
+    push(client, made.id, tasks([Conversation("a", [*before, Message("counselor", SAID)])], context=40))
+    with pages.signed_in(studio.url, ADMIN) as page:
+        pages.open_stream(page, studio.url, made.id)
+        box = page.locator(".mi .context").bounding_box()
+        last = page.locator(".mi .context p").last.bounding_box()
+        assert box and last
+        assert box["y"] <= last["y"] and last["y"] + last["height"] <= box["y"] + box["height"] + 2
+        assert page.locator(".mi .context img").count() == 0
+        assert "<img src=x>" in page.locator(".mi .context p").last.inner_text()
