@@ -110,8 +110,9 @@ def _add_codes(root: Element, columns: dict[str, list[Code]]) -> None:
 
 
 def _add_own(root: Element, overlay: Overlay) -> None:
-    choices = _choices(root, _OWN, choice="multiple", showInline="true")
-    SubElement(choices, "Header", size="6", value=overlay.title)
+    view = SubElement(root, "View", className=_OWN)
+    SubElement(view, "Header", size="6", value=overlay.title)
+    choices = _choices(view, _OWN, choice="multiple", showInline="true")
     for code in overlay.codes:
         html = f"<b>{escape(code.id)}</b> {escape(code.name)}"
         key = {"hotkey": code.hotkey} if code.hotkey else {}

@@ -1,0 +1,243 @@
+"""Messages as tasks, suggestions and their hidden share, and exports as codings."""
+
+import re
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_coder.annotation.assign import assign, drift
+from mi_coder.annotation.exports import Export, read_export
+from mi_coder.annotation.hotkeys import check_hotkeys
+from mi_coder.annotation.label_config import label_config, offered, schema_hash
+from mi_coder.annotation.overlay import read_overlay
+from mi_coder.annotation.project import dropped_codes
+from mi_coder.annotation.pull import latest, render_codings
+from mi_coder.annotation.suggestions import results, with_suggestions
+from mi_coder.annotation.tasks import Task, context_html, messages_before, tasks
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Coding, Conversation, Message
+from mi_coder.errors import UsageProblem
+
+BOOK = Codebook.load()
+
+
+def chat(name: str = "c", count: int = 4) -> Conversation:
+    said = [Message("client" if turn % 2 else "counselor", f"said {turn}") for turn in range(count)]
+    return Conversation(name, said)
+
+
+def test_counselor_messages_with_text_become_tasks_with_what_was_before() -> None:
+    conversation = chat(count=5)
+    conversation.messages[2] = Message("counselor", "  ")
+    found = list(tasks([conversation], context=2))
+    assert [task.utterance_id for task in found] == ["c#0", "c#4"]
+    assert [message.text for message in found[1].before] == ["  ", "said 3"]
+    one = found[1].to_import()
+    assert set(one["data"]) == {
+        "conversation_id",
+        "index",
+        "utterance_id",
+        "speaker",
+        "text",
+        "text_hash",
+        "context_html",
+        "before",
+    }
+    assert messages_before(one["data"]) == list(found[1].before)
+
+
+def test_only_the_named_messages_and_what_is_prepared() -> None:
+    def prepare(conversation: Conversation) -> Conversation:
+        return Conversation(conversation.id, [Message(one.role, one.text.upper()) for one in conversation.messages])
+
+    [task] = tasks([chat()], only=frozenset({"c#2", "x#0"}), prepare=prepare)
+    assert (task.text, task.before[0].text) == ("SAID 2", "SAID 0")
+
+
+@given(st.text(max_size=80))
+def test_no_text_becomes_markup(text: str) -> None:
+    html = context_html([Message("client", text)])
+    assert set(re.findall(r"</?([a-z]+)", html)) <= {"p", "b", "br"}
+    assert html.count("<p ") == 1
+
+
+def coded(*codes: str) -> Coding:
+    return Coding(codes, {code: 0.9 for code in codes})
+
+
+def test_a_share_of_the_suggestions_is_hidden_and_remembered() -> None:
+    many = [Task("c", index, "counselor", "hi") for index in range(2000)]
+    codings = {task.utterance_id: coded("OQ", "SU") for task in many[:-1]}
+    found = list(with_suggestions(many, codings, "m 1", hidden_share=0.3, silent=("SU",), seed=4))
+    arms = [task.meta["suggestion"] for task in found]
+    assert arms[-1] == "none" and not found[-1].predictions
+    assert 0.26 < arms.count("hidden") / len(arms) < 0.34
+    for task in found[:-1]:
+        assert task.meta["suggested"] == ["OQ"]
+        assert bool(task.predictions) == (task.meta["suggestion"] == "shown")
+    again = with_suggestions(reversed(many), codings, "m 1", hidden_share=0.3, silent=("SU",), seed=4)
+    assert [task.meta["suggestion"] for task in again][::-1] == arms
+    other = with_suggestions(many, codings, "m 1", hidden_share=0.3, silent=("SU",), seed=5)
+    assert [task.meta["suggestion"] for task in other] != arms
+
+
+def export(*annotations: dict[str, Any], **task: Any) -> Export:
+    data = {"conversation_id": "c", "index": 3, "text_hash": "ab"}
+    return read_export(
+        [{"id": 7, "project": 2, "data": data, "annotations": list(annotations), **task}], {1: "a@x.org"}
+    )
+
+
+def annotation(result: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    return {
+        "id": 5,
+        "completed_by": 1,
+        "result": result,
+        "lead_time": 3.21,
+        "updated_at": "2026-01-02T00:00:00Z",
+        **fields,
+    }
+
+
+def test_an_annotation_becomes_a_coding() -> None:
+    remarks = [
+        {"from_name": "unsure", "value": {"choices": ["unsure"]}},
+        {"from_name": "comment", "value": {"text": ["hm"]}},
+    ]
+    meta = {"suggestion": "shown", "suggested": ["PR", "SU"], "model": "m 1"}
+    found = export(annotation(results(["SU", "PR"], permission="with") + remarks), meta=meta)
+    [coding] = found.codings
+    assert (coding.codes, coding.permission, coding.depth) == (("SU", "PR"), "with", None)
+    assert (coding.coder, coding.unsure, coding.comment, coding.seconds) == ("a@x.org", True, "hm", 3.21)
+    assert (coding.suggestion, coding.accepted, coding.model) == ("shown", True, "m 1")
+    row = render_codings([coding], "2").splitlines()[1]
+    assert row.startswith("c,3,ab,SU+PR,,with,,1,a@x.org,2,,hm,")
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (results(["XX"]), "XX is no code"),
+        (results(["OT", "SU"]), "leave OT alone"),
+        (results(["OQ", "SU", "AF", "GR"]), "4 codes"),
+        (results(["REF"]), "depth is not chosen"),
+        (results(["IP"]), "reason is not chosen"),
+        (results(["PR"], permission="maybe"), "permission has a value"),
+        ([{"from_name": "comment", "value": {"text": ["only this"]}}], "no code is chosen"),
+    ],
+)
+def test_what_the_codebook_does_not_allow_is_a_problem_with_its_mend(result: list[dict[str, Any]], words: str) -> None:
+    found = export(annotation(result))
+    assert not found.codings
+    [problem] = found.problems
+    assert words in str(problem) and "task 7, annotation 5 by a@x.org" in str(problem)
+    assert "only this" not in str(problem)
+
+
+def test_skipped_and_empty_annotations_are_counted() -> None:
+    found = export(annotation(results(["SU"]), was_cancelled=True), annotation([]), annotation(results(["SU"])))
+    assert found.left_out == {"skipped": 1, "empty": 1}
+    assert len(found.codings) == 1
+
+
+def test_a_task_of_others_is_named() -> None:
+    found = read_export([{"id": 1, "data": {"text": "hi"}, "annotations": [annotation(results(["SU"]))]}])
+    assert "mi-code studio push" in str(found.problems[0])
+
+
+def test_of_two_codings_by_one_coder_the_later_counts() -> None:
+    older = annotation(results(["SU"]), updated_at="2026-01-01T00:00:00Z", id=9)
+    found = export(annotation(results(["AF"])), older)
+    assert [coding.codes for coding in latest(found.codings)] == [("AF",)]
+
+
+def test_attributes_of_codes_that_were_taken_away_again_do_not_count() -> None:
+    [coding] = export(annotation(results(["SU"], depth="simple"))).codings
+    assert coding.depth is None
+
+
+def deal(count: int, overlap: float, seed: int = 1, coders: tuple[str, ...] = ("a", "b", "c")) -> list[Any]:
+    many = [Task(f"c{number}", index, "counselor", "hi") for number in range(count) for index in range(2)]
+    return assign(many, coders, overlap, ["c0"], seed)
+
+
+def test_chats_are_dealt_out_whole_and_some_twice() -> None:
+    shares = deal(400, 0.25)
+    owners: dict[str, list[str]] = {}
+    for share in shares:
+        names = [task.conversation_id for task in share.tasks]
+        assert all(names.count(name) == 2 for name in set(names))
+        for name in set(names):
+            owners.setdefault(name, []).append(share.coder)
+        assert share.planted == 2
+        assert all(task.meta == ({"planted": True} if task.conversation_id == "c0" else {}) for task in share.tasks)
+    assert len(owners) == 400 and owners["c0"] == ["a", "b", "c"]
+    double = sum(len(names) == 2 for names in owners.values()) / 400
+    assert 0.19 < double < 0.31
+    assert all(len(names) <= 2 for name, names in owners.items() if name != "c0")
+
+
+def test_more_chats_leave_the_others_where_they_are() -> None:
+    few, many = deal(50, 0.3), deal(90, 0.3)
+    for one, other in zip(few, many, strict=True):
+        assert {task.utterance_id for task in one.tasks} <= {task.utterance_id for task in other.tasks}
+
+
+@pytest.mark.parametrize(("coders", "overlap"), [((), 0.0), (("a", "a"), 0.0), (("a",), 0.5)])
+def test_who_codes_must_be_clear(coders: tuple[str, ...], overlap: float) -> None:
+    with pytest.raises(UsageProblem):
+        deal(3, overlap, coders=coders)
+
+
+def test_drift_is_told_by_week() -> None:
+    known = {"c#0": frozenset({"OQ"})}
+    right, wrong = frozenset({"OQ"}), frozenset({"CQ"})
+    codings = [
+        ("a", "2026-03-02T10:00:00Z", "c#0", right),
+        ("a", "2026-03-08T10:00:00Z", "c#0", wrong),
+        ("a", "2026-03-09T10:00:00Z", "c#0", wrong),
+        ("a", "2026-03-09T10:00:00Z", "x#0", right),
+    ]
+    assert [(one.period, one.messages, one.same) for one in drift(codings, known)] == [
+        ("2026-03-02", 2, 0.5),
+        ("2026-03-09", 1, 0.0),
+    ]
+
+
+def test_hotkeys_that_cannot_be_are_named_with_those_that_are_free() -> None:
+    with pytest.raises(UsageProblem, match=r"A has 'u'.*B has 'x', which 2 choices.*D has 'F2'.*Free are: 0 1"):
+        check_hotkeys({"A": "u", "B": "x", "C": "x", "D": "F2"})
+
+
+def test_own_codes_extend_the_schema_and_change_no_code(tmp_path: Any) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text("title: Ours\ncodes:\n- {id: HUMOR, name: Humor, definition: Light & kind, hotkey: '9'}\n", "utf-8")
+    config = label_config(BOOK, read_overlay(path, BOOK))
+    assert offered(config, "own") == ("HUMOR",)
+    assert offered(config, "code") == offered(label_config(BOOK), "code")
+    assert schema_hash(config) != schema_hash(label_config(BOOK))
+    assert schema_hash(config) == schema_hash(re.sub(r">\s+<", "><", config))
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("{id: SU, name: Ours, definition: x}", "is a code of the codebook"),
+        ("{id: XX, name: Support, definition: x}", "is a code of the codebook"),
+        ("{id: a b, name: Ours, definition: x}", "must be capitals"),
+        ("{id: XX, name: Ours}", "missing required field"),
+        ("{id: XX, name: Ours, definition: x, color: red}", "unknown field"),
+    ],
+)
+def test_an_overlay_that_cannot_be_is_refused(code: str, words: str, tmp_path: Any) -> None:
+    path = tmp_path / "own.yaml"
+    path.write_text(f"title: Ours\ncodes:\n- {code}\n", "utf-8")
+    with pytest.raises(UsageProblem, match=words):
+        read_overlay(path, BOOK)
+
+
+def test_codes_in_use_that_a_schema_lacks_are_counted() -> None:
+    used = [{"annotations": [{"result": results(["SU", "ZZ"])}, {"result": results(["ZZ"])}]}]
+    assert dropped_codes(used, label_config(BOOK)) == {"ZZ": 2}
