@@ -1,0 +1,185 @@
+"""What goes wrong between here and the server: nothing is lost or doubled, and the message says what to do."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from label_studio_sdk import LabelStudio
+
+from mi_coder.annotation.client import (
+    TOKEN_VARIABLE,
+    URL_VARIABLE,
+    Client,
+    NotThere,
+    StudioProblem,
+    check_url,
+    find_token,
+)
+from mi_coder.annotation.doctor import look_at_project, look_at_server
+from mi_coder.annotation.label_config import label_config
+from mi_coder.annotation.push import push
+from mi_coder.annotation.suggestions import results
+from mi_coder.annotation.tasks import Task
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from tests.studio.proxy import proxy
+from tests.studio.server import Studio
+
+CONFIG = label_config(Codebook.load())
+MANY = 5000
+
+
+def many(count: int) -> list[Task]:
+    return [Task(f"c{number // 10}", number % 10, "counselor", f"Said {number}.") for number in range(count)]
+
+
+def names(client: Client, project: int) -> Counter[str]:
+    return Counter(task["data"]["utterance_id"] for task in client.tasks(project))
+
+
+def test_five_thousand_tasks_come_through_a_kill_exactly_once(studio: Studio, tmp_path: Path) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Large", CONFIG, show_collab_predictions=True).id
+    path = tmp_path / "chats.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for number in range(MANY // 10):
+            messages = [{"role": "counselor", "text": f"Said {number}, {turn}."} for turn in range(10)]
+            file.write(json.dumps({"conversation_id": f"c{number}", "messages": messages}) + "\n")
+    command = [
+        sys.executable,
+        "-m",
+        "mi_coder",
+        "studio",
+        "push",
+        str(project),
+        str(path),
+        "--no-suggest",
+        "--context",
+        "2",
+    ]
+    environment = {**os.environ, URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    end = time.monotonic() + 120
+    while client.project(str(project)).tasks < MANY // 5 and time.monotonic() < end:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = sum(names(client, project).values())
+    assert 0 < there < MANY
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert f"{MANY - there} messages sent, {there} were there" in done.stdout
+    found = names(client, project)
+    assert len(found) == MANY and set(found.values()) == {1}
+    assert len(client.export(project)) == MANY
+
+
+@pytest.mark.parametrize("wrong", ["refuse", "lose", "hang up"])
+def test_an_import_that_fails_once_is_neither_lost_nor_doubled(studio: Studio, wrong: str) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project(f"Import {wrong}", CONFIG).id
+    left = [wrong]
+    with proxy(studio.url, lambda method, path: left.pop() if "/import" in path and left else "") as between:
+        pushed = push(Client(between.url, studio.token), project, many(50), chunk=20)
+    assert pushed.sent == 50
+    found = names(client, project)
+    assert len(found) == 50 and set(found.values()) == {1}
+
+
+def test_a_server_that_keeps_failing_is_told_and_the_next_push_ends_it(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Failing", CONFIG).id
+    count = [0]
+
+    def second_chunk_fails(method: str, path: str) -> str:
+        count[0] += "/import" in path
+        return "refuse" if "/import" in path and count[0] > 1 else ""
+
+    with (
+        proxy(studio.url, second_chunk_fails) as between,
+        pytest.raises(StudioProblem, match="Give the same|same command"),
+    ):
+        push(Client(between.url, studio.token), project, many(50), chunk=20)
+    assert sum(names(client, project).values()) == 20
+    assert push(client, project, many(50), chunk=20).sent == 30
+
+
+def test_a_restart_in_the_middle_loses_nothing(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Restart", CONFIG).id
+    push(client, project, many(20))
+    studio.stop()
+    with pytest.raises(StudioProblem, match=r"cannot be reached.*Is Label Studio running"):
+        push(client, project, many(40))
+    studio.start()
+    assert push(client, project, many(40)).sent == 20
+
+
+def test_a_pull_during_coding_has_what_was_coded_before(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Busy", CONFIG).id
+    push(client, project, many(30))
+    server = LabelStudio(base_url=studio.url, api_key=studio.token)
+    for done, task in enumerate(list(server.tasks.list(project=project)), start=1):
+        server.annotations.create(id=task.id, result=results(["SU"]), lead_time=1.0)
+        if done % 10 == 0:
+            coded = [one for one in client.export(project) if one["annotations"]]
+            assert len(coded) == done
+
+
+def test_a_project_edited_by_hand_is_seen(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    edited = CONFIG.replace('value="SU"', 'value="SUPP"')
+    project = client.create_project("Edited", edited)
+    push(client, project.id, [*many(3), many(1)[0]])
+    client.import_tasks(
+        project.id, [many(1)[0].to_import(), {"data": {**many(1)[0].to_import()["data"], "utterance_id": ""}}]
+    )
+    server = LabelStudio(base_url=studio.url, api_key=studio.token)
+    first = next(iter(server.tasks.list(project=project.id)))
+    server.annotations.create(id=first.id, result=results(["SUPP"]), lead_time=1.0)
+    said = [(one.level, one.what) for one in look_at_project(client, client.project(str(project.id)))]
+    assert ("bad", "the schema lacks the codes SU") in said
+    assert ("bad", "the schema has codes that are not in the codebook: SUPP") in said
+    assert any(level == "bad" and "more than once" in what for level, what in said)
+    assert any("not made by mi-code" in what for _, what in said)
+    server.tasks.delete(id=str(first.id))
+    assert push(client, project.id, many(3)).there == 3
+
+
+def test_a_doctor_finds_what_is_open(studio: Studio) -> None:
+    said = {one.what: one for one in look_at_server(Client(studio.url, studio.token), studio.token)}
+    assert any("anyone who reaches the server can sign up" in what and one.level == "bad" for what, one in said.items())
+    assert all(one.mend or one.level == "good" for one in said.values())
+
+
+def test_a_wrong_token_and_a_wrong_project_are_explained(studio: Studio) -> None:
+    with pytest.raises(StudioProblem, match="does not take the token") as caught:
+        Client(studio.url, "0" * 40).whoami()
+    assert "0000" not in str(caught.value)
+    with pytest.raises(NotThere, match="no project 99999"):
+        Client(studio.url, studio.token).project("99999")
+    with pytest.raises(NotThere, match="no project has the title"):
+        Client(studio.url, studio.token).project("nothing like it")
+
+
+@pytest.mark.parametrize("url", ["http://labels.example.org", "labels.example.org", "ftp://x", ""])
+def test_only_encrypted_addresses_or_this_machine(url: str) -> None:
+    with pytest.raises(UsageProblem):
+        check_url(url)
+
+
+def test_addresses_that_are_fine() -> None:
+    assert check_url("https://labels.example.org/") == "https://labels.example.org"
+    assert check_url("http://127.0.0.1:8080") == "http://127.0.0.1:8080"
+
+
+def test_a_missing_token_names_the_place_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    with pytest.raises(UsageProblem, match="Account & Settings"):
+        find_token("http://127.0.0.1:8080")
