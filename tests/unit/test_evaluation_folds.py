@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
-from benchmarks.annomi_folds import CLASSES, FOUR, adjusted, classes_of, decide, fold_of
+from benchmarks.annomi_folds import CLASSES, FOUR, adjusted, classes_of, decide, dev_groups, fold_of
 from mi_coder.evaluation.folds import Judged, fold_figures, read_judged, write_judged
 
 
@@ -63,6 +63,15 @@ def test_folds_depend_on_the_name_alone_and_are_all_used() -> None:
     assert folds == [fold_of(f"video-{number}") for number in range(200)]
     assert set(folds) == set(range(5))
     assert min(folds.count(fold) for fold in range(5)) > 20
+
+
+def test_dev_is_whole_videos_with_a_sixth_of_the_turns_whatever_their_order() -> None:
+    turns = {f"video-{number}": 10 + number for number in range(40)}
+    dev = dev_groups(turns)
+    assert dev < set(turns)
+    share = sum(turns[one] for one in dev) / sum(turns.values())
+    assert 1 / 6 <= share < 1 / 6 + max(turns.values()) / sum(turns.values())
+    assert dev_groups(dict(reversed(turns.items()))) == dev
 
 
 def test_the_class_of_a_turn_is_that_of_most_of_its_raters(tmp_path: Path) -> None:
