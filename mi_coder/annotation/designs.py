@@ -1,0 +1,119 @@
+"""The ways to choose what is coded next, each as a plan with known inclusion probabilities."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from mi_coder.annotation.clusters import clusters, text_vectors
+from mi_coder.annotation.merit import Scores
+from mi_coder.annotation.population import Candidate, Population
+from mi_coder.annotation.sampling import Plan, proportional, simple, stratified
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.metrics import Floats
+
+Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity"]
+Vectors = Literal["scores", "text"]
+DESIGNS: tuple[Design, ...] = get_args(Design)
+
+LIKELIEST = "code"
+CLUSTERS = 20
+FLOOR = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to draw and how.
+
+    Attributes:
+        size: how many units.
+        by: for stratified: a field of the conversation or the message, or `LIKELIEST` for the tagger's most likely
+            code.
+        minimum: for stratified: units from each stratum at least, as far as it has them.
+        codes: for rare-code: those that are looked for; none for all that the tagger expects seldom.
+        floor: for uncertainty and rare-code: share of the sample that is spread evenly.
+        clusters: for diversity: how many at most; never more than `size`.
+        vectors: for diversity: what tells whether units are alike.
+    """
+
+    design: Design
+    size: int
+    by: str = LIKELIEST
+    minimum: int = 1
+    codes: tuple[str, ...] = ()
+    floor: float = FLOOR
+    clusters: int = CLUSTERS
+    vectors: Vectors = "scores"
+    seed: int = 1
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the plan depends on a tagger."""
+        return (
+            self.design in ("uncertainty", "rare-code")
+            or (self.design == "stratified" and self.by == LIKELIEST)
+            or (self.design == "diversity" and self.vectors == "scores")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan, and the codes that rare-code looks for (none in other designs)."""
+
+    plan: Plan
+    codes: tuple[str, ...] = ()
+
+
+def planned(found: Population, request: Request, scores: Scores | None) -> Planned:
+    """The plan of a request.
+
+    Args:
+        scores: of the units of `found`, where the request needs them; else None.
+
+    Raises:
+        UsageProblem: more is to be drawn than there is, or no unit has the field of `by`.
+        UnknownName: a code that the codebook lacks or the tagger does not give.
+        MissingExtra: vectors of texts without scikit-learn.
+    """
+    if scores is None:
+        return Planned(_without_scores(found, request))
+    if request.design == "rare-code":
+        codes = tuple(Codebook.load()[code].id for code in request.codes) or scores.rare()
+        return Planned(proportional(scores.any_of(codes), request.size, request.floor), codes)
+    if request.design == "uncertainty":
+        return Planned(proportional(scores.entropy(), request.size, request.floor))
+    if request.design == "diversity":
+        return Planned(_diverse(scores.means(), request))
+    return Planned(stratified(scores.likeliest(), request.size, request.minimum))
+
+
+def _without_scores(found: Population, request: Request) -> Plan:
+    if request.design == "stratified":
+        return stratified(_fields(found, request.by), request.size, request.minimum)
+    if request.design == "diversity":
+        texts = ["\n".join(message.text for message in unit.messages) for unit in found.units]
+        return _diverse(text_vectors(texts, request.seed), request)
+    return simple(len(found.units), request.size)
+
+
+def _diverse(vectors: Floats, request: Request) -> Plan:
+    """As many from each cluster as from any other."""
+    groups = clusters(vectors, min(request.clusters, request.size), request.seed)
+    return stratified([f"cluster {group + 1}" for group in groups], request.size, equal=True)
+
+
+def _fields(found: Population, name: str) -> list[str]:
+    """[units] the field of each; empty where it has none."""
+    fields = [_field(unit, name) for unit in found.units]
+    if not any(fields):
+        raise UsageProblem(
+            f"No conversation and no counselor message has the field {name!r}. Name one that they have, or "
+            f"{LIKELIEST!r} for the tagger's most likely code."
+        )
+    return fields
+
+
+def _field(unit: Candidate, name: str) -> str:
+    value = unit.chat.extra.get(name)
+    if value is None:
+        value = unit.messages[0].extra.get(name)
+    return "" if value is None else str(value)

@@ -1,0 +1,162 @@
+"""Samples as files without text.
+
+A CSV with one message to code a row: `conversation_id`, `index`, `inclusion_probability`, `design`, `seed`, `stratum`.
+A drawn conversation has a row for each of its messages, which all have its probability. Beside it stands
+`NAME.csv.meta.json` with how it was drawn and from what.
+"""
+
+import csv
+import io
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mi_coder.annotation.designs import Planned, Request
+from mi_coder.annotation.population import Place, Population, UnitKind
+from mi_coder.annotation.sampling import Indices
+from mi_coder.corpora.source import Row, read_rows
+from mi_coder.errors import UsageProblem
+from mi_coder.formats.atomic import atomic_file
+
+COLUMNS = ("conversation_id", "index", "inclusion_probability", "design", "seed", "stratum")
+
+
+class Stratum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many units a stratum has, and how many of them are drawn."""
+
+    units: int
+    drawn: int
+
+
+class SampleMeta(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The sidecar of a sample.
+
+    Attributes:
+        units: units to draw from; `drawn` of them, with `messages` messages, are in the sample.
+        left_out: units without text, coded already, and with the text of another.
+        population: fingerprint of what there was to draw from.
+        tagger: name, version and start of the hash of what scored the messages; empty where nothing did.
+        codes: those that rare-code looked for.
+        options: the other choices that decided the plan.
+    """
+
+    design: str
+    unit: UnitKind
+    seed: int
+    units: int
+    drawn: int
+    messages: int
+    left_out: dict[str, int]
+    population: str
+    tagger: str
+    codes: tuple[str, ...]
+    options: dict[str, str | int | float]
+    strata: dict[str, Stratum]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """One message of a sample, and how likely it was to come into it."""
+
+    conversation_id: str
+    index: int
+    probability: float
+    design: str
+    stratum: str
+
+    @property
+    def place(self) -> Place:
+        """Where the message is."""
+        return self.conversation_id, self.index
+
+
+def write_sample(
+    path: Path, found: Population, request: Request, planned: Planned, drawn: Indices, tagger: str
+) -> SampleMeta:
+    """Write a sample and its sidecar, each whole or not at all.
+
+    Args:
+        drawn: numbers of the drawn units of `found`.
+        tagger: what scored the messages.
+    """
+    plan = planned.plan
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for at in drawn:
+        unit, probability = found.units[at], repr(float(plan.probabilities[at]))
+        for place in unit.places:
+            table.writerow((unit.chat.id, place, probability, request.design, request.seed, plan.strata[at]))
+    held, taken = Counter(plan.strata), Counter(plan.strata[at] for at in drawn)
+    meta = SampleMeta(
+        design=request.design,
+        unit=found.unit,
+        seed=request.seed,
+        units=len(found.units),
+        drawn=len(drawn),
+        messages=sum(len(found.units[at].places) for at in drawn),
+        left_out={"empty": found.empty, "coded": found.coded, "duplicates": found.duplicates},
+        population=found.hash,
+        tagger=tagger,
+        codes=planned.codes,
+        options=_options(request),
+        strata={name: Stratum(held[name], taken[name]) for name in sorted(held)},
+    )
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+    with atomic_file(_sidecar(path)) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+    return meta
+
+
+def read_sample(path: Path) -> list[Drawn]:
+    """The rows of a sample.
+
+    Raises:
+        UsageProblem: the file cannot be read, lacks a column, names a message twice, or has a probability that is none.
+    """
+    rows = [
+        Drawn(row["conversation_id"], row.count("index"), _probability(row), row["design"], row["stratum"])
+        for row in read_rows(path, COLUMNS)
+    ]
+    if len({row.place for row in rows}) < len(rows):
+        raise UsageProblem(
+            f"{path}: a message comes twice. Use samples as `mi-code sample` writes them, one at a time."
+        )
+    return rows
+
+
+def read_ids(path: Path) -> frozenset[str]:
+    """Utterance ids (conversation_id#index) of a sample, or of a list with one a line.
+
+    Raises:
+        UsageProblem: a sample that cannot be read.
+    """
+    if path.suffix.casefold() == ".csv":
+        rows = read_rows(path, ("conversation_id", "index"))
+        return frozenset(f"{row['conversation_id']}#{row.count('index')}" for row in rows)
+    return frozenset(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())))
+
+
+def _options(request: Request) -> dict[str, str | int | float]:
+    """The choices that have a part in the plan of this design."""
+    used = {
+        "stratified": ("by", "minimum"),
+        "uncertainty": ("floor",),
+        "rare-code": ("floor",),
+        "diversity": ("clusters", "vectors"),
+    }
+    return {"n": request.size} | {name: getattr(request, name) for name in used.get(request.design, ())}
+
+
+def _probability(row: Row) -> float:
+    value = row.number("inclusion_probability")
+    if value is None or not 0 < value <= 1:
+        raise row.problem("inclusion_probability", "must be a number above 0 and at most 1")
+    return float(value)
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".meta.json")

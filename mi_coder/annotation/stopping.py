@@ -1,0 +1,197 @@
+"""Whether to go on coding: how well agreement is known, what more codings are worth, and the rates so far."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mi_coder.annotation.agreement import FEW, SETS, TENTATIVE, Agreement, agreements
+from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.learning import SHARES, Curve
+from mi_coder.annotation.population import Place
+from mi_coder.annotation.sample_file import Drawn
+from mi_coder.annotation.weighted import weighted_rates
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Gold
+from mi_coder.evaluation.report import Figure
+
+WORTH = 0.005
+WIDE = 0.1
+_SAMPLES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AlphaPoint:
+    """Agreement when only some of the conversations are looked at.
+
+    Attributes:
+        messages: those coded at least twice.
+        alpha: on sets of codes.
+        reliable, tentative, unreliable, few: how many codes are so (see `Agreement.verdict` and `Agreement.few`).
+    """
+
+    messages: int
+    alpha: Figure
+    reliable: int
+    tentative: int
+    unreliable: int
+    few: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Rates of codes in what a sample was drawn from.
+
+    Attributes:
+        coded: messages of the sample that are coded, of `drawn`.
+        by_code: the rate of each code.
+    """
+
+    coded: int
+    drawn: int
+    by_code: Mapping[str, Figure]
+
+
+@dataclass(frozen=True, slots=True)
+class StoppingReport:
+    """Everything that helps to decide.
+
+    Attributes:
+        alpha: at growing numbers of messages; empty where none is coded twice.
+        weak: codes with unreliable agreement that is not for want of codings.
+        few: codes that fewer than `FEW` messages carry, the rarest first.
+        curve: None without gold and texts for it; `no_curve` says why.
+        rates: None without a sample.
+        advice: what to do, one sentence after another.
+    """
+
+    codings: int
+    messages: int
+    alpha: tuple[AlphaPoint, ...]
+    weak: tuple[str, ...]
+    few: tuple[str, ...]
+    curve: Curve | None
+    no_curve: str
+    rates: Rates | None
+    advice: tuple[str, ...]
+
+
+def stopping_report(
+    units: Sequence[Unit],
+    curve: Curve | None = None,
+    no_curve: str = "",
+    sample: Sequence[Drawn] | None = None,
+    seed: int = 1,
+) -> StoppingReport:
+    """Bring the figures together.
+
+    Args:
+        units: every coded message with all of its codings; of several the last one counts for the rates.
+        curve: of the same codings, or None and why not.
+        sample: what was drawn to be coded.
+        seed: order in which conversations are added, and the bootstrap.
+    """
+    alpha, whole = alpha_growth(units, seed)
+    weak = tuple(row.name for row in whole if row.verdict == "unreliable" and not row.few)
+    few = few_codes(units)
+    rates = _rates({(unit.conversation, unit.index): unit.given[-1].gold for unit in units}, sample) if sample else None
+    return StoppingReport(
+        codings=sum(len(unit.given) for unit in units),
+        messages=len(units),
+        alpha=alpha,
+        weak=weak,
+        few=few,
+        curve=curve,
+        no_curve=no_curve,
+        rates=rates,
+        advice=tuple(_advice(alpha, weak, few, curve, rates)),
+    )
+
+
+def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint, ...], list[Agreement]]:
+    """Agreement on a quarter, half, three quarters and all of the conversations, in random order, and on all by code.
+
+    Messages with one coding say nothing and are left out.
+    """
+    twice = [unit for unit in units if len(unit.given) > 1]
+    names = np.random.default_rng(seed).permutation(sorted({unit.conversation for unit in twice})).tolist()
+    points: list[AlphaPoint] = []
+    rows: list[Agreement] = []
+    for count in sorted({math.ceil(share * len(names)) for share in SHARES} - {0}):
+        within = set(names[:count])
+        part = [unit for unit in twice if unit.conversation in within]
+        figures = {row.name: row for row in agreements(part, _SAMPLES, seed)}
+        rows = [figures[code] for code in Codebook.load().ids]
+        told = [row.verdict for row in rows if not row.few]
+        points.append(
+            AlphaPoint(
+                messages=len(part),
+                alpha=figures[SETS].alpha,
+                reliable=told.count("reliable"),
+                tentative=told.count("tentative"),
+                unreliable=told.count("unreliable"),
+                few=sum(row.few for row in rows),
+            )
+        )
+    return tuple(points), rows
+
+
+def few_codes(units: Sequence[Unit]) -> tuple[str, ...]:
+    """Codes that fewer than `agreement.FEW` messages carry in any coding, the rarest first."""
+    carried = {
+        code: sum(any(code in gold.positive for gold in unit.codings) for unit in units) for code in Codebook.load().ids
+    }
+    return tuple(sorted((code for code, count in carried.items() if count < FEW), key=carried.__getitem__))
+
+
+def _rates(golds: Mapping[Place, Gold], sample: Sequence[Drawn]) -> Rates:
+    codes = Codebook.load().ids
+    coded = [row for row in sample if row.place in golds]
+    truth = [[_presence(golds[row.place], code) for code in codes] for row in coded]
+    figures = weighted_rates(
+        np.array(truth, dtype=np.float64).reshape(len(coded), len(codes)),
+        np.array([row.probability for row in coded]),
+        [row.conversation_id for row in coded],
+    )
+    return Rates(len(coded), len(sample), dict(zip(codes, figures, strict=True)))
+
+
+def _presence(gold: Gold, code: str) -> float:
+    return 1.0 if code in gold.positive else 0.0 if code in gold.negative else math.nan
+
+
+def _advice(
+    alpha: Sequence[AlphaPoint],
+    weak: Sequence[str],
+    few: Sequence[str],
+    curve: Curve | None,
+    rates: Rates | None,
+) -> Iterator[str]:
+    yield _advice_on_agreement(alpha, weak)
+    if curve:
+        worth = f"100 more codings were last worth {curve.gain:+.3f} macro F1"
+        yield f"Go on: {worth}." if curve.gain >= WORTH else f"Stop coding at random: {worth}, under {WORTH:g}."
+    if few:
+        yield (
+            f"Fewer than {FEW} messages carry {', '.join(few)}. Look for them: mi-code sample CHATS --design rare-code "
+            f"--codes {','.join(few)}"
+        )
+    if rates and rates.coded < rates.drawn:
+        yield (
+            f"{rates.drawn - rates.coded} of {rates.drawn} drawn messages are not coded: the rates hold only if those "
+            "coded so far are a chance part of them. Finish the sample before you report them."
+        )
+
+
+def _advice_on_agreement(alpha: Sequence[AlphaPoint], weak: Sequence[str]) -> str:
+    if not alpha:
+        return "No message is coded twice: have some of them coded by a second person before anything else."
+    last = alpha[-1]
+    if weak:
+        return f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: mend the guideline first."
+    if not last.reliable + last.tentative:
+        return "No code is given often enough to tell how far coders agree: have more messages coded twice."
+    if not last.alpha.high - last.alpha.low <= WIDE:
+        return f"The interval of alpha is wider than {WIDE:g}: have more conversations coded twice."
+    return "Agreement is high enough and well enough known: from here one coding a message will do."

@@ -1,0 +1,263 @@
+"""`mi-code sample`: what to code next, and whether to go on."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mi_coder.cli.options import choice, cores, force_option
+from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.target import new_file
+from mi_coder.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from mi_coder.annotation.designs import Design, Vectors
+    from mi_coder.annotation.learning import Curve
+    from mi_coder.annotation.merit import Scores
+    from mi_coder.annotation.population import Candidate, UnitKind
+    from mi_coder.annotation.stopping_report import Style
+    from mi_coder.conversation import Conversation
+
+_DRAW_EXAMPLES = """\b
+Examples:
+  mi-code sample chats.jsonl -o sample.csv --n 200
+  mi-code sample chats.jsonl -o sample.csv --n 200 --design stratified --by counselor_id
+  mi-code sample chats.jsonl -o next.csv --n 200 --design rare-code --codes WA,CO --exclude codes.csv
+  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl      whether to go on
+"""
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_DRAW = "draw"
+
+
+class _Sample(click.Group):
+    """`mi-code sample CHATS` means `mi-code sample draw CHATS`."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(context, args if args and args[0] in self.commands else [_DRAW, *args])
+
+
+@click.group("sample", cls=_Sample)
+def command() -> None:
+    """What to code next, and whether to go on."""
+
+
+@command.command(_DRAW, epilog=_DRAW_EXAMPLES)
+@click.argument("chats", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File for the sample (CSV).")
+@click.option("--n", "size", required=True, type=click.IntRange(min=1), help="How many to draw.")
+@choice(
+    "--design",
+    values=["random", "stratified", "uncertainty", "rare-code", "diversity"],
+    help="How to draw, see above.",
+)
+@choice("--unit", values=["message", "conversation"], help="What is drawn.")
+@click.option(
+    "--by",
+    default="code",
+    show_default=True,
+    metavar="FIELD|code",
+    help="Stratified: field of the conversation or message, or the tagger's most likely code.",
+)
+@click.option(
+    "--minimum", default=1, show_default=True, type=click.IntRange(min=1), help="Stratified: from each at least."
+)
+@click.option(
+    "--codes", metavar="REF,...", help="Rare-code: codes to look for. Default: those expected in under 2 % of messages."
+)
+@click.option(
+    "--floor",
+    default=0.2,
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Uncertainty and rare-code: share of the sample that is spread evenly, so that nothing is out of reach.",
+)
+@click.option(
+    "--clusters", default=20, show_default=True, type=click.IntRange(min=1), help="Diversity: clusters, at most."
+)
+@choice(
+    "--vectors", values=["scores", "text"], help="Diversity: what makes messages alike; text needs the extra train."
+)
+@click.option(
+    "--exclude",
+    multiple=True,
+    type=_FILE,
+    help="File of codes or earlier sample (CSV) whose messages are left out. Repeatable.",
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is drawn.")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Model folder of the tagger. Default: the bundled model.",
+)
+@click.option("--tagged", type=_FILE, help="The same chats tagged with --scores all, in place of tagging them now.")
+@force_option("Write over a file that is there.")
+@reading_options()
+def draw(
+    chats: tuple[str, ...],
+    output: Path,
+    size: int,
+    design: "Design",
+    unit: "UnitKind",
+    by: str,
+    minimum: int,
+    codes: str | None,
+    floor: float,
+    clusters: int,
+    vectors: "Vectors",
+    exclude: tuple[Path, ...],
+    seed: int,
+    model: Path | None,
+    tagged: Path | None,
+    force: bool,
+    reading: Reading,
+) -> None:
+    """Draw counselor messages of CHATS to code next, or whole conversations.
+
+    \b
+    random       all equally likely
+    stratified   in proportion to each stratum (see --by), with a minimum from each
+    uncertainty  the likelier, the less sure the tagger is
+    rare-code    the likelier, the more probably they carry one of --codes
+    diversity    as many from each of --clusters of messages that are alike
+
+    Each message has a known chance to be drawn, which stands in the file, so that weighted rates (mi-code sample
+    report) hold for all that could be drawn and not only for the sample. Messages that are coded (complete gold,
+    --exclude) and texts that came before are left out and counted. The file holds no text.
+
+    Whether to go on coding tells `mi-code sample report`; see its --help.
+    """
+    from mi_coder.annotation.designs import Request, planned
+    from mi_coder.annotation.population import population, read_done
+    from mi_coder.annotation.sample_file import write_sample
+    from mi_coder.annotation.sampling import check_size
+    from mi_coder.annotation.sampling import draw as drawn_from
+
+    if codes and design != "rare-code":
+        raise UsageProblem("--codes goes with --design rare-code.")
+    if model and tagged:
+        raise UsageProblem("--tagged holds the scores of a tagger already: leave out --model.")
+    new_file(output, force, [Path(name) for name in chats] + list(exclude))
+    request = Request(
+        design=design,
+        size=size,
+        by=by,
+        minimum=minimum,
+        codes=tuple(code for code in (codes or "").split(",") if code.strip()),
+        floor=floor,
+        clusters=clusters,
+        vectors=vectors,
+        seed=seed,
+    )
+    found = population(_read(chats, reading), unit, read_done(exclude))
+    click.echo(
+        f"{len(found.units)} {unit}s to draw from; left out: {found.coded} coded, {found.duplicates} duplicates, "
+        f"{found.empty} without text",
+        err=True,
+    )
+    check_size(len(found.units), size)
+    scores, name = _scores(found.units, model, tagged, reading) if request.needs_scores else (None, "")
+    plan = planned(found, request, scores)
+    meta = write_sample(output, found, request, plan, drawn_from(plan.plan, seed), name)
+    looked_for = f", looking for {' '.join(meta.codes)}" if meta.codes else ""
+    click.echo(f"{output}: {meta.drawn} {unit}s drawn, {meta.messages} messages to code{looked_for}")
+    click.echo(f"Send them:  mi-code studio push PROJECT {' '.join(chats)} --only {output}", err=True)
+
+
+@command.command(
+    epilog="Example:  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl",
+)
+@click.argument("codes", nargs=-1, required=True, type=_FILE)
+@click.option("--sample", type=_FILE, help="The sample that was coded, for the rates of codes.")
+@click.option("--chats", multiple=True, help="The coded chats, for the learning curve (extra train). Repeatable.")
+@click.option(
+    "--repeats", default=3, show_default=True, type=click.IntRange(1, 100), help="Repeats of the learning curve."
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of parts and intervals.")
+@choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
+@force_option("Write over a file that is there.")
+@reading_options()
+def report(
+    codes: tuple[Path, ...],
+    sample: Path | None,
+    chats: tuple[str, ...],
+    repeats: int,
+    seed: int,
+    style: "Style",
+    output: Path | None,
+    force: bool,
+    reading: Reading,
+) -> None:
+    """Whether to go on coding, from the codes given so far (stand-off CSV files).
+
+    Alpha as the number of messages coded twice grows; the F1 that the TF-IDF baseline gains per 100 codings, on
+    conversations kept apart (with --chats); rates of the codes in what was drawn from, weighted by inclusion
+    probability (with --sample); and what to do. Of several codings of a message the last in the files counts for the
+    curve and the rates. The report holds no text.
+    """
+    if output:
+        new_file(output, force, [*codes, *map(Path, chats), *filter(None, [sample])])
+    from mi_coder.annotation.codings import read_units
+    from mi_coder.annotation.sample_file import read_sample
+    from mi_coder.annotation.stopping import stopping_report
+    from mi_coder.annotation.stopping_report import render
+    from mi_coder.formats.atomic import atomic_file
+
+    units = read_units(codes)
+    curve, why = _curve(codes, chats, repeats, seed, reading) if chats else (None, "name the chats with --chats.")
+    rendered = render(stopping_report(units, curve, why, read_sample(sample) if sample else None, seed), style)
+    if output:
+        with atomic_file(output) as file:
+            file.write(rendered.encode())
+        click.echo(f"The report is in {output}.", err=True)
+    else:
+        click.echo(rendered, nl=False)
+
+
+def _curve(
+    codes: tuple[Path, ...], chats: tuple[str, ...], repeats: int, seed: int, reading: Reading
+) -> "tuple[Curve | None, str]":
+    """The learning curve, or none and why."""
+    from mi_coder.annotation.learning import TooLittleGold, learning_curve
+    from mi_coder.corpora.standoff import read_standoff, with_standoff
+
+    standoff = chain.from_iterable(map(read_standoff, codes))
+    bare = map(_without_gold, _read(chats, reading))
+    click.echo("training on growing parts ...", err=True)
+    try:
+        return learning_curve(with_standoff(bare, standoff, only_coded=True), repeats, seed), ""
+    except TooLittleGold as error:
+        return None, str(error)
+
+
+def _without_gold(chat: "Conversation") -> "Conversation":
+    return replace(chat, messages=[replace(message, gold=None) for message in chat.messages])
+
+
+def _read(paths: tuple[str, ...], reading: Reading) -> "Iterator[Conversation]":
+    from mi_coder.formats import read_conversations
+
+    options = reading.options(overwrite=True)
+    return chain.from_iterable(read_conversations(path, options) for path in paths)
+
+
+def _scores(
+    units: "Sequence[Candidate]", model: Path | None, tagged: Path | None, reading: Reading
+) -> "tuple[Scores, str]":
+    """The scores of the units' messages, and who gave them: name, version and start of the hash."""
+    from mi_coder.annotation.merit import Scores, tagged_before, tagged_now
+    from mi_coder.evaluation.coder import file_coder
+    from mi_coder.tagger.config import MODEL_FILE
+    from mi_coder.tagger.tagger import Tagger
+
+    if tagged:
+        coder = file_coder(tagged, None)
+        codings = tagged_before(units, _read((str(tagged),), reading))
+        return Scores.of(units, codings), f"{coder.name} {coder.sha256[:16]}"
+    click.echo("tagging ...", err=True)
+    tagger = Tagger.load(model, threads=cores())
+    name = f"{tagger.config.name} {tagger.config.version} {tagger.digests[MODEL_FILE][:16]}"
+    return Scores.of(units, tagged_now(units, tagger)), name
