@@ -31,8 +31,9 @@ _CSS = """
 def label_config(book: Codebook, overlay: Overlay | None = None) -> str:
     """Render the Label Studio labeling config of a codebook as XML.
 
-    Tasks carry `text`, `speaker` and `context_html` (escaped by whoever makes the tasks). Annotators fill `code`
-    (several, required), the attributes of the chosen codes, `own` where there is an overlay, `unsure` and `comment`.
+    Tasks carry `text`, `speaker`, `suggestion` and `context_html` (escaped by whoever makes the tasks). Annotators fill
+    `code` (several, required), the attributes of the chosen codes, `own` where there is an overlay, `unsure` and
+    `comment`.
 
     Raises:
         UsageProblem: two choices have the same hotkey, or one has a key that the editor takes.
@@ -94,6 +95,7 @@ def _add_message(root: Element) -> None:
     target = SubElement(root, "View", className="target")
     SubElement(target, "Header", value="$speaker", size="5")
     SubElement(target, "Text", name="text", value="$text")
+    SubElement(target, "Header", value="$suggestion", size="6")
 
 
 def _add_codes(root: Element, columns: dict[str, list[Code]]) -> None:

@@ -41,8 +41,16 @@ def with_suggestions(
             continue
         arm: Arm = "hidden" if chance(task.utterance_id, seed) < hidden_share else "shown"
         meta = {**task.meta, "suggestion": arm, "suggested": list(codes), "model": model}
-        shown = (prediction(coding, codes, model),) if arm == "shown" else ()
-        yield replace(task, meta=meta, predictions=shown)
+        if arm == "hidden":
+            yield replace(task, meta=meta)
+        else:
+            told = in_words(coding, codes, model)
+            yield replace(task, meta=meta, suggestion=told, predictions=(prediction(coding, codes, model),))
+
+
+def in_words(coding: Coding, codes: Sequence[str], model: str) -> str:
+    """The suggested codes with their probabilities, for the page."""
+    return f"{model} suggests " + ", ".join(f"{code} ({coding.scores.get(code, 0.0):.0%})" for code in codes)
 
 
 def prediction(coding: Coding, codes: Sequence[str], model: str) -> dict[str, Any]:

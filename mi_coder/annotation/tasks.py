@@ -1,8 +1,9 @@
 """Counselor messages as Label Studio tasks: one message a task, the messages before it shown above.
 
 A task's data are `conversation_id`, `index`, `utterance_id` (the two joined by "#": the task's stable name), `speaker`,
-`text`, `text_hash`, `context_html` and `before` (role and text of the messages shown above, for a suggestion server).
-Its meta says what the coder was shown (see `mi_coder.annotation.suggestions`).
+`text`, `text_hash`, `context_html`, `suggestion` (what is said of suggested codes) and `before` (role and text of the
+messages shown above, for a suggestion server). Its meta says what the coder was shown (see
+`mi_coder.annotation.suggestions`).
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ class Task:
 
     Attributes:
         before: the messages shown above, oldest first.
+        suggestion: what is said of suggested codes beside the message; empty without suggestion.
         meta: goes with the task and comes back with its codings; coders do not see it.
         predictions: suggested or anonymous codings, as Label Studio takes them.
     """
@@ -33,6 +35,7 @@ class Task:
     speaker: str
     text: str
     before: tuple[Message, ...] = ()
+    suggestion: str = ""
     meta: dict[str, Any] = field(default_factory=dict)
     predictions: tuple[dict[str, Any], ...] = ()
 
@@ -52,6 +55,7 @@ class Task:
                 "text": self.text,
                 "text_hash": text_hash(self.text),
                 "context_html": context_html(self.before),
+                "suggestion": self.suggestion,
                 "before": [[message.role, message.text] for message in self.before],
             },
             "meta": self.meta,

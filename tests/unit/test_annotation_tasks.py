@@ -43,6 +43,7 @@ def test_counselor_messages_with_text_become_tasks_with_what_was_before() -> Non
         "text",
         "text_hash",
         "context_html",
+        "suggestion",
         "before",
     }
     assert messages_before(one["data"]) == list(found[1].before)
@@ -76,7 +77,8 @@ def test_a_share_of_the_suggestions_is_hidden_and_remembered() -> None:
     assert 0.26 < arms.count("hidden") / len(arms) < 0.34
     for task in found[:-1]:
         assert task.meta["suggested"] == ["OQ"]
-        assert bool(task.predictions) == (task.meta["suggestion"] == "shown")
+        assert bool(task.predictions) == bool(task.suggestion) == (task.meta["suggestion"] == "shown")
+        assert task.suggestion in ("", "m 1 suggests OQ (90%)")
     again = with_suggestions(reversed(many), codings, "m 1", hidden_share=0.3, silent=("SU",), seed=4)
     assert [task.meta["suggestion"] for task in again][::-1] == arms
     other = with_suggestions(many, codings, "m 1", hidden_share=0.3, silent=("SU",), seed=5)

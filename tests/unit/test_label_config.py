@@ -76,7 +76,7 @@ def test_hotkeys_are_single_unique_and_not_the_editors_own(root: Element) -> Non
 
 def test_task_fields_are_the_only_variables(root: Element) -> None:
     variables = [value for element in root.iter() for value in element.attrib.values() if "$" in value]
-    assert variables == ["$context_html", "$speaker", "$text"]
+    assert variables == ["$context_html", "$speaker", "$text", "$suggestion"]
 
 
 def test_control_names_are_unique(root: Element) -> None:
