@@ -1,45 +1,32 @@
 """Every figure of a model from stored data in one go: the gold codes of the project, and runs kept as files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mi_coder import corpora
+from mi_coder.conversation import Conversation
+from mi_coder.corpora.source import locate
 from mi_coder.corpora.standoff import read_standoff, with_standoff
-from mi_coder.errors import MiCoderError
-from mi_coder.evaluation import render
+from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.evaluation import suite_page
 from mi_coder.evaluation.folds import FoldFigures, fold_figures, read_judged
 from mi_coder.evaluation.report import EvaluationReport, Options
 from mi_coder.evaluation.run import Request, evaluate_files
-from mi_coder.evaluation.targets import CORPORA, Measured, Target, targets
+from mi_coder.evaluation.targets import CORPORA, FOLD_COUNT, LEVELS, Measured, Target, targets
 from mi_coder.formats import write_conversations
+from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.model import BUNDLED
 from mi_coder.tagger.record import read_record
 
 FOLDS = Path("benchmarks") / "runs" / "annomi_folds.csv"
-LEVELS = ("4", "8")
+RUN_FOLDS = "python benchmarks/annomi_folds.py"
 
 _PRACTICE = Path("practice") / "test_c.jsonl"
 _CODES = ("round1.csv", "adjudicated.csv")
 _CODED = ("esconv", "annomi")
-_TITLES = {
-    "esconv": "ESConv: coded chats of the test part",
-    "annomi": "AnnoMI: coded transcripts of the test part",
-    "practice": "Practice chats written apart from those of training (invented; rare codes are overrepresented)",
-    "welivita": "Welivita & Pu: single forum sentences, not trained on, labels through the crosswalk",
-}
-_HEAD = """# Figures of {coder}
-
-Made by `mi-code evaluate --suite -o docs/benchmark.md`. Gold codes of ESConv, AnnoMI and the practice chats were given
-by a language model that read every message (see annotations/README.md); no human expert checked them. Conversations
-that the model was trained on are left out. Brackets are 95 % intervals from resampling conversations.
-
-## Targets
-
-{met} of {judged} targets are met.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +65,24 @@ class Suite:
 
     def table(self, markdown: bool) -> str:
         """The table of targets."""
-        marks = {True: "yes", False: "no", None: "–"}
-        cells = [[row.what, row.wanted, row.reached, row.beside or "–", marks[row.met]] for row in self.rows]
-        return render.table(["what", "wanted", "reached", "TF-IDF or yardstick", "met"], cells, markdown)
+        return suite_page.table(self.rows, markdown)
 
     def to_markdown(self) -> str:
         """The page `docs/benchmark.md`."""
-        coder = next((report.source.coder for report in self.reports.values()), "the model")
-        head = _HEAD.format(coder=coder, met=self.met, judged=self.judged)
-        sections = [f"## {_TITLES[key]}\n\n##{report.to_markdown()}" for key, report in self.reports.items()]
-        return "\n".join([head, self.table(markdown=True), "", *sections])
+        return suite_page.page(self.rows, self.reports, self.met, self.judged)
+
+
+def inputs(options: SuiteOptions) -> tuple[Path, ...]:
+    """The files of the project that are read, whether they are there or not."""
+    codes = (options.annotations / corpus / name for corpus in _CODED for name in _CODES)
+    return (options.annotations / _PRACTICE, options.folds, *codes)
 
 
 def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda stage: None) -> Suite:
     """Measure everything that the data allow. What is missing is named in its rows, and the rest goes on.
 
     Raises:
-        MiCoderError: the model cannot be read.
+        BadModel: the model cannot be read.
     """
     record = read_record(options.model or BUNDLED)
     reports: dict[str, EvaluationReport] = {}
@@ -103,42 +91,77 @@ def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda st
         for key in CORPORA:
             progress(CORPORA[key])
             try:
-                gold = _gold(key, options, Path(temporary))
-                reports[key] = evaluate_files(
-                    Request(
-                        gold=gold,
-                        model=options.model,
-                        seen="leave out",
-                        options=options.options,
-                        threads=options.threads,
-                    )
-                )
+                reports[key] = _report(key, options, Path(temporary))
+            except BadModel:
+                raise
+            except _NotFound as error:
+                reasons[key] = f"data not found: {_first_sentence(error)}"
             except MiCoderError as error:
-                reasons[key] = _first_sentence(str(error))
-    folds: dict[tuple[str, str], FoldFigures] = {}
-    if options.folds.is_file():
-        judged = read_judged(options.folds, LEVELS)
-        folds = {(level, kind): fold_figures(judged, level, kind) for level in LEVELS for kind in ("given", "baseline")}
-    else:
-        reasons["folds"] = "not run: python benchmarks/annomi_folds.py"
+                reasons[key] = f"not measured: {_first_sentence(error)}"
+    folds: Mapping[tuple[str, str], FoldFigures] = {}
+    try:
+        folds = _folds(options.folds)
+    except MiCoderError as error:
+        reasons["folds"] = _first_sentence(error)
     return Suite(targets(Measured(reports, folds, record, reasons)), reports)
 
 
+class _NotFound(MiCoderError):
+    """Data that are not here."""
+
+
+def _report(key: str, options: SuiteOptions, folder: Path) -> EvaluationReport:
+    request = Request(
+        gold=_gold(key, options, folder),
+        model=options.model,
+        seen="leave out",
+        options=options.options,
+        threads=options.threads,
+    )
+    return evaluate_files(request)
+
+
 def _gold(key: str, options: SuiteOptions, folder: Path) -> Path:
-    """The file with the gold conversations of a corpus."""
+    """The file with the gold conversations of a corpus; made in `folder` where the project has none."""
     if key == "practice":
         path = options.annotations / _PRACTICE
         if not path.is_file():
-            raise MiCoderError(f"No file {path}.")
+            raise _NotFound(f"no file {path}")
         return path
+    try:
+        locate(corpora.info(key), options.data)
+    except UsageProblem as error:
+        raise _NotFound(str(error)) from None
     path = folder / f"{key}.jsonl"
     conversations = corpora.load(key, options.data)
     if key in _CODED:
-        files = [file for name in _CODES if (file := options.annotations / key / name).is_file()]
-        conversations = with_standoff(conversations, chain.from_iterable(map(read_standoff, files)), only_coded=True)
+        conversations = _coded(conversations, options.annotations / key)
     write_conversations(conversations, str(path))
     return path
 
 
-def _first_sentence(text: str) -> str:
-    return text.splitlines()[0].partition(". ")[0].rstrip(".")
+def _coded(conversations: Iterable[Conversation], folder: Path) -> Iterator[Conversation]:
+    """The conversations with codes: those of round 1 and, in place of disputed ones, what a third reader settled."""
+    files = [file for name in _CODES if (file := folder / name).is_file()]
+    if not files:
+        raise _NotFound(f"no codes in {folder}")
+    return with_standoff(conversations, chain.from_iterable(map(read_standoff, files)), only_coded=True)
+
+
+def _folds(path: Path) -> dict[tuple[str, str], FoldFigures]:
+    """Figures by level and kind.
+
+    Raises:
+        MiCoderError: the file is not there, lacks folds or cannot be read.
+    """
+    if not path.is_file():
+        raise MiCoderError(f"not run: {RUN_FOLDS}")
+    judged = read_judged(path, LEVELS)
+    run = len({row.fold for row in judged})
+    if run != FOLD_COUNT:
+        raise MiCoderError(f"{run} of {FOLD_COUNT} folds are run: {RUN_FOLDS}")
+    return {(level, kind): fold_figures(judged, level, kind) for level in LEVELS for kind in ("given", "baseline")}
+
+
+def _first_sentence(error: MiCoderError) -> str:
+    return str(error).splitlines()[0].partition(". ")[0].rstrip(".")

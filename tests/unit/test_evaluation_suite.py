@@ -73,7 +73,7 @@ def test_what_is_missing_is_neither_met_nor_missed() -> None:
 
 
 def test_every_target_of_the_project_has_a_row() -> None:
-    assert len(targets(Measured({}, {}, None, {}))) == 20
+    assert len(targets(Measured({}, {}, None, {}))) == 24
 
 
 def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: Path, tmp_path: Path) -> None:
@@ -92,14 +92,15 @@ def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: P
     assert seen == ["ESConv", "AnnoMI", "Practice chats", "Welivita"]
     assert row(found.rows, "AnnoMI, 5 folds by video, 8").met is True
     assert row(found.rows, "ESConv test, macro-F1").met is None
-    assert "does not exist" in row(found.rows, "ESConv test, macro-F1").reached
+    assert "data not found: The folder" in row(found.rows, "ESConv test, macro-F1").reached
     page = found.to_markdown()
     assert page.startswith("# Figures of ")
     assert page.count("\n## ") == 2 and page.count("\n### ") == 1
-    assert f"{found.met} of {found.judged} targets are met." in page
+    assert f"{found.met} of {found.judged} measured targets are met; " in page
 
 
-def test_the_command_writes_the_page(tiny: Path, tmp_path: Path) -> None:
+def test_the_command_writes_the_page(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     page = tmp_path / "page.md"
     options = [
         "--suite",

@@ -1,0 +1,54 @@
+"""The page of a suite: its table of targets, and under it the reports that the rows come from."""
+
+from collections.abc import Mapping, Sequence
+
+from mi_coder.evaluation import render
+from mi_coder.evaluation.report import EvaluationReport
+from mi_coder.evaluation.targets import Target
+
+TITLE = "# Figures of "
+
+_MARKS = {True: "yes", False: "no", None: render.UNDEFINED}
+_COLUMNS = ("what", "wanted", "reached", "TF-IDF or yardstick", "met")
+_TITLES = {
+    "esconv": "ESConv: coded chats of the test part",
+    "annomi": "AnnoMI: coded transcripts of the test part",
+    "practice": "Practice chats written apart from those of training (invented; rare codes are overrepresented)",
+    "welivita": "Welivita & Pu: single forum sentences, not trained on, labels through the crosswalk",
+}
+_HEAD = """{title}{coder}
+
+Made by `mi-code evaluate --suite`. Gold codes of ESConv, AnnoMI and the practice chats were given by a language model
+that read every message (see annotations/README.md); no human expert checked them. Conversations that the model was
+trained on are left out. Brackets are 95 % intervals from resampling conversations; depth, permission and calibration
+have none. A target is met where the figure itself reaches it, whatever its interval.
+
+## Targets
+
+{count}
+"""
+
+
+def table(rows: Sequence[Target], markdown: bool) -> str:
+    """One line a target."""
+    cells = [[row.what, row.wanted, row.reached, row.beside or render.UNDEFINED, _MARKS[row.met]] for row in rows]
+    return render.table(_COLUMNS, cells, markdown)
+
+
+def count(met: int, judged: int, rows: int) -> str:
+    """How many targets are met, and how many could not be measured."""
+    unmeasured = f"; {rows - judged} could not be measured" if rows > judged else ""
+    return f"{met} of {judged} measured targets are met{unmeasured}."
+
+
+def page(rows: Sequence[Target], reports: Mapping[str, EvaluationReport], met: int, judged: int) -> str:
+    """The whole page in Markdown.
+
+    Args:
+        reports: by corpus, in their order on the page.
+        met, judged: how many of the rows are met, and how many could be measured.
+    """
+    coder = next((report.source.coder for report in reports.values()), "the model")
+    head = _HEAD.format(title=TITLE, coder=coder, count=count(met, judged, len(rows)))
+    sections = [f"## {_TITLES[key]}\n\n##{report.to_markdown()}" for key, report in reports.items()]
+    return "\n".join([head, table(rows, markdown=True), "", *sections])
