@@ -50,7 +50,7 @@ def with_suggestions(
 
 def in_words(coding: Coding, codes: Sequence[str], model: str) -> str:
     """The suggested codes with their probabilities, for the page."""
-    return f"{model} suggests " + ", ".join(f"{code} ({coding.scores.get(code, 0.0):.0%})" for code in codes)
+    return f"{model} suggests " + ", ".join(f"{code} ({min(coding.scores.get(code, 0.0), 0.99):.0%})" for code in codes)
 
 
 def prediction(coding: Coding, codes: Sequence[str], model: str) -> dict[str, Any]:
