@@ -1,0 +1,126 @@
+"""The suggestion server, as Label Studio calls it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mi_coder.annotation.suggest import Suggester
+from mi_coder.annotation.suggestion_server import application
+from mi_coder.annotation.tasks import Task
+from mi_coder.conversation import Conversation, Message
+from mi_coder.tagger.tagger import Tagger
+
+testclient = pytest.importorskip("starlette.testclient")
+
+SECRET = "what nobody else may read"
+
+
+def task(text: str = SECRET, **more: Any) -> dict[str, Any]:
+    before = (Message("client", "i can not sleep"),)
+    return {"id": 1, **Task("c", 1, "counselor", text, before).to_import(), **more}
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def client(tagger: Tagger, said: list[str]) -> Iterator[Any]:
+    with testclient.TestClient(application(Suggester(tagger), None, said.append)) as made:
+        yield made
+
+
+def test_health_setup_and_versions_name_the_model(client: Any, tagger: Tagger) -> None:
+    version = f"{tagger.config.name} {tagger.config.version}"
+    assert client.get("/health").json() == {"status": "UP", "model_class": "MICoder"}
+    setup = {"project": "1.2", "schema": "<View/>", "access_token": "secret", "hostname": "http://x"}
+    assert client.post("/setup", json=setup).json() == {"model_version": version}
+    assert client.get("/versions").json() == {"versions": [version]}
+
+
+def test_suggestions_are_those_of_the_tagger_with_the_context(client: Any, tagger: Tagger) -> None:
+    answer = client.post("/predict", json={"tasks": [task(), task("how was it?")]}).json()
+    chat = Conversation("c", [Message("client", "i can not sleep"), Message("counselor", SECRET)])
+    coding = tagger.tag(chat).messages[1].coding
+    assert coding is not None
+    [first, _] = answer["results"]
+    assert first["result"][0]["value"]["choices"] == list(coding.codes)
+    assert first["score"] == pytest.approx(min(coding.scores[code] for code in coding.codes), abs=1e-4)
+
+
+def test_human_codes_are_not_read_and_hidden_suggestions_stay_hidden(client: Any) -> None:
+    with_codes = task(annotations=[{"result": [{"value": {"choices": ["IP"]}}]}])
+    hidden = task(meta={"suggestion": "hidden"})
+    other = {"id": 3, "data": {"image": "x"}}
+    plain, coded, held, strange = client.post("/predict", json={"tasks": [task(), with_codes, hidden, other]}).json()[
+        "results"
+    ]
+    assert plain == coded
+    assert held["result"] == strange["result"] == []
+
+
+def test_only_codes_that_the_project_offers_are_suggested(client: Any) -> None:
+    config = '<View><Choices name="code"><Choice value="ZZ"/></Choices></View>'
+    [answer] = client.post("/predict", json={"tasks": [task()], "label_config": config}).json()["results"]
+    assert answer["result"] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"tasks": 3}'])
+def test_what_is_no_request_is_refused(client: Any, body: bytes) -> None:
+    assert client.post("/predict", content=body).status_code == 400
+
+
+def test_an_error_is_told_by_its_kind_alone(tagger: Tagger, said: list[str]) -> None:
+    class Broken(Suggester):
+        def predict(self, tasks: Any, config: str = "") -> Any:
+            raise RuntimeError(tasks[0]["data"]["text"])
+
+    with testclient.TestClient(application(Broken(tagger), None, said.append)) as made:
+        reply = made.post("/predict", json={"tasks": [task()]})
+    assert reply.status_code == 500
+    assert said == ["prediction failed: RuntimeError"]
+    assert SECRET not in reply.text
+
+
+def test_training_is_refused_unless_it_was_asked_for(client: Any) -> None:
+    body = {"action": "START_TRAINING", "project": {"id": 4}}
+    assert client.post("/webhook", json=body).json() == {"status": "noted"}
+
+
+def test_one_training_at_a_time_in_the_background(tagger: Tagger, said: list[str]) -> None:
+    go_on, started = threading.Event(), []
+
+    def retrain(project: int) -> str:
+        started.append(project)
+        go_on.wait(10)
+        return f"exchanged for project {project}"
+
+    with testclient.TestClient(application(Suggester(tagger), retrain, said.append)) as made:
+        body = {"action": "START_TRAINING", "project": {"id": 4}}
+        assert made.post("/webhook", json=body).json() == {"status": "training"}
+        assert made.post("/webhook", json=body).json() == {"status": "noted"}
+        assert made.get("/health").status_code == 200
+        assert made.post("/webhook", json={"action": "PROJECT_UPDATED"}).status_code == 201
+        go_on.set()
+        for _ in range(200):
+            if said:
+                break
+            time.sleep(0.02)
+        assert made.post("/webhook", json=body).json() == {"status": "training"}
+    assert said[0] == "exchanged for project 4" and started[0] == 4
+
+
+def test_the_tagger_can_be_exchanged(tagger: Tagger, tmp_path: Path) -> None:
+    suggester = Suggester(tagger)
+    before = suggester.version
+
+    class Other:
+        config = type("Config", (), {"name": "other", "version": "2"})
+
+    suggester.exchange(Other())  # type: ignore[arg-type]
+    assert (before, suggester.version) == (f"{tagger.config.name} {tagger.config.version}", "other 2")
