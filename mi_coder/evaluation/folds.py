@@ -75,7 +75,7 @@ def write_judged(path: Path, rows: Sequence[Judged], levels: Sequence[str]) -> N
 
 
 def fold_figures(rows: Sequence[Judged], level: str, kind: str = "given") -> FoldFigures:
-    """Figures of what was given at a level of classes. A class that a fold neither has nor gets has no part in its mean."""
+    """Figures of what was given at a level. A class that a fold neither has nor gets is not in its mean."""
     classes = sorted({row.classes[level, "truth"] for row in rows})
     _, conversation = np.unique([row.conversation_id for row in rows], return_inverse=True)
     cells = np.array([_cells(row.classes[level, "truth"], row.classes[level, kind], classes) for row in rows])
