@@ -1,15 +1,17 @@
 """Estimates from every design, over a thousand draws each, against a population whose codes are known."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 import pytest
 
+from mi_coder.annotation.clusters import clusters
 from mi_coder.annotation.designs import Request, planned
 from mi_coder.annotation.merit import Scores
 from mi_coder.annotation.population import Done, Population, population
-from mi_coder.annotation.sampling import Plan, draw
+from mi_coder.annotation.sampling import Plan, draw, simple, stratified
 from mi_coder.annotation.weighted import weighted_rates
 from mi_coder.conversation import Conversation, Message
 
@@ -164,3 +166,19 @@ def test_intervals_hold_the_truth_as_often_as_they_say(name: str) -> None:
         rates = weighted_rates(world().truth[units], plan.probabilities[units], chats)
         held += [rate.low <= true <= rate.high for rate, true in zip(rates, truth, strict=True)]
     assert (held / 400 > 0.92).all()
+
+
+def test_equal_chances_make_a_simple_random_sample() -> None:
+    drawn = Counter(tuple(draw(simple(6, 3), seed).tolist()) for seed in range(2000))
+    assert len(drawn) == 20
+    assert sum((count - 100) ** 2 / 100 for count in drawn.values()) < 43.8  # chi-square, 19 degrees, .001
+
+
+def test_draws_are_unbiased_over_clusters_that_differ_by_seed() -> None:
+    vectors = np.arange(12.0)[:, None]
+    times = np.zeros(12)
+    for seed in range(DRAWS):
+        plan = stratified([str(group) for group in clusters(vectors, 3, seed)], 3, equal=True)
+        drawn = draw(plan, seed)
+        times[drawn] += 1 / plan.probabilities[drawn]
+    assert times / DRAWS == pytest.approx(np.ones(12), abs=0.25)

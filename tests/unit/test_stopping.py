@@ -1,0 +1,127 @@
+"""What the stopping report advises."""
+
+import math
+
+import pytest
+
+from mi_coder.annotation.codings import Given, Unit
+from mi_coder.annotation.learning import Curve, Point, TooLittleGold, learning_curve
+from mi_coder.annotation.sample_file import Drawn
+from mi_coder.annotation.stopping import alpha_growth, stopping_report
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Conversation, Gold, Message
+
+ALL = frozenset(Codebook.load().ids)
+
+
+def gold(code: str) -> Gold:
+    return Gold(frozenset({code}), ALL - {code})
+
+
+def units(chats: int, *pairs: str) -> list[Unit]:
+    """In each chat the same messages, each coded as `pairs` say: "OQ/SU" by two coders, "OQ" by one."""
+    return [Unit(f"c{chat}", at, given(pair)) for chat in range(chats) for at, pair in enumerate(pairs)]
+
+
+def given(codes: str) -> tuple[Given, ...]:
+    return tuple(Given(coder, "1", gold(code)) for coder, code in zip("ab", codes.split("/"), strict=False))
+
+
+def curve(gain: float) -> Curve:
+    return Curve((Point(100, 0.5), Point(200, 0.5 + gain)), gain, gain, gain, 5, 1)
+
+
+def advice(coded: list[Unit], curve: Curve | None = None) -> str:
+    return "\n".join(stopping_report(coded, curve).advice)
+
+
+def test_alpha_on_growing_parts_ends_with_all_of_it() -> None:
+    points, rows = alpha_growth(units(8, "OQ/OQ", "SU/SU", "OQ/SU", "CQ"))
+    assert [point.messages for point in points] == [6, 12, 18, 24]
+    assert points[-1].alpha.value == pytest.approx(1 - (1 / 3) / (1 - (24**2 + 24**2 - 48) / (48 * 47)))
+    assert {row.name: row.verdict for row in rows}["OQ"] == "unreliable"
+    assert points[0].few == 21 and points[-1].unreliable == 2
+
+
+def test_weak_agreement_comes_first() -> None:
+    told = advice(units(20, "OQ/OQ", "SU/SU", "OQ/SU"), curve(0.02))
+    assert told.startswith("Coders agree too little (alpha under 0.667) on OQ, SU: mend the guideline first.")
+
+
+def test_good_agreement_and_a_flat_curve() -> None:
+    told = advice(units(60, "OQ/OQ", "SU/SU", "CQ/CQ"), curve(0.001))
+    assert "from here one coding a message will do" in told
+    assert "Stop coding at random: 100 more codings were last worth +0.001" in told
+    assert "--codes REF,AF," in told
+
+
+def test_a_curve_that_rises() -> None:
+    told = advice(units(60, "OQ/OQ", "SU/SU"), curve(0.02))
+    assert "Go on: 100 more codings were last worth +0.020 macro F1." in told
+
+
+def test_codes_too_few_to_tell_are_never_called_good() -> None:
+    assert "No code is given often enough to tell" in advice(units(2, "OQ/OQ", "SU/SU"))
+    assert "No message is coded twice" in advice(units(9, "OQ", "SU"))
+
+
+def test_an_interval_that_is_wide_or_unknown() -> None:
+    differing = [*units(8, *["OQ/OQ", "SU/SU"] * 4), *units(1, *["OQ/SU"] * 12)]
+    differing[-12:] = [Unit("other", unit.index, unit.given) for unit in differing[-12:]]
+    assert "The interval of alpha is wider" in advice(differing)
+    assert "The interval of alpha is wider" in advice(units(1, *["OQ/OQ", "SU/SU"] * 12))
+
+
+def test_rates_weigh_and_tell_what_is_missing() -> None:
+    sample = [Drawn("c0", 0, 0.1, "random", ""), Drawn("c0", 1, 0.5, "random", ""), Drawn("c9", 9, 0.5, "random", "")]
+    report = stopping_report(units(1, "OQ", "SU/CQ"), sample=sample)
+    assert report.rates is not None
+    assert (report.rates.coded, report.rates.drawn) == (2, 3)
+    assert report.rates.by_code["OQ"].value == pytest.approx(10 / 12)
+    assert report.rates.by_code["CQ"].value == pytest.approx(2 / 12)
+    assert math.isnan(report.rates.by_code["CQ"].low)
+    assert "1 of 3 drawn messages are not coded" in report.advice[-1]
+    nothing = stopping_report(units(1, "OQ"), sample=sample[2:])
+    assert nothing.rates is not None and math.isnan(nothing.rates.by_code["OQ"].value)
+
+
+def talk(chats: int, messages: int) -> list[Conversation]:
+    """Chats in which a word tells the code."""
+    words = {"OQ": "how", "SU": "sorry", "CQ": "did"}
+    return [
+        Conversation(
+            f"c{chat}",
+            [
+                Message("counselor", f"{words[code]} {chat} {at} then", gold=gold(code))
+                for at, code in ((at, ["OQ", "SU", "CQ"][at % 3]) for at in range(messages))
+            ],
+        )
+        for chat in range(chats)
+    ]
+
+
+def test_a_learning_curve_of_what_is_easy() -> None:
+    found = learning_curve(talk(20, 9), repeats=2)
+    assert [point.messages for point in found.points] == [36, 63, 99, 126]
+    assert found.points[-1].macro_f1 == pytest.approx(1)
+    assert found.gain_low <= found.gain <= found.gain_high
+    assert (found.codes, found.repeats) == (3, 2)
+    assert learning_curve(talk(20, 9), repeats=2) == found
+
+
+def test_conversations_of_one_group_stay_together() -> None:
+    grouped = talk(20, 9)
+    for chat in grouped[:11]:
+        chat.extra["source_group"] = "one"
+    found = learning_curve(grouped, repeats=4)
+    # Of ten groups seven are trained on: 17 chats or, where the large group is kept apart, 7 in each of four repeats.
+    assert found.points[-1].messages * 4 / 9 in {17 * large + 7 * (4 - large) for large in range(5)}
+    for chat in grouped[11:]:
+        chat.extra["source_group"] = "two"
+    with pytest.raises(TooLittleGold, match="180 of 2"):
+        learning_curve(grouped)
+
+
+def test_too_little_gold() -> None:
+    with pytest.raises(TooLittleGold, match="99 of 11"):
+        learning_curve(talk(11, 9))
