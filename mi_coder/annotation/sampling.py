@@ -47,9 +47,8 @@ def check_size(units: int, size: int) -> None:
         UsageProblem: fewer than one or more than all units are to be drawn.
     """
     if not 1 <= size <= units:
-        raise UsageProblem(
-            f"{size} are to be drawn and {units} are left to draw from: draw at least 1 and at most all of them."
-        )
+        mend = f"Draw 1 to {units}." if units else "Name more chats."
+        raise UsageProblem(f"{size} are to be drawn and {units} are left to draw from. {mend}")
 
 
 def simple(units: int, size: int) -> Plan:
@@ -78,7 +77,8 @@ def stratified(strata: Sequence[str], size: int, minimum: int = 1, equal: bool =
     if minimum < 1 or least.sum() > size:
         raise UsageProblem(
             f"{len(names)} strata with at least {minimum} from each need {least.sum()} units, and {size} are to be "
-            "drawn. Every stratum needs one or more: draw more, ask for fewer from each, or make fewer strata."
+            "drawn. Every stratum needs one or more: draw more (--n), ask for fewer from each (--minimum), or take "
+            "something with fewer values (--by)."
         )
     wanted = np.full(len(names), size / len(names)) if equal else size * held / held.sum()
     drawn = _allocation(held, least, wanted, size)

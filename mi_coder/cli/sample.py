@@ -139,7 +139,7 @@ def draw(
         raise UsageProblem("--codes goes with --design rare-code.")
     if model and tagged:
         raise UsageProblem("--tagged holds the scores of a tagger already: leave out --model.")
-    new_file(output, force, [Path(name) for name in chats] + list(exclude))
+    new_file(output, force, [*map(Path, chats), *exclude, *filter(None, [tagged])])
     request = Request(
         design=design,
         size=size,
@@ -163,7 +163,7 @@ def draw(
     meta = write_sample(output, found, request, plan, drawn_from(plan.plan, seed), name)
     looked_for = f", looking for {' '.join(meta.codes)}" if meta.codes else ""
     click.echo(f"{output}: {meta.drawn} {unit}s drawn, {meta.messages} messages to code{looked_for}")
-    click.echo(f"Send them:  mi-code studio push PROJECT {' '.join(chats)} --only {output}", err=True)
+    click.echo(f"Send them:  mi-code studio push PROJECT CHATS --only {output}", err=True)
 
 
 @command.command(
