@@ -99,7 +99,9 @@ _SETTINGS = {
     help="Share of the messages, by chance, whose suggestion is recorded and not shown.",
 )
 @click.option("--silent", multiple=True, metavar="CODE", help="Code that is never suggested. Repeatable.")
-@click.option("--only", type=_FILE, help="File with one conversation_id#index a line: the messages to send.")
+@click.option(
+    "--only", type=_FILE, help="The messages to send: a file of `mi-code sample`, or one conversation_id#index a line."
+)
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is hidden.")
 @_url
@@ -122,6 +124,7 @@ def push(
     A push that was broken off goes on with the same command. Chats go as they are: take names out before.
     """
     from mi_coder.annotation.push import push as send
+    from mi_coder.annotation.sample_file import read_ids
     from mi_coder.annotation.suggestions import with_suggestions
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
@@ -131,7 +134,7 @@ def push(
     known = [book[code].id for code in silent]
     there = client.project(project)
     conversations = list(_read(chats, reading))
-    named = frozenset(only.read_text(encoding="utf-8").split()) if only else None
+    named = read_ids(only) if only else None
     pending: Iterable[Task] = tasks(conversations, context, named)
     if suggest:
         click.echo("tagging ...", err=True)
