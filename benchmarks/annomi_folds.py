@@ -1,6 +1,12 @@
-"""AnnoMI in its own classes, five folds by video, trained fold by fold with the recipe of the bundled model.
+"""AnnoMI in its own classes, five folds by video, trained fold by fold.
 
 python benchmarks/annomi_folds.py [--data ../shared/data] [--threads 1]
+
+The defaults are the recipe of the bundled model. The stored run is not theirs: it reads no context, and its encoder
+first learned the 21 codes of other corpora (gold files of ESConv, MIBot, physical activity and the practice chats
+train_a, b, d and e; no AnnoMI):
+
+python benchmarks/annomi_folds.py --context 0 --layer-decay 0.9 --epochs 4 --lr 1e-4 --encoder FOLDER --others GOLD...
 
 Writes benchmarks/runs/annomi_folds.csv (places and classes, no text) after every fold; folds that are in it are not run
 again. Eight classes: the main behavior of a turn with its kind, by the majority of its raters; turns that they do not
