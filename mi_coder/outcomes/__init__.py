@@ -1,0 +1,1 @@
+"""Technique use against outcomes: satisfaction, symptoms and experience."""
