@@ -13,7 +13,7 @@ from mi_coder.errors import UsageProblem, need
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.columns import check_covariates, independent
 
-# A coefficient or standard error per standard deviation of a covariate beyond this means separation, not an effect.
+# A coefficient per standard deviation of a covariate beyond this leaves no overlap to speak of.
 MOST_PER_SD = 10.0
 
 
@@ -67,8 +67,8 @@ def fit_propensity(names: Sequence[str], covariates: Floats, treated: Bools) -> 
             fit = statsmodels.Logit(treated.astype(np.float64), design).fit(method="newton", maxiter=100, disp=0)
         except np.linalg.LinAlgError as error:
             raise _separated(names) from error
-    slopes, errors = fit.params[1:], fit.bse[1:]
-    if not fit.mle_retvals["converged"] or not (errors <= MOST_PER_SD).all() or (abs(slopes) > MOST_PER_SD).any():
+    slopes = fit.params[1:]
+    if not fit.mle_retvals["converged"] or (abs(slopes) > MOST_PER_SD).any():
         raise _separated(names)
     raw = slopes / spread
     logit = np.asarray(design @ fit.params, dtype=np.float64)

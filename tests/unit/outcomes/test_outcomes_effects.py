@@ -142,6 +142,56 @@ def test_the_matched_error_is_that_of_the_paired_differences() -> None:
     assert effect.high - effect.estimate == pytest.approx(2.200985 * effect.se, rel=1e-6)
 
 
+def sandwich(design: np.ndarray, weights: np.ndarray, residuals: np.ndarray, groups: np.ndarray | None = None) -> float:
+    """Variance of the second coefficient from the scores of rows, or of their sums in groups."""
+    bread = np.linalg.inv(design.T @ (weights[:, None] * design))
+    scores = design * (weights * residuals)[:, None]
+    if groups is not None:
+        scores = np.array([scores[groups == group].sum(axis=0) for group in np.unique(groups)])
+    return float((bread @ scores.T @ scores @ bread)[1, 1])
+
+
+def test_robust_errors_by_hand() -> None:
+    covariates, treated, change = seekers(3)
+    design = np.column_stack([np.ones(900), treated, covariates])
+    ones = np.ones(900)
+    hat = np.einsum("ij,jk,ik->i", design, np.linalg.inv(design.T @ design), design)
+    residuals = change - design @ np.linalg.lstsq(design, change, rcond=None)[0]
+    by_regression = regression_effect(change, treated, ("a", "b", "c"), covariates)
+    assert by_regression.se**2 == pytest.approx(sandwich(design, ones, residuals / (1 - hat)))
+
+    score = fit_propensity(("a", "b", "c"), covariates, treated)
+    weights, design = att_weights(score, treated), design[:, :2]
+    means = [np.average(change[group], weights=weights[group]) for group in (~treated, treated)]
+    residuals = change - np.where(treated, means[1], means[0])
+    assert weighted_effect(change, treated, score).se ** 2 == pytest.approx(
+        sandwich(design, weights, residuals) * 900 / 898
+    )
+
+
+def test_the_two_way_variance_is_at_least_each_of_the_two_it_is_made_of() -> None:
+    taken = set()
+    treated, pair = np.repeat([1.0, 0.0], 20), np.tile(np.arange(20), 2)
+    design, ones = np.column_stack([np.ones(40), treated]), np.ones(40)
+    for seed in range(12):
+        random = np.random.default_rng(seed)
+        counselor = random.integers(8, size=40)
+        shared = (seed % 3 - 1) * np.where(treated, 1, -1) * random.normal(size=8)[counselor]
+        outcome = random.normal(size=40) + shared
+        residuals = outcome - np.where(treated, outcome[:20].mean(), outcome[20:].mean())
+        groups = (pair, counselor, 100 * pair + counselor)
+        counts = [len(np.unique(group)) for group in groups]
+        parts = [
+            sandwich(design, ones, residuals, group) * count / (count - 1) * 39 / 38
+            for group, count in zip(groups, counts, strict=True)
+        ]
+        options = {"pair": parts[0], "counselor": parts[1], "both": parts[0] + parts[1] - parts[2]}
+        taken.add(max(options, key=options.__getitem__))
+        effect = matched_effect(outcome, pairs_of(20), counselors=[f"c{i}" for i in counselor])
+        assert effect.se**2 == pytest.approx(max(options.values()), rel=1e-6), options
+    assert taken == {"pair", "counselor", "both"}
+
+
 def test_counselors_make_the_error_no_smaller() -> None:
     random = np.random.default_rng(6)
     counselors = [str(i % 10) for i in range(80)]

@@ -57,6 +57,12 @@ def test_order_and_caliper_by_hand() -> None:
     assert pairs.weights(5).tolist() == [1, 1, 1, 1, 0]
 
 
+def test_a_distance_of_just_the_caliper_is_near_enough_and_ties_go_to_the_first_row() -> None:
+    logit = np.array([1.0, 0.0, -1.0])
+    pairs = match_pairs(logit, np.array([False, True, False]), caliper=1.0)
+    assert (pairs.caliper, pairs.untreated.tolist()) == (1.0, [0])
+
+
 def test_the_highest_score_chooses_first() -> None:
     # Row 1 is nearer to the only untreated row in reach, but row 0 chooses before it.
     logit = np.array([1.2, 1.05, 1.0, -1, -1])

@@ -64,6 +64,19 @@ def test_covariates_that_separate_together_are_refused(margin: float) -> None:
         fit_propensity(("a", "b"), covariates, treated)
 
 
+def test_a_separation_that_makes_the_fit_singular_is_refused() -> None:
+    covariates = np.random.default_rng(3).normal(size=(8, 3))
+    with pytest.raises(UsageProblem, match=r"together \(a, b, c\)"):
+        fit_propensity(("a", "b", "c"), covariates, covariates.sum(axis=1) > 0)
+
+
+def test_groups_that_hardly_overlap_are_refused_though_the_fit_converges() -> None:
+    random = np.random.default_rng(4)
+    x = random.normal(size=20_000)
+    with pytest.raises(UsageProblem, match="or nearly"):
+        fit_propensity(("x",), x[:, None], random.random(20_000) < 1 / (1 + np.exp(-12 * x)))
+
+
 def test_a_strong_but_finite_covariate_is_not_refused() -> None:
     random = np.random.default_rng(4)
     x = random.normal(size=2000)
