@@ -50,6 +50,7 @@ def assign(
     if overlap > 0 and len(coders) < 2:
         raise UsageProblem("Double coding needs two coders or more. Name them, or use --overlap 0.")
     known = frozenset(planted)
+    tasks = _mixed(tasks, known, seed)
     names = {task.conversation_id for task in tasks}
     owners = {name: _owners(name, coders, overlap, known, seed) for name in names}
     shares = []
@@ -58,6 +59,18 @@ def assign(
         double = sum(len(owners[task.conversation_id]) > 1 and task.conversation_id not in known for task in own)
         shares.append(Share(coder, own, double, sum(task.conversation_id in known for task in own)))
     return shares
+
+
+def _mixed(tasks: Sequence[Task], planted: frozenset[str], seed: int) -> list[Task]:
+    """Each task once, the planted conversations spread by chance among the others, which keep their order."""
+    by_conversation: dict[str, dict[str, Task]] = {}
+    for task in tasks:
+        by_conversation.setdefault(task.conversation_id, {}).setdefault(task.utterance_id, task)
+    others = [name for name in by_conversation if name not in planted]
+    place = {name: float(number) for number, name in enumerate(others)}
+    place.update({name: chance(f"place:{name}", seed) * len(others) for name in by_conversation if name in planted})
+    ordered = sorted(by_conversation, key=lambda name: (place[name], name))
+    return [task for name in ordered for task in by_conversation[name].values()]
 
 
 def _owners(

@@ -21,11 +21,16 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _PAGE = 1000
 _TIMEOUT = 120
 _ONCE = {"max_retries": 0}
+_AT_WORK = (502, 504)
 _KEPT = "what arrived is kept."
 
 
 class StudioProblem(MiCoderError):
     """The server is away, refuses, or answers what cannot be used."""
+
+
+class NoAnswer(StudioProblem):
+    """The server did not answer in time, and may still do what it was asked."""
 
 
 class NotThere(StudioProblem):
@@ -56,8 +61,14 @@ def check_url(url: str) -> str:
     Raises:
         UsageProblem: no address of a server, or one without encryption that is not on this machine.
     """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if usable and (parts.username or parts.password):
+        raise UsageProblem("The address holds a name or a password. Leave it out; the token goes into the environment.")
+    if not usable:
         raise UsageProblem(
             f"{url!r} is no address of a Label Studio. Write it as https://HOST or http://127.0.0.1:8080."
         )
@@ -76,6 +87,10 @@ def find_token(url: str) -> str:
         UsageProblem: neither has one.
     """
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
+        if not token.isascii() or any(sign.isspace() for sign in token):
+            raise UsageProblem(
+                f"{TOKEN_VARIABLE} holds signs that no token has. Copy the token anew, without line breaks."
+            )
         return token
     with suppress(ImportError):
         import keyring
@@ -106,8 +121,11 @@ class Client:
         import httpx
 
         self.url = url
-        connection = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+        on_loopback = urlsplit(url).hostname in LOOPBACK
+        # No redirects: they could lead chats to another host, or out of encryption. No proxy to this machine either.
+        connection = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=not on_loopback)
         weakref.finalize(self, connection.close)
+        self._connection = connection
         self._sdk = sdk.LabelStudio(base_url=url, api_key=token, httpx_client=connection)
 
     def whoami(self) -> str:
@@ -179,6 +197,11 @@ class Client:
         with self._answer(f"the export of project {project}"):
             return list(self._sdk.projects.exports.as_json(project))
 
+    def backends(self, project: int) -> frozenset[str]:
+        """The titles of the suggestion servers that are connected to a project."""
+        with self._answer(f"the suggestion servers of project {project}"):
+            return frozenset(str(one.title) for one in self._sdk.ml.list(project=project))
+
     def model_versions(self, project: int) -> frozenset[str]:
         """The models whose predictions the tasks of a project carry."""
         with self._answer(f"the predictions of project {project}"):
@@ -189,7 +212,7 @@ class Client:
         import httpx
 
         with self._answer("its sign-up page"):
-            return httpx.get(f"{self.url}/user/signup/", timeout=_TIMEOUT).status_code == httpx.codes.OK
+            return self._connection.get(f"{self.url}/user/signup/").status_code == httpx.codes.OK
 
     def delete_tasks(self, tasks: Sequence[int]) -> None:
         """Delete tasks."""
@@ -220,8 +243,9 @@ class Client:
         except ApiError as error:
             raise self._refusal(error.status_code or 0, what, missing, error.body) from None
         except httpx.TimeoutException:
-            raise StudioProblem(
-                f"{self.url} did not answer within {_TIMEOUT} s ({what}). Give the same command again: {_KEPT}"
+            raise NoAnswer(
+                f"{self.url} did not answer within {_TIMEOUT} s ({what}). Wait until it is idle, then give the same "
+                f"command again: {_KEPT}"
             ) from None
         except httpx.TransportError as error:
             raise StudioProblem(
@@ -243,6 +267,15 @@ class Client:
         if status == 404:
             return NotThere(
                 f"{missing or f'{self.url} has nothing there ({what}).'} `mi-code studio doctor` lists what is."
+            )
+        if status in _AT_WORK:
+            return NoAnswer(
+                f"A proxy before {self.url} gave up with {status} ({what}); the server may still be at work. Wait "
+                f"until it is idle, then give the same command again: {_KEPT}"
+            )
+        if 300 <= status < 400:
+            return StudioProblem(
+                f"{self.url} leads elsewhere ({status}). Name the address that it leads to with --url."
             )
         if status >= 500:
             return StudioProblem(

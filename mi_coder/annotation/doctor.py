@@ -18,6 +18,8 @@ from mi_coder.codebook import Codebook
 TESTED = "1.23"
 OLDEST = (1, 16)
 
+_ELSEWHERE = ("192.0.2.1", 9)  # RFC 5737: an address for documentation
+
 Level = Literal["good", "look", "bad"]
 
 
@@ -61,9 +63,9 @@ def look_at_project(client: Client, project: Project) -> Iterator[Finding]:
         yield Finding(
             "bad",
             f"suggestions of {', '.join(sorted(models))} are there, and the project hides them",
-            "Settings > Annotation > Use predictions to prelabel tasks, or push again with `mi-code studio push`.",
+            f"mi-code studio create --title {project.title!r}{_overlay(project)}",
         )
-    elif project.model_version and project.model_version not in models:
+    elif project.model_version and project.model_version not in models | client.backends(project.id):
         yield Finding(
             "bad",
             f"the project shows the suggestions of {project.model_version!r}, and no task has any of it",
@@ -113,10 +115,13 @@ def _binding(url: str) -> Finding:
 
 def _own_addresses() -> list[str]:
     """Addresses of this machine that others can reach."""
+    found: set[str] = set()
     with suppress(OSError):
-        found = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
-        return sorted(address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback)
-    return []
+        found.update(str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None))
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect(_ELSEWHERE)  # sends nothing; the system chooses the address it would send from
+        found.add(str(probe.getsockname()[0]))
+    return sorted(address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback)
 
 
 def _schema(project: Project) -> Iterator[Finding]:
@@ -128,7 +133,7 @@ def _schema(project: Project) -> Iterator[Finding]:
         found = set(offered(project.config, "code"))
     except ElementTree.ParseError:
         found = set()
-    mend = f"Bring it up to date: mi-code studio create --title {project.title!r}"
+    mend = f"Bring it up to date: mi-code studio create --title {project.title!r}{_overlay(project)}"
     lacking, strange = book.in_order(set(book.ids) - found), sorted(found - set(book.ids))
     if lacking:
         yield Finding("bad", f"the schema lacks the codes {', '.join(lacking)}", mend)
@@ -136,6 +141,14 @@ def _schema(project: Project) -> Iterator[Finding]:
         yield Finding("bad", f"the schema has codes that are not in the codebook: {', '.join(strange)}", mend)
     if not lacking and not strange:
         yield Finding("look", "the schema has all codes and was changed otherwise, or has own codes", mend)
+
+
+def _overlay(project: Project) -> str:
+    """What the command needs where the project has own codes, which it would else take away."""
+    try:
+        return " --overlay FILE" if offered(project.config, "own") else ""
+    except ElementTree.ParseError:
+        return ""
 
 
 def _tasks(client: Client, project: Project) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ than three codes, none) is a problem with the task, the coder and the mend, and 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -114,7 +114,7 @@ def _add(
     if annotation.get("was_cancelled"):
         export.left_out["skipped"] += 1
         return
-    chosen = {name: values for name, values in _controls(annotation.get("result", ()))}
+    chosen = _controls(annotation.get("result"))
     if not chosen:
         export.left_out["empty"] += 1
         return
@@ -124,7 +124,7 @@ def _add(
     if reason:
         export.problems.append(Problem(task.get("id", 0), annotation.get("id", 0), coder, reason))
         return
-    meta = task.get("meta") or {}
+    shown = _shown(annotation, task.get("meta") or {})
     attributes = {
         name: next(iter(chosen.get(name, ())), None) if _due(name, codes, book) else None for name in book.attributes
     }
@@ -142,10 +142,10 @@ def _add(
             created=str(annotation.get("created_at") or ""),
             updated=str(annotation.get("updated_at") or ""),
             seconds=annotation.get("lead_time"),
-            suggestion=str(meta.get("suggestion", "unknown")),
-            suggested=tuple(meta.get("suggested", ())),
-            model=str(meta.get("model", "")),
-            accepted=meta.get("suggestion") == "shown" and set(codes) == set(meta.get("suggested", ())),
+            suggestion=shown.arm,
+            suggested=shown.codes,
+            model=shown.model,
+            accepted=shown.arm == "shown" and set(codes) == set(shown.codes),
             project=int(task.get("project") or 0),
             task=int(task.get("id") or 0),
             annotation=int(annotation.get("id") or 0),
@@ -153,16 +153,38 @@ def _add(
     )
 
 
-def _controls(result: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Sequence[str]]]:
-    for entry in result:
-        value = entry.get("value", {})
-        chosen = value.get("choices") or value.get("text") or ()
-        if chosen:
-            yield str(entry.get("from_name")), [chosen] if isinstance(chosen, str) else list(chosen)
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the coder was shown: from the annotation, where it grew out of a prediction, else from the task's meta."""
+
+    arm: str
+    codes: tuple[str, ...] = ()
+    model: str = ""
+
+
+def _shown(annotation: Mapping[str, Any], meta: Mapping[str, Any]) -> _Shown:
+    prediction = annotation.get("prediction")
+    if isinstance(prediction, Mapping) and (codes := _controls(prediction.get("result")).get("code")):
+        return _Shown("shown", tuple(codes), str(prediction.get("model_version") or ""))
+    return _Shown(str(meta.get("suggestion", "unknown")), tuple(meta.get("suggested", ())), str(meta.get("model", "")))
+
+
+def _controls(result: Any) -> dict[str, list[str]]:
+    """What is chosen or written in each control, each value once, in order."""
+    found: dict[str, dict[str, None]] = {}
+    for entry in result if isinstance(result, list) else ():
+        value = entry.get("value") if isinstance(entry, Mapping) else None
+        if isinstance(value, Mapping):
+            chosen = value.get("choices") or value.get("text") or ()
+            values = [chosen] if isinstance(chosen, str) else chosen
+            found.setdefault(str(entry.get("from_name")), {}).update(dict.fromkeys(map(str, values)))
+    return {name: list(values) for name, values in found.items() if values}
 
 
 def _missing(data: Mapping[str, Any]) -> str:
     lacking = [name for name in ("conversation_id", "index", "text_hash") if name not in data]
+    if not lacking and not str(data["index"]).isdecimal():
+        return "the index of the task is no number; it was not made by `mi-code studio push`, push its chat"
     return (
         f"the task has no {', '.join(lacking)}; it was not made by `mi-code studio push`, push its chat"
         if lacking

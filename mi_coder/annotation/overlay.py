@@ -72,5 +72,5 @@ def _yaml(text: str, path: Path) -> object:
     yaml = need("yaml", extra="studio")
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise UsageProblem(f"{path} is no YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None

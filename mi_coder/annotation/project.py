@@ -10,6 +10,7 @@ from mi_coder.annotation.client import Client, Project
 from mi_coder.annotation.label_config import offered, schema_hash
 from mi_coder.errors import UsageProblem
 
+SHORTEST, LONGEST = 3, 50
 CONTROLS = ("code", "depth", "permission", "reason", "own")
 
 Outcome = Literal["created", "updated", "unchanged"]
@@ -27,9 +28,12 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
     """Give the project with this title the config, and make it where there is none.
 
     Raises:
-        UsageProblem: the config drops a code that annotations of the project use, or several projects have the title.
+        UsageProblem: the title is too short or too long, several projects have it, or the config drops a code that
+            annotations of the project use.
         StudioProblem: as the client says.
     """
+    if not SHORTEST <= len(title) <= LONGEST or title.isdigit():
+        raise UsageProblem(f"A title has {SHORTEST} to {LONGEST} signs and is no number, but this is {title!r}.")
     found = [one for one in client.projects() if one.title == title]
     if len(found) > 1:
         raise UsageProblem(
@@ -40,6 +44,8 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
         return Made(client.create_project(title, config, **settings), "created")
     project = client.project(str(found[0].id))
     if same(project.config, config):
+        if settings.get("show_collab_predictions") and not project.shows_predictions:
+            return Made(client.update_project(project.id, show_collab_predictions=True), "updated")
         return Made(project, "unchanged")
     if dropped := dropped_codes(client.export(project.id), config):
         names = ", ".join(f"{name} ({count} times)" for name, count in sorted(dropped.items()))

@@ -2,7 +2,8 @@
 
 The file is the CSV that `mi_coder.corpora.standoff` reads, with further columns: `own` (a platform's own codes),
 `comment`, `created`, `updated`, `seconds`, `suggestion`, `suggested`, `model`, `accepted`, `project`, `task` and
-`annotation`. Confidence is 1 where the coder was unsure, else 3. No text of a message is in it.
+`annotation`. Confidence is 1 where the coder was unsure, else 3. No text of a message is in it, unless a coder quotes
+it in a comment. Comments carry the guard against spreadsheet formulas (see `mi_coder.formats.guard`).
 """
 
 import csv
@@ -16,6 +17,7 @@ from mi_coder.annotation.exports import Coded
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
 from mi_coder.formats.atomic import atomic_file
+from mi_coder.formats.guard import guard
 
 MORE_COLUMNS = (
     "own",
@@ -80,7 +82,7 @@ def _row(coding: Coded, round_name: str) -> list[object]:
         coding.coder,
         round_name,
         "+".join(coding.own),
-        coding.comment,
+        guard(coding.comment),
         coding.created,
         coding.updated,
         "" if coding.seconds is None else round(coding.seconds, 1),

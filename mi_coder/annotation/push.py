@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mi_coder.annotation.client import Client, StudioProblem
+from mi_coder.annotation.client import Client, NoAnswer, StudioProblem
 from mi_coder.annotation.tasks import Task
 
 CHUNK = 200
@@ -19,8 +19,8 @@ class Pushed:
 
     Attributes:
         sent: tasks that are new on the server.
-        there: tasks that were there before.
-        doubled: utterance ids that the project has more than once.
+        there: tasks that were there before, or came twice.
+        doubled: utterance ids that the project has more than once after the push.
         other_text: utterance ids whose task on the server holds another text than the one pushed.
     """
 
@@ -35,24 +35,25 @@ def push(
 ) -> Pushed:
     """Send the tasks that the project does not have yet, in their order, in chunks.
 
-    Where a chunk fails, the project is asked what arrived of it, and the rest is sent once more; a second failure ends
-    the push. The same push later sends what is left over.
+    Where the server refuses a chunk, the project is asked what arrived of it, and the rest is sent once more; a second
+    failure ends the push. Where it does not answer in time it may still be at work, so nothing is sent again. The same
+    push later sends what is left over. A message that comes twice is sent once.
 
     Raises:
         StudioProblem: as the client says; what was sent stays.
     """
-    known = texts_on_server(client, project)
-    doubled = tuple(sorted(name for name, count in Counter(known.names).items() if count > 1))
+    hashes = dict(texts_on_server(client, project).hashes)
     sent = there = 0
     other_text: list[str] = []
     pending: list[dict[str, Any]] = []
     for task in tasks:
         one = task.to_import()
-        if task.utterance_id in known.hashes:
+        if task.utterance_id in hashes:
             there += 1
-            if known.hashes[task.utterance_id] != one["data"]["text_hash"]:
+            if hashes[task.utterance_id] != one["data"]["text_hash"]:
                 other_text.append(task.utterance_id)
             continue
+        hashes[task.utterance_id] = one["data"]["text_hash"]
         pending.append(one)
         if len(pending) == chunk:
             sent += _send(client, project, pending)
@@ -61,6 +62,8 @@ def push(
     if pending:
         sent += _send(client, project, pending)
         progress(sent)
+    names = Counter(texts_on_server(client, project).names)
+    doubled = tuple(sorted(name for name, count in names.items() if count > 1))
     return Pushed(sent, there, doubled, tuple(other_text))
 
 
@@ -86,6 +89,8 @@ def _send(client: Client, project: int, tasks: Sequence[dict[str, Any]]) -> int:
     """How many of the tasks are new on the server, all of them at the end."""
     try:
         client.import_tasks(project, tasks)
+    except NoAnswer:
+        raise
     except StudioProblem:
         arrived = texts_on_server(client, project).hashes
         if missing := [one for one in tasks if one["data"]["utterance_id"] not in arrived]:

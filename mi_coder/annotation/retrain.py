@@ -22,11 +22,12 @@ from mi_coder.training.split import split
 LEAST_CODINGS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Retraining:
     """How a project's codings become a tagger.
 
     Attributes:
+        current: folder of the model that suggests now; None for the bundled one.
         folder: where new models go, each into a folder of its own.
         more: further gold files to train on.
         train: makes a model folder from gold files, such as a call of `mi_coder.training.run.train`.
@@ -55,6 +56,7 @@ class Retraining:
         if not new > old:
             return f"not exchanged: macro-F1 {new:.3f} against {old:.3f} on codings kept apart; the new one is {made}"
         self.suggester.exchange(Tagger.load(made))
+        self.current = made
         return f"exchanged: macro-F1 {new:.3f} against {old:.3f} on codings kept apart; the new one is {made}"
 
 

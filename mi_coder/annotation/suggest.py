@@ -54,8 +54,9 @@ class Suggester:
 
 
 def _due(task: Mapping[str, Any]) -> bool:
-    data, meta = task.get("data") or {}, task.get("meta") or {}
-    return isinstance(data.get("text"), str) and meta.get("suggestion") != "hidden"
+    data, meta = (task.get(name) if isinstance(task, Mapping) else None for name in ("data", "meta"))
+    hidden = isinstance(meta, Mapping) and meta.get("suggestion") == "hidden"
+    return isinstance(data, Mapping) and isinstance(data.get("text"), str) and not hidden
 
 
 def _offered(config: str) -> frozenset[str] | None:

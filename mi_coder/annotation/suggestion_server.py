@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from mi_coder.annotation.client import LOOPBACK
 from mi_coder.annotation.suggest import Suggester
 from mi_coder.errors import need
 
@@ -51,7 +52,7 @@ def application(
         try:
             body = await request.json()
             tasks, config = list(body["tasks"]), str(body.get("label_config") or "")
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return JSONResponse({"detail": "A JSON object with tasks is expected."}, status_code=400)
         try:
             results = await run_in_threadpool(suggester.predict, tasks, config)
@@ -61,10 +62,12 @@ def application(
         return JSONResponse({"model_version": suggester.version, "results": results})
 
     async def webhook(request: Request) -> JSONResponse:
+        if "origin" in request.headers or (request.url.hostname or "") not in LOOPBACK:
+            return JSONResponse({"detail": "Only Label Studio on this machine may ask for that."}, status_code=403)
         try:
             body = await request.json()
             action, project = body.get("action"), int((body.get("project") or {}).get("id") or 0)
-        except (ValueError, AttributeError, TypeError):
+        except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             return JSONResponse({"detail": "A JSON object is expected."}, status_code=400)
         if action == "START_TRAINING" and retrain is not None and busy.acquire(blocking=False):
             threading.Thread(target=_retrain, args=(retrain, project, busy, say), daemon=True).start()

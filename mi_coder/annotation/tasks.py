@@ -83,14 +83,19 @@ def tasks(
             named = only is None or f"{conversation.id}#{index}" in only
             if message.is_counselor and message.text.strip() and named:
                 before = tuple(conversation.messages[max(0, index - context) : index])
-                yield Task(conversation.id, index, message.role, message.text, before)
+                meta = {"suggestion": "none"}
+                yield Task(conversation.id, index, message.role, message.text, before, meta=meta)
 
 
 def messages_before(data: Mapping[str, Any]) -> list[Message]:
     """The messages shown above, from the data of a task."""
     table = RoleTable()
-    pairs = data.get("before") or ()
-    return [Message(table.role(str(pair[0])) or OTHER, str(pair[1])) for pair in pairs if len(pair) == 2]
+    pairs = data.get("before")
+    return [
+        Message(table.role(str(pair[0])) or OTHER, str(pair[1]))
+        for pair in (pairs if isinstance(pairs, list) else ())
+        if isinstance(pair, list) and len(pair) == 2
+    ]
 
 
 def context_html(messages: Sequence[Message]) -> str:

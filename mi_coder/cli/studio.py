@@ -10,6 +10,7 @@ import click
 from mi_coder.cli.options import cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
+from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
     from mi_coder.annotation.client import Client
@@ -141,6 +142,10 @@ def push(
         codings, name = _tagged(conversations, model)
         pending = with_suggestions(pending, codings, name, hidden, known, seed)
     result = send(client, there.id, pending, progress=lambda sent: click.echo(f"{sent} sent", err=True))
+    if suggest and result.sent:
+        client.update_project(there.id, model_version=name, show_collab_predictions=True)
+    if not result.sent and not result.there:
+        raise UsageProblem("No counselor message with text is to be sent. See --only and the roles of the chats.")
     click.echo(f"project {there.id}: {result.sent} messages sent, {result.there} were there")
     for names, what in (
         (result.doubled, "are in the project more than once; delete all but one of each"),

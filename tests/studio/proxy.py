@@ -1,8 +1,9 @@
 """A proxy before Label Studio that goes wrong on purpose."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -24,7 +25,8 @@ def proxy(target: str, fault: Fault) -> Iterator[Proxy]:
     """A proxy that asks `fault` of every request (method, path) what goes wrong.
 
     It can answer "" (nothing), "refuse" (500 without asking the server), "lose" (the server does it, and the client
-    gets 500) or "hang up" (the server does it, and the connection ends without an answer).
+    gets 500), "hang up" (the server does it, and the connection ends without an answer) or "slow" (the answer comes
+    three seconds late).
     """
     found = Proxy()
 
@@ -43,6 +45,8 @@ def proxy(target: str, fault: Fault) -> Iterator[Proxy]:
             }
             with httpx.Client(timeout=120) as client:
                 reply = client.request(self.command, target + self.path, headers=headers, content=body)
+            if wrong == "slow":
+                time.sleep(3)
             if wrong == "hang up":
                 self.close_connection = True
             elif wrong == "lose":
@@ -55,7 +59,8 @@ def proxy(target: str, fault: Fault) -> Iterator[Proxy]:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(BrokenPipeError, ConnectionResetError):
+                self.wfile.write(body)
 
         do_GET = do_POST = do_PATCH = do_DELETE = _pass
 

@@ -22,8 +22,9 @@ BOOK = Codebook.load()
 SAID = "You moved back in, and part of you misses the old street."
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def project(studio: Studio) -> int:
+    """A project of its own for each test: the page keeps drafts of what was not submitted."""
     client = Client(studio.url, studio.token)
     made = client.create_project("Hotkeys", label_config(BOOK), show_collab_predictions=True)
     long = [

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from label_studio_sdk import LabelStudio
 
+from mi_coder.annotation import client as clients
 from mi_coder.annotation.client import (
     TOKEN_VARIABLE,
     URL_VARIABLE,
     Client,
+    NoAnswer,
     NotThere,
     StudioProblem,
     check_url,
@@ -43,7 +45,7 @@ def names(client: Client, project: int) -> Counter[str]:
     return Counter(task["data"]["utterance_id"] for task in client.tasks(project))
 
 
-def test_five_thousand_tasks_come_through_a_kill_exactly_once(studio: Studio, tmp_path: Path) -> None:
+def test_five_thousand_tasks_come_through_a_kill_exactly_once(studio: Studio, tiny: Path, tmp_path: Path) -> None:
     client = Client(studio.url, studio.token)
     project = client.create_project("Large", CONFIG, show_collab_predictions=True).id
     path = tmp_path / "chats.jsonl"
@@ -51,16 +53,8 @@ def test_five_thousand_tasks_come_through_a_kill_exactly_once(studio: Studio, tm
         for number in range(MANY // 10):
             messages = [{"role": "counselor", "text": f"Said {number}, {turn}."} for turn in range(10)]
             file.write(json.dumps({"conversation_id": f"c{number}", "messages": messages}) + "\n")
-    command = [
-        Path(sys.executable).with_name("mi-code"),
-        "studio",
-        "push",
-        str(project),
-        str(path),
-        "--no-suggest",
-        "--context",
-        "2",
-    ]
+    program = Path(sys.executable).with_name("mi-code")
+    command = [program, "studio", "push", str(project), str(path), "--context", "2", "--model", str(tiny)]
     environment = {**os.environ, URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     end = time.monotonic() + 120
@@ -87,6 +81,27 @@ def test_an_import_that_fails_once_is_neither_lost_nor_doubled(studio: Studio, w
     assert pushed.sent == 50
     found = names(client, project)
     assert len(found) == 50 and set(found.values()) == {1}
+
+
+def test_a_slow_answer_is_not_taken_for_none(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Slow", CONFIG).id
+    with proxy(studio.url, lambda method, path: "slow" if "/import" in path else "") as between:
+        monkeypatch.setattr(clients, "_TIMEOUT", 1)
+        with pytest.raises(NoAnswer, match="Wait until it is idle"):
+            push(Client(between.url, studio.token), project, many(20))
+        assert sum("/import" in path for _, path, _ in between.requests) == 1
+    monkeypatch.undo()
+    assert push(client, project, many(30)).sent == 10
+    assert set(names(client, project).values()) == {1}
+
+
+def test_a_message_that_comes_twice_is_sent_once(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Twice", CONFIG).id
+    pushed = push(client, project, [*many(5), *many(5)], chunk=3)
+    assert (pushed.sent, pushed.there, pushed.doubled) == (5, 5, ())
+    assert sum(names(client, project).values()) == 5
 
 
 def test_a_server_that_keeps_failing_is_told_and_the_next_push_ends_it(studio: Studio) -> None:
@@ -134,7 +149,7 @@ def test_a_project_edited_by_hand_is_seen(studio: Studio) -> None:
     client = Client(studio.url, studio.token)
     edited = CONFIG.replace('value="SU"', 'value="SUPP"')
     project = client.create_project("Edited", edited)
-    push(client, project.id, [*many(3), many(1)[0]])
+    push(client, project.id, many(3))
     client.import_tasks(
         project.id, [many(1)[0].to_import(), {"data": {**many(1)[0].to_import()["data"], "utterance_id": ""}}]
     )
@@ -166,7 +181,18 @@ def test_a_wrong_token_and_a_wrong_project_are_explained(studio: Studio) -> None
         Client(studio.url, studio.token).project("nothing like it")
 
 
-@pytest.mark.parametrize("url", ["http://labels.example.org", "labels.example.org", "ftp://x", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://labels.example.org",
+        "labels.example.org",
+        "ftp://x",
+        "",
+        "http://127.0.0.1:abc",
+        "http://[::1",
+        "https://a:b@x.org",
+    ],
+)
 def test_only_encrypted_addresses_or_this_machine(url: str) -> None:
     with pytest.raises(UsageProblem):
         check_url(url)
@@ -180,4 +206,7 @@ def test_addresses_that_are_fine() -> None:
 def test_a_missing_token_names_the_place_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     with pytest.raises(UsageProblem, match="Account & Settings"):
+        find_token("http://127.0.0.1:8080")
+    monkeypatch.setenv(TOKEN_VARIABLE, "one\ntwo")
+    with pytest.raises(UsageProblem, match="without line breaks"):
         find_token("http://127.0.0.1:8080")

@@ -16,6 +16,7 @@ from mi_coder.tagger.tagger import Tagger
 
 testclient = pytest.importorskip("starlette.testclient")
 
+LOOPBACK = "http://127.0.0.1:9090"
 SECRET = "what nobody else may read"
 
 
@@ -31,7 +32,7 @@ def said() -> list[str]:
 
 @pytest.fixture
 def client(tagger: Tagger, said: list[str]) -> Iterator[Any]:
-    with testclient.TestClient(application(Suggester(tagger), None, said.append)) as made:
+    with testclient.TestClient(base_url=LOOPBACK, app=application(Suggester(tagger), None, said.append)) as made:
         yield made
 
 
@@ -80,7 +81,7 @@ def test_an_error_is_told_by_its_kind_alone(tagger: Tagger, said: list[str]) -> 
         def predict(self, tasks: Any, config: str = "") -> Any:
             raise RuntimeError(tasks[0]["data"]["text"])
 
-    with testclient.TestClient(application(Broken(tagger), None, said.append)) as made:
+    with testclient.TestClient(base_url=LOOPBACK, app=application(Broken(tagger), None, said.append)) as made:
         reply = made.post("/predict", json={"tasks": [task()]})
     assert reply.status_code == 500
     assert said == ["prediction failed: RuntimeError"]
@@ -92,6 +93,15 @@ def test_training_is_refused_unless_it_was_asked_for(client: Any) -> None:
     assert client.post("/webhook", json=body).json() == {"status": "noted"}
 
 
+def test_other_pages_and_hosts_start_no_training(tagger: Tagger) -> None:
+    body = {"action": "START_TRAINING", "project": {"id": 4}}
+    app = application(Suggester(tagger), lambda project: "trained")
+    with testclient.TestClient(base_url=LOOPBACK, app=app) as made:
+        assert made.post("/webhook", json=body, headers={"Origin": "https://x.org"}).status_code == 403
+    with testclient.TestClient(base_url="http://x.org", app=app) as made:
+        assert made.post("/webhook", json=body).status_code == 403
+
+
 def test_one_training_at_a_time_in_the_background(tagger: Tagger, said: list[str]) -> None:
     go_on, started = threading.Event(), []
 
@@ -100,7 +110,7 @@ def test_one_training_at_a_time_in_the_background(tagger: Tagger, said: list[str
         go_on.wait(10)
         return f"exchanged for project {project}"
 
-    with testclient.TestClient(application(Suggester(tagger), retrain, said.append)) as made:
+    with testclient.TestClient(base_url=LOOPBACK, app=application(Suggester(tagger), retrain, said.append)) as made:
         body = {"action": "START_TRAINING", "project": {"id": 4}}
         assert made.post("/webhook", json=body).json() == {"status": "training"}
         assert made.post("/webhook", json=body).json() == {"status": "noted"}
