@@ -26,13 +26,13 @@ class TrainingRecord(msgspec.Struct, frozen=True):
         settings: name and value of what decided the training, as in the model card.
         epochs: in order.
         macro_f1, macro_f1_fp32: by part (dev, test), of the file as it is and of the trained model before its weights
-            were rounded to 8 bits, each with its own calibration and thresholds.
+            were rounded to 8 bits, each with its own calibration and thresholds; None where no code could be judged.
     """
 
     settings: dict[str, str]
     epochs: list[EpochRecord]
-    macro_f1: dict[str, float]
-    macro_f1_fp32: dict[str, float]
+    macro_f1: dict[str, float | None]
+    macro_f1_fp32: dict[str, float | None]
 
 
 def write_record(record: TrainingRecord, folder: Path) -> None:

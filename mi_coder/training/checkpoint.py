@@ -5,6 +5,7 @@ between the two writes leaves the older state whole.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -70,17 +71,19 @@ class Checkpoint:
             if state.run != self.run:
                 return None
             tensors = load_file(self.folder / state.tensors)
-        except (OSError, msgspec.DecodeError, UnicodeDecodeError, SafetensorError):
+            epochs = tuple(Epoch(**{**one, "dev_f1": _number(one["dev_f1"])}) for one in state.epochs)
+            random, order = tensors["random"], json.loads(state.order)
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError):
             return None
         optimizer: dict[int, dict[str, Tensor]] = {}
         for name, value in _named("optimizer", tensors).items():
             number, _, field = name.partition(".")
             optimizer.setdefault(int(number), {})[field] = value
         return Snapshot(
-            epochs=tuple(Epoch(**one) for one in state.epochs),
+            epochs=epochs,
             score=state.score,
-            order=json.loads(state.order),
-            random=tensors["random"],
+            order=order,
+            random=random,
             weights=_named("weights", tensors),
             best=_named("best", tensors),
             optimizer=optimizer,
@@ -99,7 +102,7 @@ class Checkpoint:
                 for field, value in fields.items()
             },
         }
-        name = f"epoch-{len(snapshot.epochs)}.safetensors"
+        name = f"epoch-{len(snapshot.epochs)}-{self.run[:12]}.safetensors"
         save_file(
             {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}, self.folder / name
         )
@@ -114,6 +117,11 @@ class Checkpoint:
     def remove(self) -> None:
         """Remove what was kept."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _number(value: float | None) -> float:
+    """A figure from JSON, where an undefined one is null."""
+    return math.nan if value is None else value
 
 
 def _named(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from mi_coder.errors import MiCoderError
+from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.batches import Rows, pad, shuffled_batches, sorted_batches
@@ -25,7 +25,7 @@ from mi_coder.training.targets import Targets
 _SMALL_HIDDEN_SIZE = 384
 _EVALUATION_BATCH = 64
 _DIVERGED = 1.5
-_LAYER = re.compile(r"\.layer\.(\d+)\.")
+_LAYER = re.compile(r"\.layers?\.(\d+)\.")
 
 
 class TrainingFailed(MiCoderError):
@@ -107,8 +107,9 @@ def fit(
 ) -> list[Epoch]:
     """Fine-tune `model` in place and leave it with the weights of its best epoch.
 
-    The best epoch has the highest macro-F1 on dev at probability 0.5 over the codes that dev can judge, or the lowest
-    dev loss where it can judge none. Ctrl-C ends the training with the best epoch so far, once there is one.
+    The best epoch has the highest macro-F1 on dev over the codes, depth and permission that dev can judge, given where
+    the loss takes them for more likely than not, or the lowest dev loss where it can judge none. Ctrl-C ends the
+    training with the best epoch so far, once there is one.
 
     Args:
         checkpoint: where the state after every epoch is kept, and from which a training that was broken off goes on.
@@ -183,6 +184,8 @@ class _Fitting:
         started = time.perf_counter()
         train_loss = self._learn(len(self.epochs) + 1)
         dev_loss, dev_f1 = self._judge()
+        if not np.isfinite(dev_loss):
+            raise self._failed(f"The dev loss after epoch {len(self.epochs) + 1} is not a finite number.")
         score = -dev_loss if np.isnan(dev_f1) else dev_f1
         epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
         if score > self.score:
@@ -292,6 +295,8 @@ def _set_dropout(model: Coder, share: float) -> None:
 def _optimizer(model: Coder, options: FitOptions) -> AdamW:
     layers = model.reader.encoder.config.num_hidden_layers
     groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    if options.layer_decay < 1 and not any(_LAYER.search(name) for name, _ in model.named_parameters()):
+        raise UsageProblem("The layers of this encoder are not told apart; leave --layer-decay out.")
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             scale = options.layer_decay ** _layers_above(name, layers)
@@ -309,6 +314,8 @@ def _layers_above(name: str, layers: int) -> int:
     """How many layers of the encoder lie above a weight: all above the word vectors, none above the output."""
     if match := _LAYER.search(name):
         return layers - 1 - int(match[1])
+    if "relative_attention_bias" in name:  # all layers of MPNet share it
+        return layers - 1
     return layers if ".embeddings." in name else 0
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import torch
+import transformers
 from numpy.typing import NDArray
 
+from mi_coder import __version__
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.errors import UsageProblem
@@ -20,6 +22,7 @@ from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.record import EpochRecord, TrainingRecord, write_record
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
@@ -107,6 +110,7 @@ class _Data:
         return fit.FitData(self.tokens, self.targets, self.taught)
 
     def for_baseline(self, codes: int) -> Labeled:
+        """The messages of which a code itself is known, which is all that the baseline learns from."""
         known = self.targets.known[:, :codes]
         coded = np.flatnonzero(~np.isnan(known).all(axis=1))
         return Labeled([self.examples[row].text for row in coded], known[coded])
@@ -124,6 +128,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         MiCoderError: files or encoder that cannot be read.
     """
     progress = progress or Progress()
+    options = replace(options, output=options.output.resolve())
     refuse_existing(options.output)
     book = Codebook.load()
     codes = len(book.ids)
@@ -135,7 +140,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     fit.set_seeds(options.fit.seed)
     model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(best_device())
     progress.stage("training")
-    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options))
+    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
     progress.stage("baseline")
@@ -154,7 +159,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
 
         def judged(part: Part) -> EvaluationReport:
             given: list[Coding] = decoder.decode(logits[part])
-            beside: Bools = baseline.predict(labeled[part].texts)
+            beside: Bools = baseline.predict([one.text for one in data[part].examples])
             return judge(part, data[part].examples, data[part].targets, given, beside, config, gold_sha256)
 
         report = TrainReport(
@@ -202,20 +207,28 @@ def _read(
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
         if part == "train":
-            hashes |= read_before
+            hashes |= read_before.union(*(one.config.training_ids for one in teachers))
         data[part] = _Data(found, targets(found, book), frozenset(hashes))
+        if not (data[part].targets.known[:, : len(book.ids)] == 1).any():
+            raise UsageProblem(
+                f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "
+                "to what gold tells and do not replace it."
+            )
         if taught:
             told = teach(teachers, conversations, options.fit.threads or 1)
             data[part] = replace(data[part], taught=tempered(data[part].targets, told, options.teaching.share))
     return data
 
 
-def _run_hash(options: TrainOptions) -> str:
+def _run_hash(options: TrainOptions, base: Path) -> str:
     """What tells a training from another whose state could be lying in the same place."""
-    digest = sha256(repr((replace(options, output=Path()), torch.__version__)).encode())
+    same = replace(options, output=Path(), name="", version="")
+    versions = (__version__, torch.__version__, transformers.__version__, Codebook.load().hash)
+    digest = sha256(repr((same, versions)).encode())
     teachers = (folder / name for folder in options.teaching.teachers for name in (CONFIG_FILE, MODEL_FILE))
-    for path in (*options.gold, *teachers):
-        digest.update(path.read_bytes())
+    read = (path for path in sorted(base.iterdir()) if path.suffix in (".json", ".safetensors"))
+    for path in (*options.gold, *teachers, *read):
+        digest.update(file_sha256(path).encode())
     return digest.hexdigest()
 
 
@@ -299,15 +312,20 @@ def _record(settings: dict[str, str], report: TrainReport, fp32: dict[str, float
             EpochRecord(
                 epoch.train_loss,
                 epoch.dev_loss,
-                None if np.isnan(epoch.dev_f1) else epoch.dev_f1,
+                _told(epoch.dev_f1),
                 round(epoch.seconds, 1),
                 epoch.best,
             )
             for epoch in report.epochs
         ],
-        macro_f1={"dev": report.dev.macro.coder.value, "test": report.test.macro.coder.value},
-        macro_f1_fp32=fp32,
+        macro_f1={"dev": _told(report.dev.macro.coder.value), "test": _told(report.test.macro.coder.value)},
+        macro_f1_fp32={part: _told(value) for part, value in fp32.items()},
     )
+
+
+def _told(value: float) -> float | None:
+    """A figure as JSON has it: None where it is undefined."""
+    return None if np.isnan(value) else value
 
 
 def _describe(report: TrainReport, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path) -> None:

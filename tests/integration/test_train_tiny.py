@@ -30,6 +30,7 @@ from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens
 from mi_coder.training import export
 from mi_coder.training import fit as fitting
+from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint
@@ -441,6 +442,8 @@ def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, g
         return made.test.macro.coder.value
 
     assert macro_f1("taught", Teaching((report.folder,))) > macro_f1("alone", Teaching()) + 0.2
+    taught = read_config(tmp_path / "taught")
+    assert set(taught.training_ids) >= set(report.config.training_ids)
 
 
 def test_a_teacher_that_knows_the_test_chats_is_refused(
@@ -485,3 +488,41 @@ def test_lower_layers_learn_more_slowly(base: str, words: bool, request: pytest.
     assert rates["output.weight"] == 1e-3
     assert rates["reader.encoder.embeddings.position_embeddings.weight"] == 1.25e-4
     assert ("reader.encoder.embeddings.word_embeddings.weight" in rates) == words
+
+
+def test_weights_that_are_no_numbers_end_the_training(bert: Path) -> None:
+    part = FitData(windows(8), some_targets(8))
+    with pytest.raises(TrainingFailed, match="not a finite number"):
+        fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1, batch=8, lr=1e30, threads=1))
+
+
+def test_a_state_without_a_judgeable_code_is_read_back(bert: Path, tmp_path: Path) -> None:
+    part = FitData(windows(8), some_targets(8))
+    nothing = FitData(windows(8), Targets(np.full((8, 23), np.nan), np.zeros((0, 23), bool), np.zeros(0, np.intp)))
+    kept = Checkpoint(tmp_path, "run")
+    fit(Coder.from_folder(bert, 23), part, nothing, FitOptions(epochs=1, threads=1), None, kept)
+    assert np.isnan(kept.load().epochs[0].dev_f1)  # type: ignore[union-attr]
+
+
+def test_messages_of_which_only_a_group_is_known_are_trained_and_judged(bert: Path, gold: Path, tmp_path: Path) -> None:
+    path = tmp_path / "groups.jsonl"
+    with path.open("w", encoding="utf-8") as file:
+        for line in gold.read_text(encoding="utf-8").splitlines():
+            chat = json.loads(line)
+            chat["messages"][1]["gold"] = {"any_of": [["OQ", "CQ"]]}
+            file.write(json.dumps(chat) + "\n")
+    options = FitOptions(epochs=1, batch=16, lr=3e-3, threads=1)
+    made = train(TrainOptions(gold=(path,), output=tmp_path / "model", version="1", base=str(bert), fit=options))
+    assert made.test.groups
+
+
+def test_another_encoder_is_another_training(bert: Path, roberta: Path, tmp_path: Path) -> None:
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text("{}\n")
+
+    def run_hash(base: Path, **options: object) -> str:
+        made = TrainOptions(gold=(gold,), output=tmp_path, version="1", **options)  # type: ignore[arg-type]
+        return running._run_hash(made, base)
+
+    assert run_hash(bert) == run_hash(bert, name="other")
+    assert len({run_hash(bert), run_hash(roberta), run_hash(bert, fit=FitOptions(seed=9))}) == 3
