@@ -70,6 +70,21 @@ def test_a_separation_that_makes_the_fit_singular_is_refused() -> None:
         fit_propensity(("a", "b", "c"), covariates, covariates.sum(axis=1) > 0)
 
 
+def test_rare_flags_that_separate_a_few_rows_together_are_refused() -> None:
+    # (a, b) is (1, 0) in treated rows alone and (0, 1) in others alone; both kinds have (0, 0) and (1, 1).
+    kinds = [
+        (0, 0, True, 500),
+        (0, 0, False, 500),
+        (1, 1, True, 5),
+        (1, 1, False, 5),
+        (1, 0, True, 3),
+        (0, 1, False, 3),
+    ]
+    rows = np.array([kind[:3] for kind in kinds for _ in range(kind[3])], dtype=float)
+    with pytest.raises(UsageProblem, match=r"together \(a, b\)"):
+        fit_propensity(("a", "b"), rows[:, :2], rows[:, 2] == 1)
+
+
 def test_groups_that_hardly_overlap_are_refused_though_the_fit_converges() -> None:
     random = np.random.default_rng(4)
     x = random.normal(size=20_000)
