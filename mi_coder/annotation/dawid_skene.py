@@ -105,8 +105,8 @@ def code_estimates(units: Sequence[Unit]) -> list[CodeEstimate]:
     coders = sorted(set(names.values()))
     if len(coders) < LEAST_CODERS:
         raise UsageProblem(
-            f"Dawid and Skene's estimate needs the codings of {LEAST_CODERS} coders or more, and these are of "
-            f"{len(coders)}: two coders who differ do not tell which of them is right. Use --rule majority or unanimous."
+            f"Dawid and Skene's estimate needs {LEAST_CODERS} coders or more, and these codings are by {len(coders)}: "
+            "two coders who differ do not tell which of them is right. Use --rule majority or unanimous."
         )
     number = {rater: coders.index(name) for rater, name in names.items()}
     given = {code for unit in units for gold in unit.codings for code in gold.positive}
@@ -121,12 +121,12 @@ def _code_estimate(
         for one in unit.given:
             answers[at, number[one.rater], _PRESENT] += code in one.gold.positive
             answers[at, number[one.rater], _ABSENT] += code in one.gold.negative
-    told = np.flatnonzero(answers.any(axis=(1, 2)))
+    told = np.flatnonzero(answers.any(axis=(1, 2))).tolist()
     found = estimate(answers[told], SMOOTHING)
     codings = answers.sum(axis=(0, 2)).astype(int).tolist()
+    right = np.diagonal(found.rates, axis1=1, axis2=2).tolist()
     accuracies = tuple(
-        Accuracy(coder, codings[at], float(found.rates[at, _PRESENT, _PRESENT]), float(found.rates[at, _ABSENT, _ABSENT]))
-        for at, coder in enumerate(coders)
+        Accuracy(coder, codings[at], right[at][_PRESENT], right[at][_ABSENT]) for at, coder in enumerate(coders)
     )
     presence = {units[at].id: chance for at, chance in zip(told, found.posterior[:, _PRESENT].tolist(), strict=True)}
     return CodeEstimate(code, float(found.classes[_PRESENT]), accuracies, presence, found.converged)

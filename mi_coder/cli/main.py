@@ -18,6 +18,8 @@ VERBS = {
     "codebook": "List and explain the codes, or export them.",
     "evaluate": "Compare codes with gold codes, per code and with intervals.",
     "agreement": "Compare codings of the same messages: Krippendorff's alpha per code.",
+    "adjudicate": "Settle codings that differ: by a rule, or by a person in Label Studio.",
+    "bias": "How far shown suggestions pull coders, per code.",
     "sample": "Choose what to code next, and tell whether to go on.",
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
     "corpora": "Turn public corpora into chats with gold codes.",

@@ -1,0 +1,140 @@
+"""One coding from several: which messages their coders agree on, and what a rule makes of the others.
+
+A message stays open where the rule does not settle it: on a tie, where no code is left, where the codes left are not
+allowed together, or where a code is settled and its depth, permission or reason is not.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.dawid_skene import CodeEstimate
+from mi_coder.annotation.exports import MOST_CODES
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Gold
+
+Rule = Literal["majority", "unanimous", "dawid-skene"]
+How = Literal["agreed", "single", "majority", "unanimous", "dawid-skene"]
+Presence = Callable[[str], bool | None]
+"""Whether a code is present, or None where that stays open."""
+
+SURE = 0.9
+
+_ATTRIBUTES = ("depth", "permission", "reason")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of one message.
+
+    Attributes:
+        how: "agreed" where all codings are the same, "single" where there is one, else the rule.
+        gold: what it was settled as; None where it stays open.
+        why: what spoke for it, or what keeps it open.
+    """
+
+    unit: Unit
+    how: How
+    gold: Gold | None
+    why: str
+
+
+def agrees(unit: Unit) -> bool:
+    """Whether all codings of a message are the same, in codes and attributes. One coding agrees with itself."""
+    return all(gold == unit.codings[0] for gold in unit.codings)
+
+
+def disagreements(units: Sequence[Unit]) -> list[Unit]:
+    """The messages on which codings differ."""
+    return [unit for unit in units if not agrees(unit)]
+
+
+def settle(
+    units: Sequence[Unit], rule: Rule, estimates: Sequence[CodeEstimate] = (), sure: float = SURE
+) -> list[Decision]:
+    """What the rule makes of each message, in their order.
+
+    Codings that are all the same are kept, whatever the rule. Majority: a code that more than half of the codings have;
+    half is a tie. Unanimous: nothing else. Dawid-Skene: a code that is present with a probability of `sure` or more; it
+    is open where neither its presence nor its absence is so sure. Attributes go by majority.
+
+    Args:
+        estimates: those of `mi_coder.annotation.dawid_skene.code_estimates`, for its rule.
+    """
+    chances = {one.code: one.presence for one in estimates}
+    return [_decision(unit, rule, chances, sure) for unit in units]
+
+
+def told(gold: Gold) -> str:
+    """A coding in few words: its codes in the order of the codebook, with their attributes."""
+    book = Codebook.load()
+    return "+".join(
+        " ".join([code, *(value for name in book[code].attributes if (value := getattr(gold, name)))])
+        for code in book.in_order(gold.positive)
+    )
+
+
+def _decision(unit: Unit, rule: Rule, chances: Mapping[str, Mapping[str, float]], sure: float) -> Decision:
+    if agrees(unit):
+        count = len(unit.given)
+        how: How = "agreed" if count > 1 else "single"
+        return Decision(unit, how, unit.codings[0], f"{count} codings are the same" if count > 1 else "one coding")
+    if rule == "unanimous":
+        return Decision(unit, rule, None, "the codings differ")
+    if rule == "dawid-skene":
+        named = {code: chances[code].get(unit.id) for code in _named(unit)}
+        votes = ", ".join(f"{code} {chance:.2f}" for code, chance in named.items() if chance is not None)
+        gold, fault = _gold(unit, lambda code: _likely(named[code], sure))
+    else:
+        given = Counter(code for gold in unit.codings for code in gold.positive)
+        votes = ", ".join(f"{code} {given[code]} of {len(unit.given)}" for code in _named(unit))
+        gold, fault = _gold(unit, lambda code: _majority(unit, code))
+    return Decision(unit, rule, gold, f"{fault}: {votes}" if fault else votes)
+
+
+def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:
+    """The coding that is left, or why there is none."""
+    book = Codebook.load()
+    verdicts = {code: presence(code) for code in _named(unit)}
+    if undecided := [code for code, verdict in verdicts.items() if verdict is None]:
+        return None, f"{', '.join(undecided)} undecided"
+    codes = frozenset(code for code, verdict in verdicts.items() if verdict)
+    if not codes:
+        return None, "no code is left"
+    if len(codes) > MOST_CODES:
+        return None, f"{len(codes)} codes are left, and {MOST_CODES} are the most"
+    if "OT" in codes and len(codes) > 1:
+        return None, "OT is left beside others"
+    carriers = {name: {code for code in codes if name in book[code].attributes} for name in _ATTRIBUTES}
+    values = {name: _value(unit, name, carriers[name]) for name in _ATTRIBUTES}
+    if lacking := [name for name, value in values.items() if carriers[name] and value is None]:
+        return None, f"{', '.join(lacking)} undecided"
+    depth, permission, reason = (values[name] for name in _ATTRIBUTES)
+    return Gold(codes, frozenset(book.ids) - codes, (), depth, permission, reason), ""
+
+
+def _value(unit: Unit, name: str, carriers: set[str]) -> str | None:
+    """The value that an attribute has in more than half of the codings that have a code which carries it."""
+    given = Counter(getattr(gold, name) for gold in unit.codings if gold.positive & carriers and getattr(gold, name))
+    if not given:
+        return None
+    [(value, count)] = given.most_common(1)
+    return str(value) if 2 * count > given.total() else None
+
+
+def _named(unit: Unit) -> tuple[str, ...]:
+    """The codes that any coding of the message has, in the order of the codebook."""
+    return tuple(Codebook.load().in_order({code for gold in unit.codings for code in gold.positive}))
+
+
+def _majority(unit: Unit, code: str) -> bool | None:
+    present, absent = (sum(code in getattr(gold, side) for gold in unit.codings) for side in ("positive", "negative"))
+    return None if present == absent else present > absent
+
+
+def _likely(chance: float | None, sure: float) -> bool | None:
+    if chance is None or 1 - sure < chance < sure:
+        return None
+    return chance >= sure

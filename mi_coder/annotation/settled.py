@@ -1,0 +1,143 @@
+"""Settled codings as files: the gold file, the log of reasons, and the list of what stays open.
+
+The gold file is a CSV that `mi_coder.corpora.standoff` reads, of the round `adjudicated`. Its coder is "settled:" and
+the way (agreed, single, majority, dawid-skene), or the person who decided. Its confidence is the lowest of the codings
+that were settled; where a person decided, 1 if unsure, else 3. The log has one JSON object a line for each message,
+open ones too. No text of a message is in the files, unless an adjudicator quotes it in a comment.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mi_coder.annotation.codings import Unit
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Gold
+from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, read_standoff
+from mi_coder.formats.atomic import atomic_file
+
+ROUND = "adjudicated"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What is known of the codings of a message beside the codes.
+
+    Attributes:
+        confidence: the lowest of them.
+        gold_from: who the coders are.
+    """
+
+    text_hash: str
+    confidence: int
+    gold_from: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """One message and what became of it.
+
+    Attributes:
+        gold: None where it stays open.
+        rule: how it was settled, or would have been.
+        coder: as it stands in the gold file.
+        when: ISO 8601, UTC.
+        comment: the adjudicator's.
+    """
+
+    unit: Unit
+    gold: Gold | None
+    rule: str
+    coder: str
+    confidence: int
+    why: str
+    when: str
+    comment: str = ""
+
+
+def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
+    """By id of the message, from stand-off files.
+
+    Raises:
+        BadStandoff, UsageProblem: as `read_standoff` says.
+    """
+    found: dict[str, Source] = {}
+    for path in paths:
+        for row in read_standoff(path):
+            name = f"{row.conversation_id}#{row.index}"
+            one = found.get(name, Source(row.text_hash, row.confidence, frozenset()))
+            found[name] = Source(one.text_hash, min(one.confidence, row.confidence), one.gold_from | {row.gold_from})
+    return found
+
+
+def write_gold(path: Path, settled: Iterable[Settled], sources: dict[str, Source], schema: str = "") -> None:
+    """Write the gold file and its sidecar, each whole or not at all.
+
+    Args:
+        schema: hash of the schema that the adjudicators saw.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(COLUMNS)
+    table.writerows(_row(one, one.gold, sources[one.unit.id].text_hash) for one in settled if one.gold is not None)
+    who = "; ".join(sorted(frozenset().union(*(source.gold_from for source in sources.values()))))
+    meta = StandoffMeta(Codebook.load().hash, f"settled from codings by: {who}", "message", schema)
+    with atomic_file(path) as file:
+        file.write(text.getvalue().encode())
+    with atomic_file(path.with_name(path.name + ".meta.json")) as file:
+        file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+
+
+def write_log(path: Path, settled: Iterable[Settled]) -> None:
+    """Write the log of reasons: for each message its codings by coder, the rule, what was decided, why and when."""
+    with atomic_file(path) as file:
+        for one in settled:
+            file.write(msgspec.json.encode(_reason(one)) + b"\n")
+
+
+def write_open(path: Path, settled: Iterable[Settled]) -> None:
+    """Write the ids of what stays open, one a line, as `--only` of `mi-code studio push` takes them."""
+    with atomic_file(path) as file:
+        file.writelines(f"{one.unit.id}\n".encode() for one in settled if one.gold is None)
+
+
+def _row(one: Settled, gold: Gold, text_hash: str) -> Sequence[object]:
+    return (
+        one.unit.conversation,
+        one.unit.index,
+        text_hash,
+        "+".join(Codebook.load().in_order(gold.positive)),
+        gold.depth or "",
+        gold.permission or "",
+        gold.reason or "",
+        one.confidence,
+        one.coder,
+        ROUND,
+    )
+
+
+def _reason(one: Settled) -> dict[str, object]:
+    codings = [
+        {"coder": given.coder, "round": given.round, **_coding(given.gold)}
+        for given in sorted(one.unit.given, key=lambda given: given.rater)
+    ]
+    return {
+        "conversation_id": one.unit.conversation,
+        "index": one.unit.index,
+        "codings": codings,
+        "rule": one.rule,
+        "decided": _coding(one.gold) if one.gold else None,
+        "by": one.coder if one.gold else None,
+        "why": one.why,
+        "comment": one.comment,
+        "when": one.when,
+    }
+
+
+def _coding(gold: Gold) -> dict[str, object]:
+    attributes = {name: value for name in Codebook.load().attributes if (value := getattr(gold, name))}
+    return {"codes": list(Codebook.load().in_order(gold.positive)), **attributes}
