@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mi_coder.annotation.client import Client, NoAnswer, StudioProblem
-from mi_coder.annotation.tasks import Task
+from mi_coder.annotation.tasks import Reading, Task
 
 CHUNK = 200
 
@@ -31,7 +31,11 @@ class Pushed:
 
 
 def push(
-    client: Client, project: int, tasks: Iterable[Task], chunk: int = CHUNK, progress: Progress = lambda sent: None
+    client: Client,
+    project: int,
+    tasks: Iterable[Task | Reading],
+    chunk: int = CHUNK,
+    progress: Progress = lambda sent: None,
 ) -> Pushed:
     """Send the tasks that the project does not have yet, in their order, in chunks.
 

@@ -63,6 +63,39 @@ class Task:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A whole conversation to read, with a comment and no codes (see `mi_coder.annotation.label_config`)."""
+
+    conversation_id: str
+    messages: tuple[Message, ...]
+
+    @property
+    def utterance_id(self) -> str:
+        """The name by which the task is known again."""
+        return self.conversation_id
+
+    def to_import(self) -> dict[str, Any]:
+        """As the import of Label Studio takes it."""
+        everything = "\n".join(message.text for message in self.messages)
+        return {
+            "data": {
+                "conversation_id": self.conversation_id,
+                "utterance_id": self.utterance_id,
+                "title": self.conversation_id,
+                "text_hash": text_hash(everything),
+                "context_html": context_html(self.messages),
+            }
+        }
+
+
+def readings(conversations: Iterable[Conversation], prepare: Prepare = lambda one: one) -> Iterator[Reading]:
+    """Every conversation that has messages; `prepare` as for `tasks`."""
+    for conversation in map(prepare, conversations):
+        if conversation.messages:
+            yield Reading(conversation.id, tuple(conversation.messages))
+
+
 def tasks(
     conversations: Iterable[Conversation],
     context: int = CONTEXT,

@@ -61,19 +61,22 @@ def command() -> None:
 
 @command.command(epilog='Example:  mi-code studio create --title "Night shift" --overlay my_codes.yaml')
 @click.option("--title", required=True, help="Title of the project.")
+@click.option("--reading", is_flag=True, help="Whole conversations to read, with a comment and no codes.")
 @_overlay_option
 @_url
-def create(title: str, overlay: Path | None, url: str) -> None:
+def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
     """Make a project with the schema of the codebook, or bring the schema of an existing one up to date.
 
     A schema that lacks a code which the project's codings use is refused.
     """
-    from mi_coder.annotation.label_config import label_config
+    from mi_coder.annotation.label_config import label_config, reading_config
     from mi_coder.annotation.project import create_or_update
     from mi_coder.codebook import Codebook
 
+    if reading and overlay:
+        raise UsageProblem("A project to read in has no codes: leave out --overlay or --reading.")
     client = _client(url)
-    config = label_config(Codebook.load(), _overlay(overlay))
+    config = reading_config() if reading else label_config(Codebook.load(), _overlay(overlay))
     made = create_or_update(client, title, config, **_SETTINGS)
     click.echo(f"{made.outcome}: project {made.project.id} {title!r}")
     click.echo(f"Send chats:  mi-code studio push {made.project.id} chats.jsonl --url {client.url}", err=True)
@@ -124,10 +127,12 @@ def push(
 
     A push that was broken off goes on with the same command. Chats go as they are: take names out before.
     """
+    from mi_coder.annotation.label_config import reading_config
+    from mi_coder.annotation.project import same
     from mi_coder.annotation.push import push as send
     from mi_coder.annotation.sample_file import read_ids
     from mi_coder.annotation.suggestions import with_suggestions
-    from mi_coder.annotation.tasks import tasks
+    from mi_coder.annotation.tasks import readings, tasks
     from mi_coder.codebook import Codebook
 
     client = _client(url)
@@ -136,6 +141,10 @@ def push(
     there = client.project(project)
     conversations = list(_read(chats, reading))
     named = read_ids(only) if only else None
+    if same(there.config, reading_config()):
+        sent = send(client, there.id, readings(conversations))
+        click.echo(f"project {there.id}: {sent.sent} conversations sent, {sent.there} were there")
+        return
     pending: Iterable[Task] = tasks(conversations, context, named)
     if suggest:
         click.echo("tagging ...", err=True)

@@ -118,6 +118,12 @@ def test_two_coders_from_the_project_to_the_evaluation(
     assert json.loads(judged.stdout)["messages"] == 6
 
 
+def test_whole_chats_can_be_read_in_a_project_of_their_own(studio: Studio, chats: Path) -> None:
+    run(studio, "studio", "create", "--title", "To read", "--reading")
+    assert "2 conversations sent, 0 were there" in run(studio, "studio", "push", "To read", str(chats)).output
+    assert "0 conversations sent, 2 were there" in run(studio, "studio", "push", "To read", str(chats)).output
+
+
 def test_blind_double_coding_deals_whole_chats_and_repeats(studio: Studio, tmp_path: Path) -> None:
     path = tmp_path / "many.jsonl"
     chat = {"messages": [{"role": "counselor", "text": "How was it?"}, {"role": "counselor", "text": "Go on."}]}
