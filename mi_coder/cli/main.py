@@ -81,7 +81,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
 def group() -> None:
     """Code counselor chat messages with Motivational Interviewing techniques.
 
-    Nothing leaves this machine but what `mi-code studio` sends to your own Label Studio.
+    Nothing leaves this machine but what `mi-code studio` and `mi-code adjudicate` send to your own Label Studio.
     """
 
 
