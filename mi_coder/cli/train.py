@@ -88,7 +88,8 @@ Example:
     type=click.FloatRange(min=0),
     default=0.0,
     show_default=True,
-    help="Share of the log odds of its base rate that is added to the logit of a code in training.",
+    help="Share of the log odds of its base rate that is added to the logit of a code in training; its bias takes most "
+    "of it up.",
 )
 @click.option(
     "--teacher",
