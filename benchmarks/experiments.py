@@ -54,7 +54,7 @@ class Experiment:
         what: the row of the table.
         share: one of how many training conversations is used.
         client_only: the context is the client's messages alone.
-        base: encoder; a name in `BASES` is a folder given on the command line.
+        adapted: start from the encoder given by --adapted.
         corpora: those of which the training messages are; None for all.
         teacher_share: weight of the teachers; None for no teachers.
         uncoded: chats without codes teach too, through the teachers.
@@ -326,8 +326,27 @@ def main() -> None:
         data = _data(options.gold, options.uncoded)
         for name in options.names or EXPERIMENTS:
             if not (RUNS / f"{name}.json").exists():
+                _check(name, options)
                 _store(name, run(EXPERIMENTS[name], data, options.teacher, options.adapted))
     TABLE.write_text(table(), encoding="utf-8")
+
+
+def _check(name: str, options: argparse.Namespace) -> None:
+    """See that the run would be what its row says."""
+    experiment = EXPERIMENTS[name]
+    lacking = [
+        flag
+        for flag, needed, given in (
+            ("--adapted", experiment.adapted, options.adapted),
+            ("--teacher", experiment.teacher_share is not None, options.teacher),
+            ("--uncoded", experiment.uncoded, options.uncoded),
+        )
+        if needed and not given
+    ]
+    if lacking:
+        raise SystemExit(f"{name} needs {', '.join(lacking)}.")
+    if name != REFERENCE and not (RUNS / f"{REFERENCE}.json").exists():
+        raise SystemExit(f"Run {REFERENCE} first: the others are set against it.")
 
 
 def _store(name: str, figures: dict[str, object]) -> None:
