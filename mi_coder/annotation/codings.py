@@ -16,11 +16,12 @@ Rater = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One coding of a message, by whom and in which round."""
+    """One coding of a message, by whom and in which round, and the annotation from which it was pulled, if it was."""
 
     coder: str
     round: str
     gold: Gold
+    source: str = ""
 
     @property
     def rater(self) -> Rater:
@@ -59,7 +60,8 @@ def read_units(paths: Sequence[Path]) -> list[Unit]:
     whose it is; without them the name of the file stands for the coder.
 
     Raises:
-        UsageProblem: a coder codes a message twice in one round, or two codings are of different texts.
+        UsageProblem: a coder codes a message twice in one round, two codings are of different texts, or the same
+            annotation is there as two rounds.
         BadStandoff: a row that breaks the rules of the codebook; names file, line and field.
         MiCoderError: a file of chats that cannot be read; names file and line.
     """
@@ -76,6 +78,11 @@ def read_units(paths: Sequence[Path]) -> list[Unit]:
                 raise UsageProblem(
                     f"{where}: coder {given.coder!r} codes it twice in round {given.round!r}. Remove one, or name the "
                     "coders (column or field coder) or the rounds (round) apart."
+                )
+            if twin := next((one for one in own.values() if given.source and one.source == given.source), None):
+                raise UsageProblem(
+                    f"{where}: rounds {twin.round!r} and {given.round!r} hold the same annotation of Label Studio, and "
+                    "would agree with themselves. Code the second round in a project of its own."
                 )
             own[given.rater] = given
     return [Unit(conversation, index, tuple(given.values())) for (conversation, index), given in codings.items()]
@@ -97,7 +104,7 @@ _Item = tuple[tuple[str, int], str, Given]
 
 def _standoff(path: Path) -> Iterator[_Item]:
     for row in read_standoff(path):
-        yield (row.conversation_id, row.index), row.text_hash, Given(row.coder, row.round, row.gold)
+        yield (row.conversation_id, row.index), row.text_hash, Given(row.coder, row.round, row.gold, row.source)
 
 
 def _chats(path: Path) -> Iterator[_Item]:

@@ -62,6 +62,7 @@ class StandoffCode:
     Attributes:
         coder: the id of one coder in its file.
         gold_from: who the coders of that file are.
+        source: the project and the annotation in Label Studio from which it was pulled; empty where it was not.
     """
 
     conversation_id: str
@@ -72,6 +73,7 @@ class StandoffCode:
     coder: str
     round: str
     gold_from: str
+    source: str = ""
 
 
 def text_hash(text: str) -> str:
@@ -177,6 +179,7 @@ def _parse(row: Row, book: Codebook, gold_from: str) -> StandoffCode:
         row["coder"],
         row["round"],
         gold_from,
+        f"{row['project']}/{row['annotation']}" if row.get("project") and row.get("annotation") else "",
     )
 
 

@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.annotation.assign import assign, drift
+from mi_coder.annotation.codings import read_units
 from mi_coder.annotation.exports import Export, read_export
 from mi_coder.annotation.hotkeys import check_hotkeys
 from mi_coder.annotation.label_config import label_config, offered, schema_hash
 from mi_coder.annotation.overlay import read_overlay
 from mi_coder.annotation.project import dropped_codes
-from mi_coder.annotation.pull import latest, render_codings
+from mi_coder.annotation.pull import latest, render_codings, write_codings
 from mi_coder.annotation.suggestions import results, with_suggestions
 from mi_coder.annotation.tasks import Task, context_html, messages_before, tasks
 from mi_coder.codebook import Codebook
@@ -243,3 +244,13 @@ def test_an_overlay_that_cannot_be_is_refused(code: str, words: str, tmp_path: A
 def test_codes_in_use_that_a_schema_lacks_are_counted() -> None:
     used = [{"annotations": [{"result": results(["SU", "ZZ"])}, {"result": results(["ZZ"])}]}]
     assert dropped_codes(used, label_config(BOOK)) == {"ZZ": 2}
+
+
+def test_the_same_annotation_is_no_second_round(tmp_path: Any) -> None:
+    codings = export(annotation(results(["SU"]))).codings
+    for name in ("1", "2"):
+        write_codings(tmp_path / f"{name}.csv", codings, name, "schema")
+    with pytest.raises(UsageProblem, match="would agree with themselves"):
+        read_units([tmp_path / "1.csv", tmp_path / "2.csv"])
+    [unit] = read_units([tmp_path / "1.csv"])
+    assert unit.given[0].source == "2/5"
