@@ -96,7 +96,8 @@ def threshold_information(above: Floats, below: Floats, thresholds: Floats, code
 
 def gap_slopes(thresholds: Floats) -> Floats:
     """[levels] derivatives of a level's gap by the threshold above it; by the one below they are the negatives."""
-    return np.concatenate([[0.0], 1 / np.expm1(np.diff(thresholds)), [0.0]])
+    with np.errstate(over="ignore"):
+        return np.concatenate([[0.0], 1 / np.expm1(np.diff(thresholds)), [0.0]])
 
 
 def start_thresholds(counts: Floats) -> Floats:

@@ -56,7 +56,7 @@ def adjust(p: Floats, method: Literal["bh", "by"] = "bh") -> Adjusted:
     order = np.argsort(p[known], kind="stable")
     ranks = np.arange(1, tested + 1)
     factor = float((1 / ranks).sum()) if method == "by" else 1.0
-    raised = p[known][order] * tested * factor / ranks
+    raised = p[known][order] * (tested * factor / ranks)
     adjusted = np.empty(tested)
     adjusted[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 1)
     q = np.full(p.shape, np.nan)

@@ -46,13 +46,15 @@ NODES = 10
 FEWEST_NODES = 5
 # The observed information at the maximum is by so many times the nodes: standard errors need more than estimates do.
 FINER = 2
+# Of its standard error, how far an estimate may move with these.
+MOST_MOVEMENT = 0.1
 # The variance of the logistic distribution.
 LOGISTIC_VARIANCE = math.pi**2 / 3
 # Rows, times nodes, that are worked on at once: bounds memory.
 BLOCK = 500_000
 MOST_STEPS = 100
 # Newton's decrement, in units of log-likelihood, of the last step.
-LAST_DECREMENT = 1e-12
+LAST_DECREMENT = 1e-9
 MOST_HALVINGS = 30
 ROUNDING = 1e-12
 MODE_STEPS = 50
@@ -177,8 +179,8 @@ def fit_ordinal_random(
         raise no_cluster_variance(groups, "the model without random intercept, with errors clustered by counselor")
     blocks = blocks_of(standard.z, codes, groups, FINER * nodes)
     parameters, best = _maximize(standard, blocks, np.append(pooled.parameters, 1.0), nodes)
-    covariance = inverse_of(likelihood(blocks, parameters, FINER * nodes).information)
     width = len(names)
+    covariance = _covariance(likelihood(blocks, parameters, FINER * nodes), nodes)
     far = ((abs(parameters) > MOST_PER_SD) | (np.diag(covariance) > MOST_PER_SD**2))[:width]
     if far.any():
         raise separated([names[i] for i in np.flatnonzero(far).tolist()])
@@ -353,6 +355,30 @@ def _slope_of_variance(pooled: Cells, clusters: Clusters) -> float:
     return float(totals @ totals - pooled.information.sum())
 
 
+def _covariance(finer: Point, nodes: int) -> Floats:
+    """[parameters, parameters] of the estimates, if more nodes would not change these."""
+    try:
+        covariance = inverse_of(finer.information)
+    except np.linalg.LinAlgError:
+        raise _no_maximum() from None
+    movement = float(abs(covariance @ finer.gradient / np.sqrt(np.diag(covariance))).max())
+    if movement > MOST_MOVEMENT:
+        raise ModelProblem(
+            f"{nodes} nodes are too few for these data: with {FINER * nodes}, an estimate would move by {movement:.1g} "
+            "of its standard error. Give more nodes, unless ratings hardly vary within counselors: then nothing can be "
+            "said about conversations of one counselor."
+        )
+    return covariance
+
+
+def _no_maximum() -> ModelProblem:
+    return ModelProblem(
+        "The likelihood of the model with a random intercept has no maximum that could be found: ratings may hardly "
+        "vary within counselors, or columns nearly separate them. Give more nodes or fewer columns, or use the model "
+        "without a random intercept, with errors clustered by counselor."
+    )
+
+
 def _maximize(columns: Columns, blocks: Sequence[Block], start: Floats, nodes: int) -> tuple[Floats, Point]:
     """Newton's method, with directions in which the likelihood is not concave turned around."""
     width = len(columns.names)
@@ -373,8 +399,4 @@ def _maximize(columns: Columns, blocks: Sequence[Block], start: Floats, nodes: i
                 break
         else:
             break
-    raise ModelProblem(
-        "The likelihood of the model with a random intercept has no maximum that could be found. Use the model without "
-        "one, with errors clustered by counselor, or fewer columns.",
-        columns.names,
-    )
+    raise _no_maximum()

@@ -30,7 +30,7 @@ from mi_coder.outcomes.guards import (
 )
 
 # A residual sum of squares below this share of the total is rounding.
-EXACT = 1e-12
+EXACT = 1e-10
 # Ratios of tau2 to sigma2, times the mean size of a cluster, where the search starts.
 GRID = 10.0 ** np.arange(-5, 9, 0.5)
 MOST_STEPS = 200
@@ -194,7 +194,7 @@ def _best_ratio(sums: _Sums, clusters: Clusters) -> float:
     grid = np.concatenate([[0.0], GRID * len(clusters) / sums.rows])
     values = [_profile(sums, ratio).log_likelihood for ratio in grid]
     best = int(np.argmax(values))
-    if best == 0 and _profile(sums, 0.0).slope <= 0:
+    if best <= 1 and _profile(sums, 0.0).slope <= 0:
         raise no_cluster_variance(clusters, "least squares with errors clustered by counselor")
     if best == len(grid) - 1:
         raise ModelProblem(
@@ -210,6 +210,8 @@ def _root(slope: Callable[[float], float], low: float, high: float) -> float:
     before, side = low, 0
     for _ in range(MOST_STEPS):
         middle = (low * at_high - high * at_low) / (at_high - at_low)
+        if not low < middle < high:
+            middle = (low + high) / 2
         at_middle = slope(middle)
         if abs(middle - before) <= SMALLEST_STEP * middle:
             break

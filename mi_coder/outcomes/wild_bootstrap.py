@@ -29,7 +29,7 @@ FEWEST_CLUSTERS = 5
 # Statistics that differ by less than this share are ties.
 TIE = 1e-9
 # A residual sum of squares below this share of the total is rounding.
-EXACT = 1e-12
+EXACT = 1e-10
 # Sign vectors worked on at once.
 BATCH = 4096
 
