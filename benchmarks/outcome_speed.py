@@ -4,7 +4,7 @@
 
 24 technique columns, 50 conversations per counselor. statsmodels runs twice: as it comes, and with a tolerance that
 brings it to the maximum, because what it stops at by itself can be far off (of 100,000 rows MixedLM reports convergence
-at a variance of 0). Estimates are compared with the second run; the ratio is of CPU seconds, with the faster of the two.
+at a variance of 0). Estimates are compared with the second run; the ratio of CPU seconds is to the faster of the two.
 Leaves with 1 where estimates differ by more than 1e-5, or we are not 10 times (linear) or 5 times (ordinal) as fast.
 """
 
