@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 from mi_coder.annotation.client import Client  # noqa: E402
 from mi_coder.annotation.label_config import label_config  # noqa: E402
 from mi_coder.annotation.push import push  # noqa: E402
-from mi_coder.annotation.suggestions import with_suggestions  # noqa: E402
+from mi_coder.annotation.suggestions import codings_of, with_suggestions  # noqa: E402
 from mi_coder.annotation.tasks import tasks  # noqa: E402
 from mi_coder.codebook import Codebook  # noqa: E402
 from mi_coder.formats import read_conversations  # noqa: E402
@@ -31,12 +31,7 @@ def main() -> None:
     book = Codebook.load()
     chats = list(read_conversations(str(CHATS)))
     tagger = Tagger.load()
-    codings = {
-        f"{chat.id}#{index}": message.coding
-        for chat in tagger.tag_many(chats)
-        for index, message in enumerate(chat.messages)
-        if message.coding
-    }
+    codings = codings_of(tagger, chats)
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as studio:
         client = Client(studio.url, studio.token)
         blind = client.create_project("Night shift", label_config(book), show_collab_predictions=True)

@@ -17,6 +17,7 @@ from mi_coder.annotation.client import Client
 from mi_coder.annotation.codings import Given, Unit
 from mi_coder.annotation.consensus import agrees, settle, told
 from mi_coder.annotation.exports import Coded
+from mi_coder.annotation.project import SETTINGS as CODING_SETTINGS
 from mi_coder.annotation.settled import Settled, Source
 from mi_coder.annotation.suggestions import chance, results
 from mi_coder.annotation.tasks import Task
@@ -26,13 +27,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 
 MARK = "adjudication"
-SETTINGS = {
-    "show_collab_predictions": False,
-    "enable_empty_annotation": False,
-    "show_skip_button": True,
-    "sampling": "Sequential sampling",
-}
-_UNSURE, _SURE = 1, 3
+SETTINGS = {**CODING_SETTINGS, "show_collab_predictions": False}
 _UNDECIDED = "not decided yet"
 
 
@@ -214,7 +209,7 @@ def decided(units: Sequence[Unit], decisions: Iterable[Coded], sources: Mapping[
 
 def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settled:
     decisions = sorted(decisions, key=lambda one: (one.updated, one.coder))
-    golds = [_gold(one) for one in decisions]
+    golds = [one.gold for one in decisions]
     coder = "; ".join(one.coder for one in decisions)
     gold: Gold | None = golds[-1]
     alike = sorted({given.coder for given in unit.given if given.gold == gold})
@@ -223,20 +218,9 @@ def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settle
         gold, why = None, "another text was shown to the adjudicator than the one that was coded"
     elif any(one != gold for one in golds):
         gold, why = None, "adjudicators differ: " + "; ".join(map(told, golds))
-    confidence = _UNSURE if any(one.unsure for one in decisions) else _SURE
+    confidence = min(one.confidence for one in decisions)
     comment = " / ".join(one.comment for one in decisions if one.comment)
     return Settled(unit, gold, MARK, coder, confidence, why, decisions[-1].updated, comment)
-
-
-def _gold(coded: Coded) -> Gold:
-    codes = frozenset(coded.codes)
-    return Gold(
-        codes,
-        frozenset(Codebook.load().ids) - codes,
-        depth=coded.depth,
-        permission=coded.permission,
-        reason=coded.reason,
-    )
 
 
 def _prediction(letter: str, gold: Gold) -> dict[str, Any]:

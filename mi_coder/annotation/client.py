@@ -49,7 +49,6 @@ class Project:
     id: int
     title: str
     config: str
-    description: str
     tasks: int
     model_version: str
     shows_predictions: bool
@@ -214,18 +213,11 @@ class Client:
         with self._answer("its sign-up page"):
             return self._connection.get(f"{self.url}/user/signup/").status_code == httpx.codes.OK
 
-    def delete_tasks(self, tasks: Sequence[int]) -> None:
-        """Delete tasks."""
-        for task in tasks:
-            with self._answer(f"the deletion of task {task}"):
-                self._sdk.tasks.delete(id=str(task))
-
     def _project(self, one: Any) -> Project:
         return Project(
             id=int(one.id),
             title=str(one.title or ""),
             config=str(one.label_config or ""),
-            description=str(one.description or ""),
             tasks=int(one.task_number or 0),
             model_version=str(one.model_version or ""),
             shows_predictions=bool(one.show_collab_predictions),

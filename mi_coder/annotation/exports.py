@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mi_coder.codebook import Codebook
+from mi_coder.conversation import Gold
 
 MOST_CODES = 3
 
@@ -56,6 +57,18 @@ class Coded:
     def utterance_id(self) -> str:
         """The name of the task."""
         return f"{self.conversation_id}#{self.index}"
+
+    @property
+    def confidence(self) -> int:
+        """As in files of stand-off codes: 1 where the coder was unsure, else 3."""
+        return 1 if self.unsure else 3
+
+    @property
+    def gold(self) -> Gold:
+        """The complete coding: codes that were not chosen do not apply."""
+        codes = frozenset(self.codes)
+        others = frozenset(Codebook.load().ids) - codes
+        return Gold(codes, others, depth=self.depth, permission=self.permission, reason=self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,12 @@ from mi_coder.annotation.label_config import offered, schema_hash
 from mi_coder.errors import UsageProblem
 
 SHORTEST, LONGEST = 3, 50
+SETTINGS = {
+    "show_collab_predictions": True,
+    "enable_empty_annotation": False,
+    "show_skip_button": True,
+    "sampling": "Sequential sampling",
+}
 CONTROLS = ("code", "depth", "permission", "reason", "own")
 
 Outcome = Literal["created", "updated", "unchanged"]

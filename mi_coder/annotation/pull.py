@@ -33,7 +33,6 @@ MORE_COLUMNS = (
     "task",
     "annotation",
 )
-_SURE, _UNSURE = 3, 1
 
 
 def latest(codings: Iterable[Coded]) -> list[Coded]:
@@ -78,7 +77,7 @@ def _row(coding: Coded, round_name: str) -> list[object]:
         coding.depth or "",
         coding.permission or "",
         coding.reason or "",
-        _UNSURE if coding.unsure else _SURE,
+        coding.confidence,
         coding.coder,
         round_name,
         "+".join(coding.own),

@@ -46,7 +46,8 @@ def push(
     Raises:
         StudioProblem: as the client says; what was sent stays.
     """
-    hashes = dict(texts_on_server(client, project).hashes)
+    known = texts_on_server(client, project)
+    hashes = dict(known.hashes)
     sent = there = 0
     other_text: list[str] = []
     pending: list[dict[str, Any]] = []
@@ -66,8 +67,8 @@ def push(
     if pending:
         sent += _send(client, project, pending)
         progress(sent)
-    names = Counter(texts_on_server(client, project).names)
-    doubled = tuple(sorted(name for name, count in names.items() if count > 1))
+    names = texts_on_server(client, project).names if sent else known.names
+    doubled = tuple(sorted(name for name, count in Counter(names).items() if count > 1))
     return Pushed(sent, there, doubled, tuple(other_text))
 
 

@@ -11,8 +11,7 @@ from mi_coder.annotation.exports import Coded, read_export
 from mi_coder.annotation.pull import latest
 from mi_coder.annotation.suggest import Suggester
 from mi_coder.annotation.tasks import messages_before
-from mi_coder.codebook import Codebook
-from mi_coder.conversation import COUNSELOR, Conversation, Gold, Message
+from mi_coder.conversation import COUNSELOR, Conversation, Message
 from mi_coder.evaluation.report import Options
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats import write_conversations
@@ -66,21 +65,13 @@ def as_conversations(client: Client, project: int, codings: Sequence[Coded]) -> 
     Those of one chat have its id as `source_group`, so that they stay in one part.
     """
     golds = {coding.utterance_id: coding for coding in codings}
-    book = Codebook.load()
     found = []
     for task in client.tasks(project):
         data = task["data"]
         coding = golds.get(str(data.get("utterance_id")))
         if coding is None:
             continue
-        gold = Gold(
-            frozenset(coding.codes),
-            frozenset(book.ids) - set(coding.codes),
-            depth=coding.depth,
-            permission=coding.permission,
-            reason=coding.reason,
-        )
-        said = Message(COUNSELOR, str(data["text"]), gold=gold)
+        said = Message(COUNSELOR, str(data["text"]), gold=coding.gold)
         extra = {"source_group": str(data["conversation_id"]), "corpus": f"project-{project}"}
         found.append(Conversation(str(data["utterance_id"]), [*messages_before(data), said], extra))
     return found

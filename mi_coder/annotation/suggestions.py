@@ -8,10 +8,13 @@ task's meta records `suggestion` (shown, hidden or none), and with it what was o
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mi_coder.annotation.tasks import Task
-from mi_coder.conversation import Coding
+from mi_coder.conversation import Coding, Conversation
+
+if TYPE_CHECKING:
+    from mi_coder.tagger.tagger import Tagger
 
 Arm = Literal["shown", "hidden", "none"]
 HIDDEN_SHARE = 0.2
@@ -46,6 +49,16 @@ def with_suggestions(
         else:
             told = in_words(coding, codes, model)
             yield replace(task, meta=meta, suggestion=told, predictions=(prediction(coding, codes, model),))
+
+
+def codings_of(tagger: "Tagger", conversations: Iterable[Conversation]) -> dict[str, Coding]:
+    """What a tagger says of the counselor messages, by utterance id."""
+    return {
+        f"{chat.id}#{index}": message.coding
+        for chat in tagger.tag_many(conversations)
+        for index, message in enumerate(chat.messages)
+        if message.coding
+    }
 
 
 def in_words(coding: Coding, codes: Sequence[str], model: str) -> str:

@@ -1,6 +1,5 @@
 """`mi-code adapt`: chats without codes in, an encoder that knows their language out."""
 
-from itertools import chain
 from pathlib import Path
 
 import click
@@ -8,7 +7,6 @@ import click
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
-from mi_coder.formats import read_conversations
 
 EXAMPLE = """\b
 Example:
@@ -61,9 +59,7 @@ def command(
     options = AdaptOptions(
         epochs=epochs, minutes=minutes, max_tokens=max_tokens, batch=batch, lr=lr, seed=seed, threads=threads
     )
-    read = reading.options(overwrite=True)
-    conversations = chain.from_iterable(read_conversations(path, read) for path in chats)
-    report = adapt(base, conversations, output, options, Shown())
+    report = adapt(base, reading.conversations(chats), output, options, Shown())
     click.echo(
         f"{report.conversations} conversations, {report.tokens} tokens, {report.steps} steps. Perplexity of hidden "
         f"tokens in {report.held_out} held-out conversations: {report.before:.1f} before, {report.after:.1f} after."

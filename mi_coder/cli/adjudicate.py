@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mi_coder.cli.label_studio import connect, end_with_problems, some, url_option
 from mi_coder.cli.options import Decorator, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from mi_coder.annotation.client import Client
     from mi_coder.annotation.consensus import Rule
     from mi_coder.annotation.dawid_skene import CodeEstimate
     from mi_coder.annotation.settled import Settled, Source
@@ -27,7 +27,6 @@ Examples:
 """
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
-_SHOWN = 10
 
 _codes = click.argument("codes", nargs=-1, required=True, type=_FILE)
 
@@ -43,16 +42,6 @@ def _outputs(command: Any) -> Any:
     for option in reversed(options):
         command = option(command)
     return command
-
-
-def _url(command: Any) -> Any:
-    return click.option(
-        "--url",
-        envvar="LABEL_STUDIO_URL",
-        default="http://127.0.0.1:8080",
-        show_default=True,
-        help="Address of Label Studio; also read from LABEL_STUDIO_URL.",
-    )(command)
 
 
 @click.group(epilog=_EXAMPLES)
@@ -133,7 +122,7 @@ def settle(
 )
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides which coding is A.")
-@_url
+@url_option
 @reading_options()
 def push(
     title: str,
@@ -172,15 +161,13 @@ def push(
     from mi_coder.annotation.settled import read_sources
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
-    from mi_coder.formats import read_conversations
 
-    client = _client(url)
+    client = connect(url)
     named = read_ids(only) if only else None
     units = [unit for unit in disagreements(read_units(codes)) if named is None or unit.id in named]
     if not units:
         raise UsageProblem("The codings differ on no message: there is nothing to adjudicate. Use `adjudicate settle`.")
-    read = read_conversations(chats, reading.options(overwrite=True))
-    pending = list(tasks(read, context, frozenset(unit.id for unit in units)))
+    pending = list(tasks(reading.conversations([chats]), context, frozenset(unit.id for unit in units)))
     check_texts(pending, units, read_sources(codes))
     ready = list(with_codings(pending, units, seed))
     check_project(client, title)
@@ -193,7 +180,7 @@ def push(
     result = send(client, project.id, ready, progress=lambda sent: click.echo(f"{sent} sent", err=True))
     click.echo(f"project {project.id}: {result.sent} disagreements sent, {result.there} were there; key: {path}")
     if result.other_text:
-        click.echo(f"another text is in the project, it stays as it is: {_some(result.other_text)}", err=True)
+        click.echo(f"another text is in the project, it stays as it is: {some(result.other_text)}", err=True)
     click.echo(f"Decide them:  {client.url}/projects/{project.id}/data?labeling=1", err=True)
 
 
@@ -201,7 +188,7 @@ def push(
 @click.argument("project")
 @_codes
 @_outputs
-@_url
+@url_option
 def pull(
     project: str,
     codes: tuple[Path, ...],
@@ -224,7 +211,7 @@ def pull(
     from mi_coder.annotation.pull import latest
     from mi_coder.annotation.settled import read_sources
 
-    client = _client(url)
+    client = connect(url)
     _new_files((output, log, still_open), force, codes)
     sources = read_sources(codes)
     units = read_units(codes)
@@ -235,20 +222,8 @@ def pull(
     found = decided(units, latest(export.codings), sources, _now())
     _write(found.settled, sources, output, log, still_open, schema_hash(there.config))
     if found.unknown:
-        click.echo(f"decided, and in none of the files of codes, left out: {_some(found.unknown)}", err=True)
-    for problem in export.problems[:_SHOWN]:
-        click.echo(f"left out: {problem}", err=True)
-    if len(export.problems) > _SHOWN:
-        click.echo(f"... and {len(export.problems) - _SHOWN} more", err=True)
-    if export.problems:
-        raise SystemExit(3)
-
-
-def _client(url: str) -> "Client":
-    from mi_coder.annotation.client import Client, check_url, find_token
-
-    address = check_url(url)
-    return Client(address, find_token(address))
+        click.echo(f"decided, and in none of the files of codes, left out: {some(found.unknown)}", err=True)
+    end_with_problems(export.problems)
 
 
 def _new_files(paths: Iterable[Path | None], force: bool, inputs: Sequence[Path]) -> None:
@@ -279,7 +254,7 @@ def _write(
     how = ", ".join(f"{count} {way}" for way, count in ways.items())
     click.echo(f"{output}: {ways.total()} of {len(settled)} messages settled ({how or 'none'}), {len(left)} open")
     if left and not still_open:
-        click.echo(f"open: {_some(left)}; all of them with --open FILE", err=True)
+        click.echo(f"open: {some(left)}; all of them with --open FILE", err=True)
 
 
 def _write_rates(path: Path, estimates: "Sequence[CodeEstimate]") -> None:
@@ -302,7 +277,3 @@ def _write_rates(path: Path, estimates: "Sequence[CodeEstimate]") -> None:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

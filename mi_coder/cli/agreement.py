@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mi_coder.cli.options import choice, force_option
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, show_report
 
 if TYPE_CHECKING:
     from mi_coder.annotation.agreement import By
@@ -81,12 +81,6 @@ def command(
         new_file(output, force, codes)
     from mi_coder.annotation.agreement_report import report
     from mi_coder.annotation.codings import read_units
-    from mi_coder.formats.atomic import atomic_file
 
     rendered = report(read_units(codes), by, samples, seed, most).render(style)
-    if output:
-        with atomic_file(output) as file:
-            file.write(rendered.encode())
-        click.echo(f"The report is in {output}.", err=True)
-    else:
-        click.echo(rendered, nl=False)
+    show_report(rendered, output)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.options import choice, force_option
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, show_report
 
 if TYPE_CHECKING:
     from mi_coder.annotation.pull_report import Style
@@ -48,13 +48,7 @@ def command(
         new_file(output, force, codes)
     from mi_coder.annotation.pull_of_suggestions import read_choices, suggestion_pull
     from mi_coder.annotation.pull_report import render
-    from mi_coder.formats.atomic import atomic_file
 
     rows, without = read_choices(codes)
     rendered = render(suggestion_pull(rows, without, limit, samples, seed), style)
-    if output:
-        with atomic_file(output) as file:
-            file.write(rendered.encode())
-        click.echo(f"The report is in {output}.", err=True)
-    else:
-        click.echo(rendered, nl=False)
+    show_report(rendered, output)

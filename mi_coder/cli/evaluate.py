@@ -7,7 +7,7 @@ import click
 from mi_coder.cli.options import choice, cores, force_option, threads_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.suite import check_options, run
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
 
 EPILOG = """\b
@@ -100,7 +100,6 @@ def command(
         new_file(output, force, filter(None, (gold, tagged)))
     from mi_coder.evaluation.report import Options
     from mi_coder.evaluation.run import Request, evaluate_files
-    from mi_coder.formats.atomic import atomic_file
 
     request = Request(
         gold=gold,
@@ -114,9 +113,4 @@ def command(
     )
     report = evaluate_files(request)
     render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[style]
-    if output:
-        with atomic_file(output) as file:
-            file.write(render().encode())
-        click.echo(f"{report.summary()}\nThe report is in {output}.", err=True)
-    else:
-        click.echo(render(), nl=False)
+    show_report(render(), output, f"{report.summary()}\n")

@@ -1,6 +1,8 @@
 """The options of every verb that reads chats, and what they mean to the reader."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import click
@@ -9,7 +11,7 @@ from mi_coder.cli.options import Choice, Decorator, Size, choice, grouped
 from mi_coder.errors import UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
-    from mi_coder.conversation import Role
+    from mi_coder.conversation import Conversation, Role
     from mi_coder.formats import ReadOptions
 
 # As mi_coder.formats.FORMATS, which is not imported for the help alone.
@@ -31,6 +33,13 @@ class Reading:
     max_line_bytes: int
     max_decompressed: int | None
     csv_guard: bool
+
+    def conversations(self, paths: Iterable[str]) -> "Iterator[Conversation]":
+        """The conversations of several files, one after the other, coded or not."""
+        from mi_coder.formats import read_conversations
+
+        options = self.options(overwrite=True)
+        return chain.from_iterable(read_conversations(path, options) for path in paths)
 
     def options(self, overwrite: bool = False) -> "ReadOptions":
         """The options of the reader.

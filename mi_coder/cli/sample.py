@@ -1,6 +1,6 @@
 """`mi-code sample`: what to code next, and whether to go on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -10,7 +10,7 @@ import click
 
 from mi_coder.cli.options import choice, cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def draw(
         vectors=vectors,
         seed=seed,
     )
-    found = population(_read(chats, reading), unit, read_done(exclude))
+    found = population(reading.conversations(chats), unit, read_done(exclude))
     click.echo(
         f"{len(found.units)} {unit}s to draw from; left out: {found.coded} coded, {found.duplicates} duplicates, "
         f"{found.empty} without text",
@@ -204,17 +204,11 @@ def report(
     from mi_coder.annotation.sample_file import read_sample
     from mi_coder.annotation.stopping import stopping_report
     from mi_coder.annotation.stopping_report import render
-    from mi_coder.formats.atomic import atomic_file
 
     units = read_units(codes)
     curve, why = _curve(codes, chats, repeats, seed, reading) if chats else (None, "name the chats with --chats.")
     rendered = render(stopping_report(units, curve, why, read_sample(sample) if sample else None, seed), style)
-    if output:
-        with atomic_file(output) as file:
-            file.write(rendered.encode())
-        click.echo(f"The report is in {output}.", err=True)
-    else:
-        click.echo(rendered, nl=False)
+    show_report(rendered, output)
 
 
 def _curve(
@@ -225,7 +219,7 @@ def _curve(
     from mi_coder.corpora.standoff import read_standoff, with_standoff
 
     standoff = chain.from_iterable(map(read_standoff, codes))
-    bare = map(_without_gold, _read(chats, reading))
+    bare = map(_without_gold, reading.conversations(chats))
     click.echo("training on growing parts ...", err=True)
     try:
         return learning_curve(with_standoff(bare, standoff, only_coded=True), repeats, seed), ""
@@ -235,13 +229,6 @@ def _curve(
 
 def _without_gold(chat: "Conversation") -> "Conversation":
     return replace(chat, messages=[replace(message, gold=None) for message in chat.messages])
-
-
-def _read(paths: tuple[str, ...], reading: Reading) -> "Iterator[Conversation]":
-    from mi_coder.formats import read_conversations
-
-    options = reading.options(overwrite=True)
-    return chain.from_iterable(read_conversations(path, options) for path in paths)
 
 
 def _scores(
@@ -255,7 +242,7 @@ def _scores(
 
     if tagged:
         coder = file_coder(tagged, None)
-        codings = tagged_before(units, _read((str(tagged),), reading))
+        codings = tagged_before(units, reading.conversations((str(tagged),)))
         return Scores.of(units, codings), f"{coder.name} {coder.sha256[:16]}"
     click.echo("tagging ...", err=True)
     tagger = Tagger.load(model, threads=cores())

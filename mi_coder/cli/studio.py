@@ -1,24 +1,23 @@
 """`mi-code studio`: coding in Label Studio."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mi_coder.cli.label_studio import connect, end_with_problems, some, url_option
 from mi_coder.cli.options import cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from mi_coder.annotation.client import Client
     from mi_coder.annotation.overlay import Overlay
     from mi_coder.annotation.retrain import Retraining
     from mi_coder.annotation.suggest import Suggester
     from mi_coder.annotation.tasks import Task
-    from mi_coder.conversation import Coding, Conversation
 
 _EXAMPLES = """\b
 Examples:
@@ -32,17 +31,6 @@ Examples:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _MARKS = {"good": "ok  ", "look": "look", "bad": "BAD "}
-_SHOWN = 10
-
-
-def _url(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--url",
-        envvar="LABEL_STUDIO_URL",
-        default="http://127.0.0.1:8080",
-        show_default=True,
-        help="Address of Label Studio; also read from LABEL_STUDIO_URL.",
-    )(command)
 
 
 def _overlay_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -63,31 +51,23 @@ def command() -> None:
 @click.option("--title", required=True, help="Title of the project.")
 @click.option("--reading", is_flag=True, help="Whole conversations to read, with a comment and no codes.")
 @_overlay_option
-@_url
+@url_option
 def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
     """Make a project with the schema of the codebook, or bring the schema of an existing one up to date.
 
     A schema that lacks a code which the project's codings use is refused.
     """
     from mi_coder.annotation.label_config import label_config, reading_config
-    from mi_coder.annotation.project import create_or_update
+    from mi_coder.annotation.project import SETTINGS, create_or_update
     from mi_coder.codebook import Codebook
 
     if reading and overlay:
         raise UsageProblem("A project to read in has no codes: leave out --overlay or --reading.")
-    client = _client(url)
+    client = connect(url)
     config = reading_config() if reading else label_config(Codebook.load(), _overlay(overlay))
-    made = create_or_update(client, title, config, **_SETTINGS)
+    made = create_or_update(client, title, config, **SETTINGS)
     click.echo(f"{made.outcome}: project {made.project.id} {title!r}")
     click.echo(f"Send chats:  mi-code studio push {made.project.id} chats.jsonl --url {client.url}", err=True)
-
-
-_SETTINGS = {
-    "show_collab_predictions": True,
-    "enable_empty_annotation": False,
-    "show_skip_button": True,
-    "sampling": "Sequential sampling",
-}
 
 
 @command.command(epilog="Example:  mi-code studio push 3 chats.jsonl --hidden 0.2 --silent SU")
@@ -108,7 +88,7 @@ _SETTINGS = {
 )
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is hidden.")
-@_url
+@url_option
 @reading_options()
 def push(
     project: str,
@@ -131,15 +111,16 @@ def push(
     from mi_coder.annotation.project import same
     from mi_coder.annotation.push import push as send
     from mi_coder.annotation.sample_file import read_ids
-    from mi_coder.annotation.suggestions import with_suggestions
+    from mi_coder.annotation.suggestions import codings_of, with_suggestions
     from mi_coder.annotation.tasks import readings, tasks
     from mi_coder.codebook import Codebook
+    from mi_coder.tagger.tagger import Tagger
 
-    client = _client(url)
+    client = connect(url)
     book = Codebook.load()
     known = [book[code].id for code in silent]
     there = client.project(project)
-    conversations = list(_read(chats, reading))
+    conversations = list(reading.conversations(chats))
     named = read_ids(only) if only else None
     if same(there.config, reading_config()):
         sent = send(client, there.id, readings(conversations))
@@ -148,7 +129,9 @@ def push(
     pending: Iterable[Task] = tasks(conversations, context, named)
     if suggest:
         click.echo("tagging ...", err=True)
-        codings, name = _tagged(conversations, model)
+        tagger = Tagger.load(model, threads=cores())
+        name = f"{tagger.config.name} {tagger.config.version}"
+        codings = codings_of(tagger, conversations)
         pending = with_suggestions(pending, codings, name, hidden, known, seed)
     result = send(client, there.id, pending, progress=lambda sent: click.echo(f"{sent} sent", err=True))
     if suggest and result.sent:
@@ -161,7 +144,7 @@ def push(
         (result.other_text, "have another text in the project; it stays as it is"),
     ):
         if names:
-            click.echo(f"{len(names)} messages {what}: {_some(names)}", err=True)
+            click.echo(f"{len(names)} messages {what}: {some(names)}", err=True)
 
 
 @command.command(epilog="Example:  mi-code studio pull 3 -o codes.csv --round 1")
@@ -171,9 +154,8 @@ def push(
 )
 @click.option("--round", "round_name", default="1", show_default=True, help="What tells this round from others.")
 @force_option("Write over a file that is there.")
-@_overlay_option
-@_url
-def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, overlay: Path | None, url: str) -> None:
+@url_option
+def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, url: str) -> None:
     """Fetch the codings of PROJECTs: who coded what, when, how long, and what was suggested.
 
     Annotations that the codebook does not allow are named with the mend and left out. The file holds no text.
@@ -182,9 +164,8 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, o
     from mi_coder.annotation.label_config import schema_hash
     from mi_coder.annotation.pull import latest, write_codings
 
-    client = _client(url)
+    client = connect(url)
     new_file(output, force)
-    _overlay(overlay)
     found = [client.project(name) for name in project]
     users = client.users()
     exports = [read_export(client.export(one.id), users) for one in found]
@@ -196,12 +177,7 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, o
     click.echo(f"{output}: {len(codings)} codings of {len(messages)} messages by {len(coders)} coders")
     for reason, count in sum((export.left_out for export in exports), start=type(exports[0].left_out)()).items():
         click.echo(f"{count} annotations left out: {reason}", err=True)
-    for problem in problems[:_SHOWN]:
-        click.echo(f"left out: {problem}", err=True)
-    if len(problems) > _SHOWN:
-        click.echo(f"... and {len(problems) - _SHOWN} more", err=True)
-    if problems:
-        raise SystemExit(3)
+    end_with_problems(problems)
 
 
 @command.command(epilog="Example:  mi-code studio gold chats.jsonl codes.csv -o gold.jsonl")
@@ -221,20 +197,20 @@ def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, fo
 
     new_file(output, force, [Path(chats), *codes])
     standoff = chain.from_iterable(map(read_standoff, codes))
-    coded = with_standoff(_read([chats], reading), standoff, only_coded)
+    coded = with_standoff(reading.conversations([chats]), standoff, only_coded)
     write_conversations(coded, str(output))
     click.echo(f"Evaluate on it:  mi-code evaluate {output}", err=True)
 
 
 @command.command(epilog="Example:  mi-code studio doctor 3")
 @click.argument("project", nargs=-1)
-@_url
+@url_option
 def doctor(project: tuple[str, ...], url: str) -> None:
     """Look the server and PROJECTs over for what goes wrong in practice. Without PROJECT it lists them."""
     from mi_coder.annotation.client import find_token
     from mi_coder.annotation.doctor import look_at_project, look_at_server
 
-    client = _client(url)
+    client = connect(url)
     bad = 0
     for finding in look_at_server(client, find_token(client.url)):
         bad += _show(finding.level, finding.what, finding.mend)
@@ -265,7 +241,7 @@ def doctor(project: tuple[str, ...], url: str) -> None:
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides who codes what.")
 @_overlay_option
-@_url
+@url_option
 @reading_options()
 def assign(
     chats: tuple[str, ...],
@@ -286,18 +262,18 @@ def assign(
     """
     from mi_coder.annotation.assign import assign as deal
     from mi_coder.annotation.label_config import label_config
-    from mi_coder.annotation.project import create_or_update
+    from mi_coder.annotation.project import SETTINGS, create_or_update
     from mi_coder.annotation.push import push as send
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
 
-    client = _client(url)
-    known = list(_read([str(planted)], reading)) if planted else []
-    pending = list(tasks(chain(_read(chats, reading), known), context))
+    client = connect(url)
+    known = list(reading.conversations([str(planted)])) if planted else []
+    pending = list(tasks(chain(reading.conversations(chats), known), context))
     names = [name.strip() for name in coders.split(",") if name.strip()]
     config = label_config(Codebook.load(), _overlay(overlay))
     for share in deal(pending, names, overlap, [chat.id for chat in known], seed):
-        made = create_or_update(client, f"{title}: {share.coder}", config, **_SETTINGS)
+        made = create_or_update(client, f"{title}: {share.coder}", config, **SETTINGS)
         result = send(client, made.project.id, share.tasks)
         click.echo(
             f"{share.coder}: {len(share.tasks)} messages, {share.double} of them for a second coder too, "
@@ -308,7 +284,7 @@ def assign(
 @command.command(epilog="Example:  mi-code studio progress 4 5 6 --planted known.jsonl")
 @click.argument("project", nargs=-1, required=True)
 @click.option("--planted", type=_FILE, help="The chats with gold that were given to `mi-code studio assign`.")
-@_url
+@url_option
 @reading_options()
 def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: Reading) -> None:
     """How far coders are, their time per message, and with --planted how they hold to known codes week by week."""
@@ -317,7 +293,7 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     from mi_coder.annotation.pull import latest
     from mi_coder.evaluation.render import table
 
-    client = _client(url)
+    client = connect(url)
     users = client.users()
     rows, codings = [], []
     for name in project:
@@ -335,7 +311,7 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     if planted:
         known = {
             f"{chat.id}#{index}": message.gold.positive
-            for chat in _read([str(planted)], reading)
+            for chat in reading.conversations([str(planted)])
             for index, message in enumerate(chat.messages)
             if message.gold
         }
@@ -356,7 +332,7 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     "where they are better on codings kept apart. Needs the extra train.",
 )
 @click.option("--more", multiple=True, type=_FILE, help="With --retrain: further gold to train on. Repeatable.")
-@_url
+@url_option
 def serve(model: Path | None, port: int, retrain: Path | None, more: tuple[Path, ...], url: str) -> None:
     """Suggest codes as coders open messages: a machine-learning backend on this machine.
 
@@ -394,7 +370,7 @@ def _retraining(
         fit = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0)
         train(TrainOptions(gold=tuple(gold), output=made, version=made.name, funnel=Funnel(), fit=fit))
 
-    return Retraining(_client(url), suggester, model, folder, more, train_on)
+    return Retraining(connect(url), suggester, model, folder, more, train_on)
 
 
 def _show(level: str, what: str, mend: str) -> bool:
@@ -404,39 +380,8 @@ def _show(level: str, what: str, mend: str) -> bool:
     return level == "bad"
 
 
-def _client(url: str) -> "Client":
-    from mi_coder.annotation.client import Client, check_url, find_token
-
-    address = check_url(url)
-    return Client(address, find_token(address))
-
-
 def _overlay(path: Path | None) -> "Overlay | None":
     from mi_coder.annotation.overlay import read_overlay
     from mi_coder.codebook import Codebook
 
     return read_overlay(path, Codebook.load()) if path else None
-
-
-def _read(paths: Iterable[str], reading: Reading) -> "Iterator[Conversation]":
-    from mi_coder.formats import read_conversations
-
-    options = reading.options(overwrite=True)
-    return chain.from_iterable(read_conversations(path, options) for path in paths)
-
-
-def _tagged(conversations: "Iterable[Conversation]", model: Path | None) -> "tuple[dict[str, Coding], str]":
-    from mi_coder.tagger.tagger import Tagger
-
-    tagger = Tagger.load(model, threads=cores())
-    codings = {
-        f"{chat.id}#{index}": message.coding
-        for chat in tagger.tag_many(conversations)
-        for index, message in enumerate(chat.messages)
-        if message.coding
-    }
-    return codings, f"{tagger.config.name} {tagger.config.version}"
-
-
-def _some(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

@@ -1,7 +1,9 @@
-"""A file that a verb is to write."""
+"""What a verb writes: a file of its own, or a report on standard output."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+
+import click
 
 from mi_coder.errors import UsageProblem
 
@@ -41,3 +43,15 @@ def new_file(
     except OSError as error:
         raise UsageProblem(f"{path} cannot be written: {error.strerror}.") from error
     return path
+
+
+def show_report(rendered: str, output: Path | None, summary: str = "") -> None:
+    """Write a report to a file, whole or not at all, and say so after the summary; or to standard output."""
+    from mi_coder.formats.atomic import atomic_file
+
+    if output is None:
+        click.echo(rendered, nl=False)
+        return
+    with atomic_file(output) as file:
+        file.write(rendered.encode())
+    click.echo(f"{summary}The report is in {output}.", err=True)

@@ -11,6 +11,7 @@ import numpy as np
 
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.attributes import CODES_WITH_ATTRIBUTE
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, Head
@@ -19,10 +20,7 @@ from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.tagger.window import WindowBuilder
 from mi_coder.training.data import examples
-from mi_coder.training.targets import Targets
-
-# An attribute is told where a code that has it is more likely than not.
-_BEARERS = {"depth": ("REF",), "permission": ("PR", "RC")}
+from mi_coder.training.targets import ATTRIBUTES, Targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +82,8 @@ def _told(model: ModelFolder, conversations: Sequence[Conversation], threads: in
     probability = Decoder(config, config.thresholds).probabilities(logits)
     heads: list[Head] = [*config.heads, config.depth, config.permission]
     probability[:, [not head.trained for head in heads]] = np.nan
-    for column, attribute in enumerate(_BEARERS, start=len(config.codes)):
-        bearers = [config.codes.index(code) for code in _BEARERS[attribute]]
+    # An attribute is told where a code that has it is more likely than not.
+    for column, attribute in enumerate(ATTRIBUTES, start=len(config.codes)):
+        bearers = [config.codes.index(code) for code in CODES_WITH_ATTRIBUTE[attribute]]
         probability[~(probability[:, bearers] >= 0.5).any(axis=1), column] = np.nan
     return probability
