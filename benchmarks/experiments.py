@@ -73,7 +73,7 @@ class Experiment:
 
 
 EXPERIMENTS = {
-    REFERENCE: Experiment(what="the recipe of the bundled model"),
+    REFERENCE: Experiment(what="the recipe of the bundled model, without teachers"),
     "seed-2": Experiment(what="another seed: what chance does", fit=replace(RECIPE, seed=2)),
     "context-0": Experiment(what="no context", context=0),
     "context-1": Experiment(what="one previous message", context=1),
