@@ -1,0 +1,51 @@
+"""What the verbs that talk to Label Studio share."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mi_coder.annotation.client import URL_VARIABLE, Client, check_url, find_token
+
+if TYPE_CHECKING:
+    from mi_coder.annotation.exports import Problem
+
+_SHOWN = 10
+_BAD_RECORDS = 3
+
+
+def url_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --url."""
+    return click.option(
+        "--url",
+        envvar=URL_VARIABLE,
+        default="http://127.0.0.1:8080",
+        show_default=True,
+        help=f"Address of Label Studio; also read from {URL_VARIABLE}.",
+    )(command)
+
+
+def connect(url: str) -> Client:
+    """The server at an address, with the token from the environment or the keyring.
+
+    Raises:
+        UsageProblem: no address that can be used, or no token.
+        MissingExtra: label-studio-sdk is not installed.
+    """
+    address = check_url(url)
+    return Client(address, find_token(address))
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def end_with_problems(problems: "Sequence[Problem]") -> None:
+    """Name the annotations that were left out, and end with exit code 3 where there are any."""
+    for problem in problems[:_SHOWN]:
+        click.echo(f"left out: {problem}", err=True)
+    if len(problems) > _SHOWN:
+        click.echo(f"... and {len(problems) - _SHOWN} more", err=True)
+    if problems:
+        raise SystemExit(_BAD_RECORDS)
