@@ -12,8 +12,8 @@ from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
 from mi_coder.annotation.suggestions import results
 from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
-from tests.studio import page as pages
-from tests.studio.server import Studio
+from tests.integration.studio import page as pages
+from tests.integration.studio.server import Studio
 
 BOOK = Codebook.load()
 KEYS = {

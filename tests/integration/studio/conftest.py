@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.studio.server import EXECUTABLE, Studio, executable, running
+from tests.integration.studio.server import EXECUTABLE, Studio, executable, running
 
 
 @pytest.fixture(scope="session")

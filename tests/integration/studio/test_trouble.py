@@ -30,8 +30,8 @@ from mi_coder.annotation.suggestions import results
 from mi_coder.annotation.tasks import Task
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from tests.studio.proxy import proxy
-from tests.studio.server import Studio
+from tests.integration.studio.proxy import proxy
+from tests.integration.studio.server import Studio
 
 CONFIG = label_config(Codebook.load())
 MANY = 5000
