@@ -69,7 +69,7 @@ class Studio:
 
 def executable() -> Path | None:
     """The label-studio command: `$MI_CODER_LABEL_STUDIO`, or that of `.venv-studio` in the checkout."""
-    own = Path(__file__).parent.parent.parent / ".venv-studio" / "bin" / "label-studio"
+    own = Path(__file__).parents[3] / ".venv-studio" / "bin" / "label-studio"
     found = Path(os.environ.get(EXECUTABLE, own))
     return found if found.is_file() else None
 

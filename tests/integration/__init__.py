@@ -1,0 +1,1 @@
+"""Tests of whole runs: processes, kills, real corpora, a real Label Studio."""
