@@ -82,7 +82,8 @@ def balance(
         threshold: what |SMD| must stay below.
 
     Raises:
-        UsageProblem: gaps in covariates, or weights that leave less than two rows of a group.
+        ModelProblem: gaps in covariates.
+        UsageProblem: weights that leave less than two rows of a group.
     """
     check_covariates(names, covariates, treated)
     if weights.shape != treated.shape or not (weights >= 0).all():

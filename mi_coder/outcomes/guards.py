@@ -18,6 +18,8 @@ Indices = NDArray[np.intp]
 
 # With fewer clusters no standard error that is clustered, and no variance between clusters, means anything.
 FEWEST_CLUSTERS = 5
+# With fewer, tests by clustered errors reject too often, and the wild bootstrap of the linear model does not.
+ENOUGH_CLUSTERS = 40
 # A random intercept is told from the residual by clusters that have more than one row.
 FEWEST_REPEATED = 10
 # A standardized column of which the columns before it leave less than this share of its variance follows from them.
@@ -105,10 +107,12 @@ class Clusters:
     Attributes:
         codes: [rows] from 0 on.
         sizes: [clusters] rows of each.
+        labels: [clusters] as given.
     """
 
     codes: Indices
     sizes: Indices
+    labels: NDArray[Any]
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -124,6 +128,29 @@ def standardize(names: Sequence[str], columns: Floats, rows: int) -> Columns:
         AliasedColumn: a column that follows from those before it and a constant, such as the last of shares that add
             up to one.
     """
+    columns = check_columns(names, columns, rows)
+    if not names:
+        return Columns((), columns, np.zeros(0), np.zeros(0), np.zeros((0, 0)))
+    _refuse_constant(names, columns)
+    center = columns.mean(axis=0)
+    z = columns - center
+    # Divided by the greatest first, so that no square overflows or vanishes.
+    scale = abs(z).max(axis=0)
+    z /= scale
+    spread = np.sqrt(np.einsum("ij,ij->j", z, z) / rows)
+    z /= spread
+    gram = z.T @ z
+    _refuse_aliased(names, gram / rows)
+    return Columns(tuple(names), z, center, scale * spread, gram)
+
+
+def check_columns(names: Sequence[str], columns: Floats, rows: int) -> Floats:
+    """The columns [rows, columns] as numbers.
+
+    Raises:
+        BadShape: not `rows` by `names`.
+        Gaps: a value that is missing or infinite.
+    """
     if columns.shape != (rows, len(names)):
         raise BadShape(
             f"Columns must be an array [rows, columns]: {rows} outcomes and {len(names)} names ask for "
@@ -138,29 +165,14 @@ def standardize(names: Sequence[str], columns: Floats, rows: int) -> Columns:
             "drop rows with gaps, and count them, before fitting.",
             [names[column]],
         )
-    if not names:
-        return Columns((), columns, np.zeros(0), np.zeros(0), np.zeros((0, 0)))
-    low, high = columns.min(axis=0), columns.max(axis=0)
-    for i in np.flatnonzero(high - low <= SAME_VALUE * np.maximum(abs(low), abs(high))).tolist():
-        raise ConstantColumn(
-            f"Column {names[i]!r} never varies ({low[i]:g} in all {rows} rows): it cannot explain anything. Leave it "
-            "out, and say so.",
-            [names[i]],
-        )
-    center = columns.mean(axis=0)
-    z = columns - center
-    # Divided by the greatest first, so that no square overflows or vanishes.
-    scale = abs(z).max(axis=0)
-    z /= scale
-    spread = np.sqrt(np.einsum("ij,ij->j", z, z) / rows)
-    z /= spread
-    gram = z.T @ z
-    _refuse_aliased(names, gram / rows)
-    return Columns(tuple(names), z, center, scale * spread, gram)
+    return columns
 
 
-def check_outcome(outcome: Floats) -> Floats:
+def check_outcome(outcome: Floats, rows: int | None = None) -> Floats:
     """The outcome [rows] as numbers.
+
+    Args:
+        rows: to expect; none takes those that are there.
 
     Raises:
         BadShape: not one value per row, or no rows.
@@ -170,6 +182,8 @@ def check_outcome(outcome: Floats) -> Floats:
     outcome = np.asarray(outcome, dtype=np.float64)
     if outcome.ndim != 1 or not outcome.size:
         raise BadShape(f"The outcome must be an array [rows] with at least one row: its shape is {outcome.shape}.")
+    if rows is not None and len(outcome) != rows:
+        raise BadShape(f"The outcome must have one value for each of {rows} rows, and it has {len(outcome)}.")
     gaps = np.flatnonzero(~np.isfinite(outcome))
     if gaps.size:
         raise Gaps(
@@ -273,8 +287,8 @@ def cluster_codes(clusters: Sequence[Any] | NDArray[Any], rows: int) -> Clusters
                 "a counselor, and count them, before fitting."
             )
         labels = labels.astype(str) if labels.dtype.kind == "O" else labels
-    codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)[1:]
-    return Clusters(np.asarray(codes, dtype=np.intp), np.asarray(sizes, dtype=np.intp))
+    found, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
+    return Clusters(np.asarray(codes, dtype=np.intp), np.asarray(sizes, dtype=np.intp), found)
 
 
 def check_clustered_errors(clusters: Clusters, parameters: int) -> None:
@@ -286,19 +300,30 @@ def check_clustered_errors(clusters: Clusters, parameters: int) -> None:
     count = len(clusters)
     if count < 2:
         raise TooFewClusters(
-            "All rows are of one cluster: errors cannot be clustered on it. Fit without clusters, and say that the "
-            "result is about this counselor alone."
+            f"All rows are of one cluster{_labelled(clusters)}: errors cannot be clustered on it. Fit without "
+            "clusters, and say that the result is about this counselor alone."
         )
     if count < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"{count} clusters are too few for clustered errors: it takes at least {FEWEST_CLUSTERS}. Fit without "
-            "clusters, and say that the result is about these counselors alone."
+            f"{count} clusters{_labelled(clusters)} are too few for clustered errors: it takes at least "
+            f"{FEWEST_CLUSTERS}. Fit without clusters, and say that the result is about these counselors alone."
         )
     if count <= parameters:
         raise TooFewClusters(
             f"{count} clusters are too few for clustered errors of {parameters} coefficients: errors would come out "
             f"far too small. Use fewer columns, or test one coefficient of the linear model by the wild bootstrap."
         )
+
+
+def warn_of_few_clusters(clusters: Clusters) -> str:
+    """The warning beside errors that are clustered on less than 40 clusters, or an empty string."""
+    if len(clusters) >= ENOUGH_CLUSTERS:
+        return ""
+    return (
+        f"Only {len(clusters)} clusters: with less than {ENOUGH_CLUSTERS}, clustered errors come out too small. Read "
+        f"intervals by the t distribution with {len(clusters) - 1} degrees of freedom, and p values of the linear "
+        "model by the wild bootstrap."
+    )
 
 
 def check_random_intercept(clusters: Clusters) -> None:
@@ -308,9 +333,10 @@ def check_random_intercept(clusters: Clusters) -> None:
         TooFewClusters: fewer than five clusters, or fewer than ten with two rows or more.
     """
     if len(clusters) < FEWEST_CLUSTERS:
+        count = "is 1 cluster" if len(clusters) == 1 else f"are {len(clusters)} clusters"
         raise TooFewClusters(
-            f"There {'is 1 cluster' if len(clusters) == 1 else f'are {len(clusters)} clusters'}: a variance between "
-            f"clusters takes at least {FEWEST_CLUSTERS}. Give each cluster a column of its own (fixed effects)."
+            f"There {count}{_labelled(clusters)}: a variance between clusters takes at least {FEWEST_CLUSTERS}. "
+            "Give each cluster a column of its own (fixed effects)."
         )
     repeated = int((clusters.sizes > 1).sum())
     if repeated < FEWEST_REPEATED:
@@ -328,6 +354,16 @@ def no_cluster_variance(clusters: Clusters, instead: str) -> NoClusterVariance:
     )
 
 
+def _refuse_constant(names: Sequence[str], columns: Floats) -> None:
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    for i in np.flatnonzero(high - low <= SAME_VALUE * np.maximum(abs(low), abs(high))).tolist():
+        raise ConstantColumn(
+            f"Column {names[i]!r} never varies ({low[i]:g} in all {len(columns)} rows): it cannot explain anything. "
+            "Leave it out, and say so.",
+            [names[i]],
+        )
+
+
 def _refuse_aliased(names: Sequence[str], correlation: Floats) -> None:
     """Sweep the correlation matrix column by column: what is left on its diagonal is unexplained variance."""
     rest = correlation.copy()
@@ -341,6 +377,11 @@ def _refuse_aliased(names: Sequence[str], correlation: Floats) -> None:
                 [names[i]],
             )
         rest -= np.outer(rest[:, i], rest[i]) / rest[i, i]
+
+
+def _labelled(clusters: Clusters) -> str:
+    """The labels of a few clusters, in brackets."""
+    return f" ({_quoted([str(label) for label in clusters.labels.tolist()])})"
 
 
 def _quoted(names: Sequence[str]) -> str:

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from mi_coder.errors import UsageProblem, need
+from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Bools, Floats
-from mi_coder.outcomes.columns import check_covariates, check_outcome, independent
+from mi_coder.outcomes.columns import check_covariates, independent
+from mi_coder.outcomes.guards import FEWEST_CLUSTERS, BadShape, TooFewClusters, check_outcome
 from mi_coder.outcomes.matching import Indices, Pairs
 from mi_coder.outcomes.propensity import Propensity
 
 LEVEL = 0.95
-FEWEST_CLUSTERS = 5
 
 MATCHED = "matched"
 ADJUSTED = "matched and adjusted"
@@ -69,21 +69,21 @@ def matched_effect(
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        UsageProblem: gaps, or fewer than five pairs or counselors.
+        ModelProblem: gaps, an outcome that never varies, or fewer than five pairs or counselors.
     """
-    check_outcome(outcome, len(outcome))
+    outcome = check_outcome(outcome)
     if len(pairs) < FEWEST_CLUSTERS:
-        raise UsageProblem(f"{len(pairs)} pairs are too few for a standard error: at least {FEWEST_CLUSTERS}.")
+        raise TooFewClusters(f"{len(pairs)} pairs are too few for a standard error: at least {FEWEST_CLUSTERS}.")
     rows = pairs.rows
     treated = np.repeat([True, False], len(pairs))
     design, left_out = _design(treated, names, None if covariates is None else covariates[rows])
     clusters = [pairs.pair]
     if counselors is not None:
         if len(counselors) != len(outcome):
-            raise UsageProblem(f"{len(outcome)} rows and {len(counselors)} counselors: give one for each row.")
+            raise BadShape(f"{len(outcome)} rows and {len(counselors)} counselors: give one for each row.")
         clusters.append(np.unique(np.asarray(counselors)[rows], return_inverse=True)[1])
         if clusters[1].max() + 1 < FEWEST_CLUSTERS:
-            raise UsageProblem(
+            raise TooFewClusters(
                 f"The matched rows are of {clusters[1].max() + 1} counselors: errors clustered by counselor need at "
                 f"least {FEWEST_CLUSTERS}. Leave counselors out, and say so."
             )
@@ -115,10 +115,10 @@ def weighted_effect(
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        UsageProblem: gaps.
+        ModelProblem: gaps, or an outcome that never varies.
     """
     statsmodels = need("statsmodels.api", "analysis")
-    check_outcome(outcome, len(treated))
+    outcome = check_outcome(outcome, len(treated))
     design, left_out = _design(treated, names, covariates)
     fit = statsmodels.WLS(outcome, design, weights=att_weights(score, treated)).fit(cov_type="HC1")
     method = WEIGHTED_ADJUSTED if design.shape[1] > 2 else WEIGHTED
@@ -137,10 +137,10 @@ def regression_effect(outcome: Floats, treated: Bools, names: Sequence[str], cov
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        UsageProblem: gaps.
+        ModelProblem: gaps, or an outcome that never varies.
     """
     statsmodels = need("statsmodels.api", "analysis")
-    check_outcome(outcome, len(treated))
+    outcome = check_outcome(outcome, len(treated))
     design, left_out = _design(treated, names, covariates)
     return _of_fit(REGRESSION, "robust (HC3)", statsmodels.OLS(outcome, design).fit(cov_type="HC3"), left_out)
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.errors import UsageProblem, need
+from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Bools, Floats
-from mi_coder.outcomes.columns import check_covariates, independent
+from mi_coder.outcomes.columns import check_covariates
+from mi_coder.outcomes.guards import Separation, standardize
 
 # A coefficient per standard deviation of a covariate beyond this leaves no overlap to speak of.
 MOST_PER_SD = 10.0
@@ -52,15 +53,14 @@ def fit_propensity(names: Sequence[str], covariates: Floats, treated: Bools) -> 
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        UsageProblem: gaps, a group of less than two, a constant or aliased covariate, or separation: covariates that
+        ModelProblem: gaps, a group of less than two, a constant or aliased covariate, or separation: covariates that
             tell the groups apart leave nobody to compare with.
     """
     statsmodels = need("statsmodels.api", "analysis")
     check_covariates(names, covariates, treated)
-    _refuse_aliased(names, covariates)
+    standard = standardize(names, covariates, len(treated))
     _refuse_separating(names, covariates, treated)
-    center, spread = covariates.mean(axis=0), covariates.std(axis=0)
-    design = np.column_stack([np.ones(len(treated)), (covariates - center) / spread])
+    design = np.column_stack([np.ones(len(treated)), standard.z])
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
@@ -70,11 +70,11 @@ def fit_propensity(names: Sequence[str], covariates: Floats, treated: Bools) -> 
     slopes = fit.params[1:]
     if not fit.mle_retvals["converged"] or (abs(slopes) > MOST_PER_SD).any():
         raise _separated(names)
-    raw = slopes / spread
+    raw = slopes / standard.spread
     logit = np.asarray(design @ fit.params, dtype=np.float64)
     return Propensity(
         names=tuple(names),
-        coefficients=np.concatenate([[fit.params[0] - center @ raw], raw]),
+        coefficients=np.concatenate([[fit.params[0] - standard.center @ raw], raw]),
         logit=logit,
         auc=area_under_curve(logit, treated),
         treated_outside=float(((logit > logit[~treated].max()) | (logit < logit[~treated].min()))[treated].mean()),
@@ -89,29 +89,23 @@ def area_under_curve(score: Floats, treated: Bools) -> float:
     return float((below + not_above).mean() / (2 * len(untreated)))
 
 
-def _refuse_aliased(names: Sequence[str], covariates: Floats) -> None:
-    for i in np.flatnonzero(~independent(covariates)):
-        if np.ptp(covariates[:, i]) == 0:
-            raise UsageProblem(f"Covariate {names[i]!r} is the same in all {len(covariates)} rows: leave it out.")
-        others = ", ".join(names[:i])
-        raise UsageProblem(f"Covariate {names[i]!r} follows exactly from those before it ({others}): leave it out.")
-
-
 def _refuse_separating(names: Sequence[str], covariates: Floats, treated: Bools) -> None:
     for name, column in zip(names, covariates.T, strict=True):
         for group, word in ((treated, "treated"), (~treated, "untreated")):
             low, other_high = float(column[group].min()), float(column[~group].max())
             if low >= other_high:
-                raise UsageProblem(
+                raise Separation(
                     f"Covariate {name!r} separates the groups: no {word} row is below {low:g}, and no other row is "
                     f"above {other_high:g}. Where it differs there is nobody to compare with: leave out rows that "
-                    "could not have been in the other group, or the covariate if the treatment defines it."
+                    "could not have been in the other group, or the covariate if the treatment defines it.",
+                    [name],
                 )
 
 
-def _separated(names: Sequence[str]) -> UsageProblem:
-    return UsageProblem(
+def _separated(names: Sequence[str]) -> Separation:
+    return Separation(
         f"The covariates together ({', '.join(names)}) tell treated from untreated rows without error, or nearly: the "
         "logit has no finite solution, and nobody is left to compare with. Use fewer covariates, or leave out those "
-        "that the treatment defines."
+        "that the treatment defines.",
+        names,
     )

@@ -11,6 +11,7 @@ import pytest
 
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.balance import balance
+from mi_coder.outcomes.guards import Gaps, TooFewClusters
 from mi_coder.outcomes.match_effect import (
     ADJUSTED,
     MATCHED,
@@ -201,14 +202,14 @@ def test_counselors_make_the_error_no_smaller() -> None:
     assert both.estimate == plain.estimate
     assert both.se > 1.1 * plain.se
     assert (plain.df, both.df, both.errors) == (39, 9, "clustered by pair and counselor")
-    with pytest.raises(UsageProblem, match="of 2 counselors"):
+    with pytest.raises(TooFewClusters, match="of 2 counselors"):
         matched_effect(outcome, pairs_of(40), counselors=["a", "b"] * 40)
 
 
 def test_too_few_pairs_and_gaps_are_refused() -> None:
-    with pytest.raises(UsageProblem, match="4 pairs are too few"):
+    with pytest.raises(TooFewClusters, match="4 pairs are too few"):
         matched_effect(np.arange(8.0), pairs_of(4))
-    with pytest.raises(UsageProblem, match=r"no value in row 3 \(1 gaps"):
+    with pytest.raises(Gaps, match=r"no value in row 3 \(1 gaps"):
         matched_effect(np.array([1, 2, np.nan, *range(9)]), pairs_of(6))
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.guards import AliasedColumn, BadShape, ConstantColumn, Gaps, Separation, SingleCategory
 from mi_coder.outcomes.propensity import area_under_curve, fit_propensity
 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
@@ -42,7 +42,7 @@ def test_treated_rows_outside_the_others_scores() -> None:
 def test_a_covariate_that_separates_is_named(sign: int) -> None:
     covariates, treated = sample()
     covariates = np.column_stack([covariates, sign * (covariates[:, 0] + 1e6 * treated)])
-    with pytest.raises(UsageProblem, match="Covariate 'dose' separates the groups"):
+    with pytest.raises(Separation, match="Covariate 'dose' separates the groups"):
         fit_propensity(("income", "returning", "dose"), covariates, treated)
 
 
@@ -50,7 +50,7 @@ def test_a_flag_that_only_treated_rows_have_separates() -> None:
     covariates, treated = sample()
     flag = np.zeros(len(treated))
     flag[np.flatnonzero(treated)[:3]] = 1
-    with pytest.raises(UsageProblem, match="Covariate 'flag' separates"):
+    with pytest.raises(Separation, match="Covariate 'flag' separates"):
         fit_propensity(("income", "returning", "flag"), np.column_stack([covariates, flag]), treated)
 
 
@@ -60,13 +60,13 @@ def test_covariates_that_separate_together_are_refused(margin: float) -> None:
     covariates = random.normal(size=(300, 2))
     treated = covariates.sum(axis=1) > 0
     covariates += margin * np.where(treated, 1, -1)[:, None] / 10
-    with pytest.raises(UsageProblem, match=r"together \(a, b\)"):
+    with pytest.raises(Separation, match=r"together \(a, b\)"):
         fit_propensity(("a", "b"), covariates, treated)
 
 
 def test_a_separation_that_makes_the_fit_singular_is_refused() -> None:
     covariates = np.random.default_rng(3).normal(size=(8, 3))
-    with pytest.raises(UsageProblem, match=r"together \(a, b, c\)"):
+    with pytest.raises(Separation, match=r"together \(a, b, c\)"):
         fit_propensity(("a", "b", "c"), covariates, covariates.sum(axis=1) > 0)
 
 
@@ -81,14 +81,14 @@ def test_rare_flags_that_separate_a_few_rows_together_are_refused() -> None:
         (0, 1, False, 3),
     ]
     rows = np.array([kind[:3] for kind in kinds for _ in range(kind[3])], dtype=float)
-    with pytest.raises(UsageProblem, match=r"together \(a, b\)"):
+    with pytest.raises(Separation, match=r"together \(a, b\)"):
         fit_propensity(("a", "b"), rows[:, :2], rows[:, 2] == 1)
 
 
 def test_groups_that_hardly_overlap_are_refused_though_the_fit_converges() -> None:
     random = np.random.default_rng(4)
     x = random.normal(size=20_000)
-    with pytest.raises(UsageProblem, match="or nearly"):
+    with pytest.raises(Separation, match="or nearly"):
         fit_propensity(("x",), x[:, None], random.random(20_000) < 1 / (1 + np.exp(-12 * x)))
 
 
@@ -103,10 +103,10 @@ def test_a_strong_but_finite_covariate_is_not_refused() -> None:
 def test_constant_and_aliased_covariates_are_named() -> None:
     covariates, treated = sample()
     constant = np.column_stack([covariates, np.full(len(treated), 0.1)])
-    with pytest.raises(UsageProblem, match="'warn' is the same in all 400 rows"):
+    with pytest.raises(ConstantColumn, match=r"'warn' never varies \(0.1 in all 400 rows\)"):
         fit_propensity(("income", "returning", "warn"), constant, treated)
     aliased = np.column_stack([covariates, 3 - covariates[:, 1] + covariates[:, 0] / 7])
-    with pytest.raises(UsageProblem, match=r"'sum' follows exactly .* \(income, returning\)"):
+    with pytest.raises(AliasedColumn, match=r"'sum' follows exactly from 'income', 'returning'"):
         fit_propensity(("income", "returning", "sum"), aliased, treated)
 
 
@@ -114,11 +114,11 @@ def test_gaps_shapes_and_groups_of_one_are_refused() -> None:
     covariates, treated = sample()
     gap = covariates.copy()
     gap[6, 1] = np.nan
-    with pytest.raises(UsageProblem, match=r"'returning' has no value in row 7 \(1 gaps"):
+    with pytest.raises(Gaps, match=r"'returning' has no value in row 7 \(1 gaps"):
         fit_propensity(("income", "returning"), gap, treated)
-    with pytest.raises(UsageProblem, match=r"\(400, 1\)"):
+    with pytest.raises(BadShape, match=r"\(400, 1\)"):
         fit_propensity(("income",), covariates, treated)
     one = np.zeros(400, dtype=bool)
     one[0] = True
-    with pytest.raises(UsageProblem, match="1 treated rows of 400"):
+    with pytest.raises(SingleCategory, match="1 treated rows of 400"):
         fit_propensity(("income", "returning"), covariates, one)
