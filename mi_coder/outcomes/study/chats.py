@@ -1,0 +1,227 @@
+"""Chats as a table: how often each code was used, by how many messages, and what else is known of a chat.
+
+Files with chats are read one conversation at a time and only counts are kept; no message text enters the table.
+"""
+
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import COUNSELOR, Conversation, Message
+from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.outcomes.study.spec import Data, LabelError
+
+OWN_COLUMNS = ("messages", "log_messages")
+"""Columns that the table adds: the counselor's coded messages, and the log of their number."""
+
+Coded = tuple[frozenset[str], ...]
+Codes = Callable[[Message], frozenset[str] | None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Chats:
+    """One row per chat.
+
+    Attributes:
+        counts: [chats, codes] messages that carry each code, by the ids of the codebook.
+        frame: [chats, columns] what else the files say of the chat, with `messages` and `log_messages`.
+        left_out: how many chats were left out, by reason.
+        coded: the codes of each message of the chats that this was asked for.
+    """
+
+    counts: pd.DataFrame
+    frame: pd.DataFrame
+    left_out: Mapping[str, int]
+    coded: Mapping[str, Coded] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Chats:
+    """The chats of a study with the tagger's codes and their outcomes.
+
+    Args:
+        folder: what relative paths start from.
+        messages_of: ids of chats of which the codes of each message are kept too.
+
+    Raises:
+        UsageProblem: a file, an id or a code column is missing or doubled, with what to do.
+    """
+    if data.counts:
+        chats = _from_table(folder / data.counts, data.id)
+    else:
+        chats = _from_files([folder / path for path in data.chats], _tagged, "not all messages were coded", messages_of)
+        if not len(chats):
+            raise UsageProblem(
+                f"No chat of {', '.join(data.chats)} carries codes of the tagger. Tag them first:  "
+                f"mi-code tag {data.chats[0]}"
+            )
+    return _joined(chats, folder / data.outcomes, data.id) if data.outcomes else chats
+
+
+def read_gold(study: LabelError, data: Data, folder: Path) -> Chats:
+    """The chats that people coded in full. A chat with codes that are unknown or messages without gold is left out.
+
+    Raises:
+        UsageProblem: as `read_chats`; or no chat is coded in full.
+    """
+    if study.counts:
+        return _from_table(folder / study.counts, data.id)
+    paths = [folder / path for path in study.gold]
+    gold = _from_files(paths, _gold, "not all messages have full gold codes", _Everything())
+    if not len(gold):
+        raise UsageProblem(
+            f"No chat of {', '.join(study.gold)} has gold codes for all of the counselor's messages: correction needs "
+            "chats that people coded in full."
+        )
+    return gold
+
+
+def _tagged(message: Message) -> frozenset[str] | None:
+    return None if message.coding is None or message.coding.uncoded else frozenset(message.coding.codes)
+
+
+def _gold(message: Message) -> frozenset[str] | None:
+    gold = message.gold
+    if gold is None or len(gold.positive) + len(gold.negative) < len(Codebook.load().ids):
+        return None
+    return gold.positive
+
+
+class _Everything:
+    def __contains__(self, _: object) -> bool:
+        return True
+
+
+def _from_files(paths: Sequence[Path], codes: Codes, reason: str, messages_of: Container[str]) -> Chats:
+    """Chats of which `codes` knows all messages that the tagger would code."""
+    ids = Codebook.load().ids
+    column = {code: i for i, code in enumerate(ids)}
+    counts: list[np.ndarray[Any, Any]] = []
+    rows: list[dict[str, Any]] = []
+    names: dict[str, Path] = {}
+    coded: dict[str, Coded] = {}
+    left_out = 0
+    for path, chat in _conversations(paths):
+        if chat.id in names:
+            raise UsageProblem(
+                f"Chat {chat.id!r} stands in {names[chat.id]} and again in {path}: ids must be unique over all files."
+            )
+        names[chat.id] = path
+        given = [codes(message) for message in chat.messages if _codable(message)]
+        known = [each for each in given if each is not None]
+        if not known or len(known) < len(given):
+            left_out += 1
+            continue
+        row = np.zeros(len(ids))
+        for each in known:
+            row[[column[code] for code in each if code in column]] += 1
+        counts.append(row)
+        if chat.id in messages_of:
+            coded[chat.id] = tuple(known)
+        rows.append({"id": chat.id, "messages": len(known), **dict(_flat(chat.extra))})
+    table = pd.DataFrame(np.asarray(counts).reshape(-1, len(ids)), columns=list(ids), index=[row["id"] for row in rows])
+    chats = _chats(table, pd.DataFrame(rows, index=table.index), {reason: left_out} if left_out else {})
+    return replace(chats, coded=coded)
+
+
+def _codable(message: Message) -> bool:
+    return message.role == COUNSELOR and bool(message.text.strip())
+
+
+def _conversations(paths: Iterable[Path]) -> Iterator[tuple[Path, Conversation]]:
+    for path in paths:
+        if not path.is_file():
+            raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.")
+        for chat in read_conversations(path, ReadOptions(overwrite=True)):
+            yield path, chat
+
+
+def _flat(extra: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Numbers, texts and truth values by name; those inside objects by names with dots."""
+    for name, value in extra.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        elif value is None or isinstance(value, (int, float, str)):
+            yield prefix + name, value
+
+
+def _from_table(path: Path, id_column: str) -> Chats:
+    ids = Codebook.load().ids
+    frame = read_table(path, id_column)
+    present = [code for code in ids if code in frame.columns]
+    if not present or "messages" not in frame.columns:
+        raise UsageProblem(
+            f"{path} must have a column `messages` (the counselor's coded messages) and one column per code with the "
+            f"number of messages that carry it, named {ids[0]}, {ids[1]}, ...; it has {_some(frame.columns)}."
+        )
+    counts = frame.reindex(columns=list(ids)).fillna(0).astype(float)
+    if (counts.to_numpy() < 0).any() or (counts.max(axis=1) > frame["messages"]).any():
+        raise UsageProblem(f"{path}: counts must lie between 0 and the number of `messages` of the chat.")
+    return _chats(counts, frame.drop(columns=present), {})
+
+
+def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int]) -> Chats:
+    if len(frame):
+        frame = frame.assign(log_messages=np.log(frame["messages"].astype(float).clip(lower=1)))
+    return Chats(counts, frame, left_out)
+
+
+def read_table(path: Path, id_column: str) -> pd.DataFrame:
+    """A CSV or Parquet table by chat id, as text.
+
+    Raises:
+        UsageProblem: it cannot be read, has no such column, or has an id twice or empty.
+    """
+    try:
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+        else:
+            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype={id_column: str})
+    except FileNotFoundError:
+        raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.") from None
+    except ImportError:
+        raise UsageProblem(f"{path} is Parquet: pip install 'mi-coder[parquet]', or save it as CSV.") from None
+    except (ValueError, OSError) as error:
+        raise UsageProblem(f"{path} cannot be read as a table: {error}.") from None
+    if id_column not in frame.columns:
+        raise UsageProblem(
+            f"{path} has no column {id_column!r}.{did_you_mean(id_column, map(str, frame.columns))} It has "
+            f"{_some(frame.columns)}. Name the column with the id of the chat in data.id."
+        )
+    if frame[id_column].isna().any():
+        raise UsageProblem(f"{path}: {int(frame[id_column].isna().sum())} rows have no {id_column}.")
+    ids = frame[id_column].astype(str)
+    if ids.duplicated().any():
+        raise UsageProblem(
+            f"{path}: {ids[ids.duplicated()].nunique()} ids stand there more than once, the first is "
+            f"{ids[ids.duplicated()].iloc[0]!r}. It takes one row per chat."
+        )
+    return frame.drop(columns=id_column).set_axis(pd.Index(ids.to_numpy()))
+
+
+def _joined(chats: Chats, path: Path, id_column: str) -> Chats:
+    table = read_table(path, id_column)
+    twice = [name for name in table.columns if name in chats.frame.columns or name in OWN_COLUMNS]
+    if twice:
+        raise UsageProblem(f"{path}: the chats already have {_some(twice)}. Rename these columns or leave them out.")
+    known = chats.frame.index.isin(table.index)
+    if not known.any():
+        raise UsageProblem(f"No id in {path} is the id of a chat: is {id_column!r} the right column (data.id)?")
+    left_out = dict(chats.left_out)
+    if not known.all():
+        left_out[f"no row in {path.name}"] = int((~known).sum())
+    frame = chats.frame.loc[known]
+    return replace(chats, counts=chats.counts.loc[known], frame=frame.join(table), left_out=left_out)
+
+
+def _some(names: Iterable[Any], most: int = 8) -> str:
+    names = [str(name) for name in names]
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,383 @@
+"""From chats to the columns of a model: technique measures, covariates, clusters, and who was left out why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, ModelProblem, standardize
+from mi_coder.outcomes.study.chats import Chats
+from mi_coder.outcomes.study.spec import Covariate, Outcome, Study, Techniques
+
+POINTS = 10.0
+"""A share counts in steps of so many percentage points."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One column of a model.
+
+    Attributes:
+        name: unique in the design.
+        code: id of the code or the merged codes; empty for a covariate.
+        level: within or between counselors, or empty where that is not split.
+        unit: of the column, as it is said after "per".
+    """
+
+    name: str
+    code: str = ""
+    level: str = ""
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """How counts become technique columns, settled on the tagger's codes and then the same for gold codes.
+
+    Attributes:
+        groups: the codes that each technique adds up.
+        left_out: sentences on techniques that the data cannot tell about.
+        means: [counselors, techniques] the counselors' mean use, by counselor; None where that is not split.
+        scale: [techniques] what values are divided by.
+    """
+
+    techniques: Techniques
+    groups: Mapping[str, tuple[str, ...]]
+    left_out: tuple[str, ...]
+    means: pd.DataFrame | None
+    scale: Floats
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The technique columns in their order."""
+        unit = _unit(self.techniques)
+        if self.means is None:
+            return tuple(Term(name, name, "", unit) for name in self.groups)
+        return tuple(
+            Term(f"{name} ({level})", name, level, unit) for level in ("within", "between") for name in self.groups
+        )
+
+    def columns(self, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Floats:
+        """[rows, terms] of chats with these counts [rows, codes], by these counselors [rows]."""
+        use = _use(counts, self.groups, self.techniques.form)
+        if self.means is None:
+            return use / self.scale
+        means = self.means.loc[counselors.to_numpy()].to_numpy()
+        return np.hstack([(use - means) / self.scale, means / self.scale])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Design:
+    """What a model of one outcome is fitted to.
+
+    Attributes:
+        terms: technique columns, then covariates.
+        columns: [rows, terms]
+        outcome: [rows]
+        before: [rows] the score before, for outcomes that have one.
+        counselors, clusters, ids: [rows]
+        dropped: chats left out, by reason.
+        notes: sentences on columns that were left out.
+        asked: [chats] all chats that could have had the outcome, for the model of who answered.
+    """
+
+    terms: tuple[Term, ...]
+    columns: Floats
+    outcome: Floats
+    before: Floats | None
+    ids: pd.Index
+    counselors: "pd.Series[str]"
+    clusters: "pd.Series[str]"
+    recipe: Recipe
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...]
+    asked: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(term.name for term in self.terms)
+
+    def gold_columns(self, counts: pd.DataFrame, rows: Indices) -> Floats:
+        """[gold rows, terms] with gold counts [gold rows, codes] in place of the tagger's in these rows.
+
+        The counselors' means, where they are split off, stay those of the tagger: people coded too few chats of each
+        counselor to have a mean of their own, and the same means stand in all fits that are compared.
+        """
+        columns = self.columns[rows].copy()
+        by_name = dict(
+            zip(
+                (term.name for term in self.recipe.terms),
+                self.recipe.columns(counts, self.counselors.iloc[rows]).T,
+                strict=True,
+            )
+        )
+        for i, term in enumerate(self.terms):
+            if term.level != "between" and term.name in by_name:
+                columns[:, i] = by_name[term.name]
+        return columns
+
+    def without(self, names: Sequence[str], note: str) -> "Design":
+        """The same without some columns, and a sentence that says so."""
+        keep = [i for i, term in enumerate(self.terms) if term.name not in names]
+        return Design(
+            tuple(self.terms[i] for i in keep),
+            self.columns[:, keep],
+            self.outcome,
+            self.before,
+            self.ids,
+            self.counselors,
+            self.clusters,
+            self.recipe,
+            self.dropped,
+            (*self.notes, note),
+            self.asked,
+        )
+
+
+def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Recipe:
+    """Settle the technique columns on all chats of the study.
+
+    Raises:
+        UsageProblem: a code that the codebook does not have, or one that is used twice.
+        ModelProblem: no code is used in enough chats.
+    """
+    groups = _groups(techniques)
+    present = {name: int((counts[list(codes)].sum(axis=1) > 0).sum()) for name, codes in groups.items()}
+    kept = {name: codes for name, codes in groups.items() if present[name] >= techniques.min_chats}
+    left_out = tuple(
+        f"{_called(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
+        "estimated" + (", and its share counts with the reference." if techniques.form == "share" else ".")
+        for name in groups
+        if name not in kept
+    )
+    if not kept:
+        raise ModelProblem(
+            f"No code is used in {techniques.min_chats} chats or more: set techniques.min_chats lower, or add chats."
+        )
+    use = pd.DataFrame(_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
+    scale = use.std(ddof=0).to_numpy() if techniques.per == "sd" else np.ones(len(kept))
+    means = use.groupby(counselors.to_numpy()).mean() if techniques.within_between else None
+    return Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0))
+
+
+def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, before: Floats | None) -> Design:
+    """The columns for one outcome.
+
+    Args:
+        values: [chats] the outcome, not a number where it is missing.
+        before: [chats] the score before, or None.
+
+    Raises:
+        UsageProblem: a column that the data do not have.
+        ModelProblem: no chats are left.
+    """
+    frame = chats.frame
+    dropped = dict(chats.left_out)
+    keep = np.ones(len(frame), dtype=bool)
+
+    def drop(bad: "pd.Series[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]", reason: str) -> None:
+        bad = np.asarray(bad) & keep
+        if bad.any():
+            dropped[reason] = int(bad.sum())
+            keep[bad] = False
+
+    counselor = _column(frame, study.data.counselor, "data.counselor") if _needs_counselor(study) else None
+    cluster = _column(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
+    for series, what in ((counselor, "counselor"), (cluster, cluster_field(study))):
+        if series is not None:
+            drop(series.isna(), f"no {what}")
+    if study.techniques.form == "share":
+        drop(chats.counts.sum(axis=1) == 0, "no code at all")
+    covariates = [_covariate(frame, covariate) for covariate in study.adjusted_for]
+    for covariate, columns in zip(study.adjusted_for, covariates, strict=True):
+        drop(columns.isna().any(axis=1), f"no {covariate.field}")
+    if before is not None:
+        drop(np.isnan(before), f"no {outcome.before}")
+    asked = keep.copy()
+    drop(np.isnan(values), f"no {outcome.fields[-1]}")
+    if not keep.any():
+        raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(dropped)}.")
+
+    people = _labels(counselor if counselor is not None else pd.Series("", index=frame.index))
+    recipe = recipe_of(study.techniques, chats.counts[keep], people[keep])
+    everyone = people.where(people.isin(people[keep]), people[keep].iloc[0])
+    techniques = recipe.columns(chats.counts, everyone)
+    parts = [techniques, *(columns.to_numpy(dtype=float) for columns in covariates)]
+    terms = [*recipe.terms, *(Term(str(name)) for columns in covariates for name in columns)]
+    if study.techniques.form == "count" and study.techniques.log_length:
+        parts.append(frame[["log_messages"]].to_numpy(dtype=float))
+        terms.append(Term("log_messages"))
+    if before is not None:
+        parts.append(before[:, None])
+        terms.append(Term(outcome.before))
+    matrix = np.hstack(parts)
+    matrix, terms = _with_products(matrix, terms, study.interactions)
+    return _without_useless(
+        Design(
+            tuple(terms),
+            matrix[keep],
+            values[keep],
+            None if before is None else before[keep],
+            frame.index[keep],
+            people[keep],
+            _labels(cluster)[keep] if cluster is not None else pd.Series(frame.index[keep].astype(str)),
+            recipe,
+            dropped,
+            recipe.left_out,
+            pd.DataFrame(matrix[asked], columns=[term.name for term in terms], index=frame.index[asked]),
+        )
+    )
+
+
+def cluster_field(study: Study) -> str:
+    """The column that clusters are taken from, or an empty string where there is none."""
+    named = study.inference.cluster
+    return {"counselor": study.data.counselor, "client": study.data.client}.get(named, named)
+
+
+def _needs_counselor(study: Study) -> bool:
+    return bool(study.data.counselor) and (study.techniques.within_between or study.inference.cluster == "counselor")
+
+
+def _without_useless(design: Design) -> Design:
+    """Without columns that never vary or follow from others, each named."""
+    while design.terms:
+        try:
+            standardize(design.names, design.columns, len(design.columns))
+        except (ConstantColumn, AliasedColumn) as problem:
+            name = problem.columns[-1]
+            why = "never varies" if isinstance(problem, ConstantColumn) else "follows from the columns before it"
+            term = design.terms[design.names.index(name)]
+            shown = _called(term.code) + (f" ({term.level})" if term.level else "") if term.code else name
+            design = design.without([name], f"{shown} {why} in these {len(design.columns)} chats: left out.")
+        else:
+            break
+    return design
+
+
+def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str, str]]) -> tuple[Floats, list[Term]]:
+    names = [term.name for term in terms]
+    for pair in pairs:
+        for name in pair:
+            if name not in names:
+                raise UsageProblem(
+                    f"interactions: there is no column {name!r}.{did_you_mean(name, names)} "
+                    f"There are {', '.join(names)}."
+                )
+        first, second = (matrix[:, names.index(name)] for name in pair)
+        product = (first - np.nanmean(first)) * (second - np.nanmean(second))
+        matrix = np.hstack([matrix, product[:, None]])
+        terms = [*terms, Term(" x ".join(pair))]
+    return matrix, terms
+
+
+def _groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
+    """The codes of each technique that is asked for, without the reference."""
+    book = Codebook.load()
+    for code in (each for codes in (*techniques.merge.values(), techniques.reference) for each in codes):
+        _known(code, book.ids)
+    merged = {code for codes in techniques.merge.values() for code in codes}
+    groups: dict[str, tuple[str, ...]] = {code: (code,) for code in book.ids if code not in merged}
+    groups |= {name: tuple(codes) for name, codes in techniques.merge.items()}
+    for name in techniques.codes:
+        _known(name, groups)
+    asked = techniques.codes or tuple(groups)
+    reference = techniques.reference if techniques.form == "share" else ()
+    return {name: groups[name] for name in asked if not set(groups[name]) & set(reference)}
+
+
+def _known(name: str, names: "Mapping[str, object] | Sequence[str]") -> None:
+    if name not in names:
+        raise UsageProblem(
+            f"techniques: there is no code {name!r}.{did_you_mean(name, names)} There are {', '.join(names)}."
+        )
+
+
+def _use(counts: pd.DataFrame, groups: Mapping[str, Sequence[str]], form: str) -> Floats:
+    """[rows, techniques] in steps of 10 percentage points, messages, or 0 and 1."""
+    use = np.column_stack([counts[list(codes)].sum(axis=1).to_numpy(dtype=float) for codes in groups.values()])
+    if form == "presence":
+        return (use > 0).astype(float)
+    if form == "count":
+        return use
+    total = counts.sum(axis=1).to_numpy(dtype=float)
+    return use / np.where(total > 0, total, 1.0)[:, None] * (100 / POINTS)
+
+
+def _unit(techniques: Techniques) -> str:
+    if techniques.per == "sd":
+        return "standard deviation"
+    return {"share": "10 points of share", "count": "message", "presence": "chat that uses it"}[techniques.form]
+
+
+def _covariate(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame:
+    """The columns of one covariate; a category with k values has k - 1."""
+    name = covariate.field
+    column = _column(frame, name, "covariates")
+    numeric = pd.to_numeric(column, errors="coerce")
+    if covariate.transform == "category" or (covariate.transform == "none" and numeric[column.notna()].isna().any()):
+        dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
+        return dummies.mask(column.isna())
+    if numeric[column.notna()].isna().any():
+        bad = int((numeric.isna() & column.notna()).sum())
+        raise UsageProblem(f"covariates: {name} is no number in {bad} chats, and {covariate.transform} needs numbers.")
+    values = numeric.astype(float)
+    if covariate.transform in ("log", "log1p"):
+        least = 0 if covariate.transform == "log" else -1
+        if (values <= least).any():
+            raise UsageProblem(
+                f"covariates: {name} is {least} or less in {int((values <= least).sum())} chats, and has no "
+                f"{covariate.transform} there."
+            )
+        values = np.log(values) if covariate.transform == "log" else np.log1p(values)
+    if covariate.transform == "standardize":
+        values = (values - values.mean()) / values.std(ddof=0)
+    label = name if covariate.transform in ("none", "standardize") else f"{covariate.transform}({name})"
+    return pd.DataFrame({label: values})
+
+
+def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
+    """A column of numbers; truth values become 0 and 1.
+
+    Raises:
+        UsageProblem: there is none, or a value is no number.
+    """
+    column = _column(frame, name, key)
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    bad = numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")
+    if bad.any():
+        raise UsageProblem(
+            f"{key}: {name} is no number in {int(bad.sum())} chats, the first is {frame.index[bad][0]!r}."
+        )
+    return numbers
+
+
+def _column(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":
+    if name not in frame.columns:
+        known = [str(column) for column in frame.columns]
+        raise UsageProblem(
+            f"{key}: the chats have no field {name!r}.{did_you_mean(name, known)} They have {', '.join(sorted(known))}."
+        )
+    return frame[name]
+
+
+def _labels(series: "pd.Series[str]") -> "pd.Series[str]":
+    return series.astype("string").fillna("").astype(object)
+
+
+def _called(name: str) -> str:
+    code = Codebook.load().get(name)
+    return f"{code.name} ({name})" if code else name
+
+
+def _chats_word(number: int) -> str:
+    return "1 chat" if number == 1 else f"{number:,} chats"
+
+
+def _reasons(dropped: Mapping[str, int]) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there are no chats"

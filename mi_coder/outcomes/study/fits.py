@@ -1,0 +1,239 @@
+"""Each model of an outcome, fitted to a design and put into rows of the tidy table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.families import Family, clustered_covariance, fit_family
+from mi_coder.outcomes.gee import fit_gee
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, Separation, cluster_codes
+from mi_coder.outcomes.ordinal_random import fit_ordinal_random
+from mi_coder.outcomes.random_intercept import fit_random_intercept
+from mi_coder.outcomes.study.design import Design, Term
+from mi_coder.outcomes.study.spec import Model, Outcome, Study
+from mi_coder.outcomes.wild_bootstrap import wild_bootstrap
+
+TIDY = (
+    "design model outcome term code level estimate se stat df p q_bh ci_low ci_high effect effect_low effect_high unit "
+    "n n_clusters correction weight warnings"
+).split()
+"""Columns of the tidy table, one row per model and term."""
+
+RATIOS = ("ordinal", "ordinal_random", "logit", "poisson")
+_RATIO_NAME = {"poisson": "rate ratio"}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fit:
+    """One fitted model.
+
+    Attributes:
+        rows: tidy, one per term.
+        facts: what there is to say of the model as a whole, by name.
+        notes: sentences on what was left out or could not be done.
+    """
+
+    rows: pd.DataFrame
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None = None) -> Fit:
+    """Fit one model. Columns that separate the outcome are left out one at a time, and named.
+
+    Args:
+        weights: [rows] for models that take them.
+
+    Raises:
+        ModelProblem: the data cannot carry the model.
+    """
+    notes: tuple[str, ...] = ()
+    while True:
+        try:
+            fit = _FITTERS[model](study, outcome, design, weights)
+        except Separation as problem:
+            if not problem.columns or len(problem.columns) >= len(design.names):
+                raise
+            note = f"{model}: {problem} It was left out of this model."
+            design, notes = design.without(problem.columns[-1:], note), (*notes, note)
+        else:
+            return replace(fit, notes=(*notes, *fit.notes))
+
+
+def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family, Design, Floats | None]:
+    """The family of a model, the design with the outcome as that family takes it, and class weights if asked for."""
+    if model == "logit":
+        values = (design.outcome >= outcome.satisfied).astype(float) if outcome.type == "rating" else design.outcome
+        weights = _class_weights(values) if outcome.balanced else None
+        return "logit", replace(design, outcome=values), weights
+    if model == "change":
+        assert design.before is not None
+        changed = replace(design, outcome=design.outcome - design.before)
+        return "linear", changed.without([outcome.before], ""), None
+    return {"ordinal": "ordinal", "poisson": "poisson"}.get(model, "linear"), design, None  # type: ignore[return-value]
+
+
+def tidy_rows(
+    model: str,
+    outcome: str,
+    terms: Sequence[Term],
+    estimate: Floats,
+    se: Floats,
+    df: float,
+    alpha: float,
+    *,
+    correction: str = "",
+    weight: Floats | None = None,
+    p: Floats | None = None,
+    n: int = 0,
+    n_clusters: int = 0,
+    warnings: str = "",
+) -> pd.DataFrame:
+    """Rows of the tidy table from estimates and standard errors [terms].
+
+    Args:
+        df: degrees of freedom of the t distribution; infinite for the normal.
+        p: [terms] p values from elsewhere than the t distribution.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        stat = estimate / se
+    width = stats.t.ppf(1 - alpha / 2, df) * se
+    low, high = estimate - width, estimate + width
+    ratio = model.partition(" ")[0] in RATIOS
+    shown = np.exp if ratio else np.asarray
+    kind = _RATIO_NAME.get(model, "odds ratio") if ratio else "points"
+    with np.errstate(over="ignore"):
+        return pd.DataFrame(
+            {
+                "design": "",
+                "model": model,
+                "outcome": outcome,
+                "term": [term.name for term in terms],
+                "code": [term.code for term in terms],
+                "level": [term.level for term in terms],
+                "estimate": estimate,
+                "se": se,
+                "stat": stat,
+                "df": df,
+                "p": 2 * stats.t.sf(abs(stat), df) if p is None else p,
+                "q_bh": np.nan,
+                "ci_low": low,
+                "ci_high": high,
+                "effect": shown(estimate),
+                "effect_low": shown(low),
+                "effect_high": shown(high),
+                "unit": [f"{kind} per {term.unit}" if term.unit else kind for term in terms],
+                "n": n,
+                "n_clusters": n_clusters,
+                "correction": correction,
+                "weight": np.nan if weight is None else weight,
+                "warnings": warnings,
+            },
+            columns=TIDY,
+        )
+
+
+def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
+    """Rows independent between clusters: coefficients of the family, errors by cluster, t with clusters - 1 degrees."""
+    family, data, own = family_data(model, outcome, design)
+    both = own if weights is None else weights if own is None else own * weights
+    estimate = fit_family(family, data.outcome, data.names, data.columns, both)
+    covariance = clustered_covariance(estimate, data.clusters.to_numpy())
+    clusters = len(cluster_codes(data.clusters.to_numpy(), len(data.outcome)))
+    p, warnings = None, ""
+    if clusters < ENOUGH_CLUSTERS:
+        warnings = f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"
+        if family == "linear" and both is None:
+            p = _wild_p(study, data)
+            warnings += ", p of codes by the wild cluster bootstrap"
+    facts: dict[str, Any] = {"levels": ", ".join(f"{level:g}" for level in estimate.levels)} if estimate.levels else {}
+    if family in ("poisson", "linear"):
+        facts["dispersion"] = estimate.dispersion
+    se = np.sqrt(np.diag(covariance))
+    label = model if weights is None else f"{model} (weighted for response)"
+    rows = tidy_rows(
+        label, outcome.name, data.terms, estimate.coefficients, se, clusters - 1, study.inference.alpha, p=p,
+        n=len(data.outcome), n_clusters=clusters, warnings=warnings,
+    )  # fmt: skip
+    return Fit(rows, facts)
+
+
+def _wild_p(study: Study, data: Design) -> Floats:
+    """p values of the technique columns by the wild cluster bootstrap, not numbers for covariates."""
+    clusters = data.clusters.to_numpy()
+    draws, seed = study.inference.draws, study.seed
+    return np.array(
+        [
+            wild_bootstrap(data.outcome, data.names, data.columns, clusters, term.name, draws=draws, seed=seed).p
+            if term.code
+            else np.nan
+            for term in data.terms
+        ]
+    )
+
+
+def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
+    try:
+        fit = fit_ordinal_random(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    except NoClusterVariance as problem:
+        raise ModelProblem(f"{problem} The ordinal model above says the same.") from None
+    rows = tidy_rows(
+        "ordinal_random", outcome.name, design.terms, fit.coefficients, fit.se, np.inf, study.inference.alpha,
+        n=fit.rows, n_clusters=fit.clusters,
+    )  # fmt: skip
+    return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "sd_between": fit.sd})
+
+
+def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
+    """The score after, given that before, with a random intercept for the cluster."""
+    try:
+        fit = fit_random_intercept(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    except NoClusterVariance as problem:
+        raise ModelProblem(f"{problem} The linear model with clustered errors stands instead.") from None
+    rows = tidy_rows(
+        "ancova", outcome.name, design.terms, fit.coefficients[1:], fit.se[1:],
+        max(fit.clusters - 1, 1) if fit.clusters < ENOUGH_CLUSTERS else np.inf, study.inference.alpha,
+        n=fit.rows, n_clusters=fit.clusters,
+    )  # fmt: skip
+    return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "tau2": fit.tau2, "sigma2": fit.sigma2})
+
+
+def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
+    """Population averages with exchangeable correlation in a cluster."""
+    family: Family = "logit" if outcome.type in ("rating", "binary") else "linear"
+    data = family_data("logit", outcome, design)[1] if family == "logit" else design
+    fit = fit_gee(family, data.outcome, data.names, data.columns, data.clusters.to_numpy())
+    rows = tidy_rows(
+        "gee", outcome.name, data.terms, fit.coefficients, fit.se, fit.df, study.inference.alpha,
+        n=fit.rows, n_clusters=fit.clusters,
+    )  # fmt: skip
+    if family == "logit":
+        for name in ("effect", "effect_low", "effect_high"):
+            rows[name] = np.exp(rows[name])
+        rows["unit"] = rows["unit"].str.replace("points", "odds ratio", n=1)
+    return Fit(rows, {"correlation": fit.correlation})
+
+
+def _class_weights(values: Floats) -> Floats:
+    """[rows] weights by which both classes weigh the same, with mean 1."""
+    ones = values.mean()
+    return np.where(values > 0, 0.5 / max(ones, 1e-12), 0.5 / max(1 - ones, 1e-12))
+
+
+_Fitter = Callable[[Study, Outcome, Design, Floats | None], Fit]
+_FITTERS: Mapping[Model, _Fitter] = {
+    "ordinal": partial(_clustered, "ordinal"),
+    "logit": partial(_clustered, "logit"),
+    "linear": partial(_clustered, "linear"),
+    "poisson": partial(_clustered, "poisson"),
+    "change": partial(_clustered, "change"),
+    "ordinal_random": _ordinal_random,
+    "ancova": _ancova,
+    "gee": _gee,
+}

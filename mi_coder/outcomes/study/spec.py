@@ -1,0 +1,286 @@
+"""The study file: what is related to what, by which models, with which correction.
+
+`study.yaml` is read strictly: an unknown key is refused with the key it may stand for, so that a typing error never
+changes a result. Its JSON Schema, schemas/study.schema.json, is generated from the classes here.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from mi_coder.errors import UsageProblem, did_you_mean, need
+
+Form = Literal["share", "count", "presence"]
+Model = Literal["ordinal", "ordinal_random", "logit", "linear", "ancova", "change", "gee", "poisson"]
+Text = Annotated[str, Meta(min_length=1)]
+Share = Annotated[float, Meta(gt=0, lt=1)]
+
+
+class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Refuses what it does not know."""
+
+
+class Data(_Strict, frozen=True):
+    """Where the chats and their outcomes are; paths are relative to the study file."""
+
+    chats: Annotated[tuple[Text, ...], Meta(description="Files that `mi-code tag` wrote.")] = ()
+    counts: Annotated[
+        str, Meta(description="Instead of chats: a CSV or Parquet table, one row per chat, with a column per code.")
+    ] = ""
+    outcomes: Annotated[
+        str, Meta(description="A CSV or Parquet table with further columns per chat, joined by `id`.")
+    ] = ""
+    id: Annotated[Text, Meta(description="Column with the id of the chat.")] = "conversation_id"
+    counselor: Annotated[str, Meta(description="Column with the counselor.")] = "counselor_id"
+    client: Annotated[str, Meta(description="Column with the client, if there is one.")] = ""
+
+
+class Techniques(_Strict, frozen=True):
+    """How the use of codes becomes columns."""
+
+    form: Annotated[
+        Form,
+        Meta(
+            description="share: percent of all codes given, in steps of 10 points, against the reference; count: "
+            "number of messages beside the log of the chat's length; presence: used at all."
+        ),
+    ] = "share"
+    codes: Annotated[tuple[Text, ...], Meta(description="Codes or merged codes; empty for all.")] = ()
+    merge: Annotated[Mapping[str, tuple[Text, ...]], Meta(description="Codes that count as one, by a new name.")] = (
+        msgspec.field(default_factory=dict)
+    )
+    reference: Annotated[
+        tuple[Text, ...], Meta(description="Codes whose share is given up where that of another rises.")
+    ] = ("OT", "CC")
+    per: Annotated[
+        Literal["unit", "sd"], Meta(description="Effects per unit (10 points, a message) or per standard deviation.")
+    ] = "unit"
+    log_length: Annotated[
+        bool, Meta(description="With counts: the log of the counselor's messages as a covariate.")
+    ] = True
+    within_between: Annotated[
+        bool, Meta(description="Split every column into the counselor's mean and the deviation from it.")
+    ] = True
+    min_chats: Annotated[int, Meta(ge=1, description="Codes used in fewer chats are left out, and named.")] = 30
+
+
+class Covariate(_Strict, frozen=True):
+    """A column that is held constant."""
+
+    field: Text
+    transform: Literal["none", "log", "log1p", "standardize", "category"] = "none"
+
+
+class Outcome(_Strict, frozen=True):
+    """One outcome and its models. The first model is the headline."""
+
+    name: Text
+    type: Annotated[
+        Literal["rating", "binary", "symptom", "change", "count"],
+        Meta(
+            description="rating: ordered levels; binary: 0 and 1; symptom: PHQ or GAD before and after; change: any "
+            "number before and after; count: whole numbers."
+        ),
+    ]
+    field: Annotated[str, Meta(description="Column of a rating, binary or count; the name if empty.")] = ""
+    levels: Annotated[tuple[float, ...], Meta(description="Levels of the rating; empty for those that occur.")] = ()
+    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = 4
+    scale: Annotated[str, Meta(description="PHQ-2, PHQ-4, PHQ-9, GAD-2 or GAD-7, for a symptom.")] = ""
+    before: Annotated[str, Meta(description="Column before the chat.")] = ""
+    after: Annotated[str, Meta(description="Column after the chat.")] = ""
+    models: Annotated[tuple[Model, ...], Meta(description="Empty for those that suit the type.")] = ()
+    balanced: Annotated[bool, Meta(description="Weight both classes of the binary model alike.")] = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The columns that the outcome is made of."""
+        return (self.before, self.after) if self.type in ("symptom", "change") else (self.field or self.name,)
+
+
+class Inference(_Strict, frozen=True):
+    """Errors, intervals and the family over which tests are adjusted."""
+
+    cluster: Annotated[
+        str, Meta(description="Column whose rows hang together: counselor, client or a column of the data.")
+    ] = "counselor"
+    alpha: Annotated[Share, Meta(description="Intervals hold 1 - alpha.")] = 0.05
+    adjust: Annotated[Literal["bh", "by", "none"], Meta(description="Benjamini-Hochberg or Benjamini-Yekutieli.")] = (
+        "bh"
+    )
+    family: Annotated[
+        Literal["outcome", "study"], Meta(description="Tests adjusted together: of one outcome, or all of the study.")
+    ] = "outcome"
+    draws: Annotated[int, Meta(ge=99, description="Draws of the wild bootstrap where clusters are few.")] = 999
+
+
+class LabelError(_Strict, frozen=True):
+    """The tagger's errors: a random part of the chats that people coded corrects for them."""
+
+    correction: Annotated[
+        Literal["auto", "ptd", "none"], Meta(description="auto: predict-then-debias where gold is given.")
+    ] = "auto"
+    gold: Annotated[
+        tuple[Text, ...], Meta(description="Files with gold codes of some of the chats, in full, by the same ids.")
+    ] = ()
+    counts: Annotated[str, Meta(description="Instead of gold: a table as data.counts.")] = ""
+    sampling: Annotated[
+        Literal["random", "weights", "convenience"], Meta(description="How the gold chats were chosen.")
+    ] = "random"
+    probability: Annotated[
+        str, Meta(description="With weights: column with the probability that a chat was chosen.")
+    ] = ""
+
+
+class Study(_Strict, frozen=True):
+    """A study file. Run it with `mi-code relate study.yaml -o out/`."""
+
+    data: Data
+    outcomes: Annotated[tuple[Outcome, ...], Meta(min_length=1)]
+    version: Literal[1] = 1
+    preset: Annotated[
+        Literal["", "shah2022", "yang2024"],
+        Meta(description="The design of a published study, run beside the recommended one."),
+    ] = ""
+    techniques: Techniques = Techniques()
+    covariates: tuple[Covariate | str, ...] = ()
+    inference: Inference = Inference()
+    label_error: LabelError = LabelError()
+    interactions: Annotated[
+        tuple[tuple[Text, Text], ...], Meta(description="Pairs of columns whose product is held constant too.")
+    ] = ()
+    response_weights: Annotated[
+        bool, Meta(description="Weight chats with an outcome by the inverse of their probability to have one.")
+    ] = True
+    seed: int = 1
+
+    @property
+    def digest(self) -> str:
+        """Hash of the resolved study: the same for files that mean the same."""
+        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).hexdigest()[:16]
+
+    def to_yaml(self) -> str:
+        """The resolved study, defaults and all."""
+        yaml = need("yaml", extra="analysis")
+        return str(yaml.safe_dump(msgspec.to_builtins(self), sort_keys=False, allow_unicode=True))
+
+    @property
+    def adjusted_for(self) -> tuple[Covariate, ...]:
+        """The covariates, plain names spelled out."""
+        return tuple(Covariate(field=each) if isinstance(each, str) else each for each in self.covariates)
+
+
+def read_study(path: Path) -> Study:
+    """Read and check a study file (YAML or JSON).
+
+    Raises:
+        UsageProblem: it cannot be read, a key is unknown or missing, or a value does not fit.
+        MissingExtra: the extra `analysis` is not installed.
+    """
+    yaml = need("yaml", extra="analysis")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise UsageProblem(f"{path} cannot be read: {reason}.") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f":{mark.line + 1}" if mark else ""
+        raise UsageProblem(f"{path}{place} is no YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None
+    return study_of(content, str(path))
+
+
+def study_of(content: object, source: str = "study") -> Study:
+    """The study that plain values say.
+
+    Args:
+        source: how messages name it.
+
+    Raises:
+        UsageProblem: a key is unknown or missing, or a value does not fit.
+    """
+    if not isinstance(content, dict):
+        raise UsageProblem(f"{source} must hold keys such as data, outcomes and techniques.")
+    _refuse_unknown(content, Study, source, "")
+    try:
+        study = msgspec.convert(content, Study)
+    except msgspec.ValidationError as error:
+        raise UsageProblem(f"{source}: {error}. The keys are described in schemas/study.schema.json.") from None
+    _check(study, source)
+    return study
+
+
+def study_schema() -> str:
+    """The JSON Schema of a study file, as text."""
+    schema = msgspec.json.schema(Study)
+    draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "study.schema.json"}
+    return msgspec.json.format(msgspec.json.encode({**draft, **schema}, order="sorted"), indent=2).decode() + "\n"
+
+
+def _refuse_unknown(content: Mapping[str, Any], struct: type, source: str, path: str) -> None:
+    hints = get_type_hints(struct)
+    for key, value in content.items():
+        if key not in hints:
+            raise UsageProblem(
+                f"{source}: unknown key {path + str(key)!r}.{did_you_mean(str(key), hints)} "
+                f"Allowed here: {', '.join(hints)}."
+            )
+        for inner in _structs(hints[key]):
+            for i, item in enumerate(value if isinstance(value, list) else [value]):
+                if isinstance(item, dict):
+                    place = f"{path}{key}[{i}]." if isinstance(value, list) else f"{path}{key}."
+                    _refuse_unknown(item, inner, source, place)
+
+
+def _structs(hint: Any) -> list[type]:
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return [hint]
+    return [inner for each in get_args(hint) for inner in _structs(each)] if get_origin(hint) or get_args(hint) else []
+
+
+def _check(study: Study, source: str) -> None:
+    """What no single key tells."""
+    data, gold = study.data, study.label_error
+    if bool(data.chats) == bool(data.counts):
+        raise UsageProblem(
+            f"{source}: give data.chats (files that mi-code tag wrote) or data.counts (a table), not both."
+        )
+    if gold.gold and gold.counts:
+        raise UsageProblem(f"{source}: give label_error.gold or label_error.counts, not both.")
+    if gold.correction == "ptd" and not (gold.gold or gold.counts):
+        raise UsageProblem(
+            f"{source}: label_error.correction ptd needs gold codes of some chats: give label_error.gold."
+        )
+    if (gold.sampling == "weights") != bool(gold.probability):
+        raise UsageProblem(f"{source}: label_error.sampling weights and label_error.probability go together.")
+    names = [outcome.name for outcome in study.outcomes]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UsageProblem(f"{source}: outcomes named twice: {', '.join(twice)}.")
+    for i, outcome in enumerate(study.outcomes):
+        place = f"{source}: outcomes[{i}] ({outcome.name})"
+        if outcome.type in ("symptom", "change") and not (outcome.before and outcome.after):
+            raise UsageProblem(f"{place}: a {outcome.type} needs the columns before and after.")
+        if (outcome.type == "symptom") != bool(outcome.scale):
+            raise UsageProblem(f"{place}: a symptom needs a scale such as PHQ-9, and only a symptom has one.")
+        unfit = [model for model in outcome.models if model not in MODELS[outcome.type]]
+        if unfit:
+            allowed = ", ".join(MODELS[outcome.type])
+            raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {allowed}.")
+
+
+MODELS: Mapping[str, Sequence[Model]] = {
+    "rating": ("ordinal", "ordinal_random", "logit", "linear"),
+    "binary": ("logit", "gee"),
+    "symptom": ("ancova", "linear", "gee", "change"),
+    "change": ("ancova", "linear", "gee", "change"),
+    "count": ("poisson",),
+}
+"""The models of each type of outcome, the headline first."""
+
+
+def models_of(outcome: Outcome) -> Sequence[Model]:
+    """Those asked for, else all that suit the type."""
+    return outcome.models or MODELS[outcome.type]
