@@ -99,6 +99,12 @@ class Columns:
     spread: Floats
     gram: Floats
 
+    def to_own_units(self) -> Floats:
+        """[1 + columns, 1 + columns] of a constant and coefficients of `z` to those of the columns as given."""
+        back = np.diag(np.concatenate([[1.0], 1 / self.spread]))
+        back[0, 1:] = -self.center / self.spread
+        return back
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Clusters:

@@ -125,7 +125,7 @@ def fit_random_intercept(
     sums = _sums(standard, (outcome - center) / spread, groups)
     ratio = _best_ratio(sums, groups)
     best = _profile(sums, ratio)
-    back = _to_own_units(standard) * spread
+    back = standard.to_own_units() * spread
     coefficients = back @ best.coefficients
     coefficients[0] += center
     sigma2 = best.sigma2 * spread**2
@@ -223,10 +223,3 @@ def _root(slope: Callable[[float], float], low: float, high: float) -> float:
             at_low = at_low / 2 if side == -1 else at_low
             high, at_high, side = middle, at_middle, -1
     return middle
-
-
-def _to_own_units(columns: Columns) -> Floats:
-    """[1 + columns, 1 + columns] of coefficients of standardized columns to those of the columns as given."""
-    back = np.diag(np.concatenate([[1.0], 1 / columns.spread]))
-    back[0, 1:] = -columns.center / columns.spread
-    return back
