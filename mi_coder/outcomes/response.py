@@ -182,16 +182,18 @@ def compare_responders(
         raise BadShape(f"There are {len(responded)} rows and weights of shape {weights.shape}: give one for each row.")
     gaps = []
     for name, column in zip(names, columns.T, strict=True):
-        own, other = column[responded], column[~responded]
+        # Less a value of its own, so that one that never varies is exactly 0.
+        moved = column - column[0]
+        own, other = moved[responded], moved[~responded]
         sd = float(((own.var() + other.var()) / 2) ** 0.5)
         weighted = float("nan")
         if weights is not None:
-            weighted = _in_sd(float(np.average(own, weights=weights[responded]) - column.mean()), sd)
+            weighted = _in_sd(float(np.average(own, weights=weights[responded]) - moved.mean()), sd)
         gaps.append(
             ResponseGap(
                 name=name,
-                mean_with=float(own.mean()),
-                mean_without=float(other.mean()),
+                mean_with=float(column[responded].mean()),
+                mean_without=float(column[~responded].mean()),
                 difference=_in_sd(float(own.mean() - other.mean()), sd),
                 weighted=weighted,
             )
