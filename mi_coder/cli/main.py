@@ -22,6 +22,8 @@ VERBS = {
     "bias": "How far shown suggestions pull coders, per code.",
     "sample": "Choose what to code next, and tell whether to go on.",
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
+    "relate": "Relate technique use to ratings and symptoms, as a study file says.",
+    "match": "Compare chats with much and little of a technique after matching them.",
     "corpora": "Turn public corpora into chats with gold codes.",
     "train": "Train a tagger on gold codes.",
     "adapt": "Train an encoder further on chats without codes.",

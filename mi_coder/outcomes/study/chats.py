@@ -54,6 +54,9 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
     Raises:
         UsageProblem: a file, an id or a code column is missing or doubled, with what to do.
     """
+    if not (data.chats or data.counts):
+        frame = read_table(folder / data.outcomes, data.id)
+        return Chats(pd.DataFrame(0.0, index=frame.index, columns=list(Codebook.load().ids)), frame, {})
     if data.counts:
         chats = _from_table(folder / data.counts, data.id)
     else:

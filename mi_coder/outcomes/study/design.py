@@ -11,7 +11,7 @@ from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, ModelProblem, standardize
 from mi_coder.outcomes.study.chats import Chats
-from mi_coder.outcomes.study.spec import Covariate, Outcome, Study, Techniques
+from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques
 
 POINTS = 10.0
 """A share counts in steps of so many percentage points."""
@@ -63,7 +63,7 @@ class Recipe:
 
     def columns(self, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Floats:
         """[rows, terms] of chats with these counts [rows, codes], by these counselors [rows]."""
-        use = _use(counts, self.groups, self.techniques.form)
+        use = technique_use(counts, self.groups, self.techniques.form)
         if self.means is None:
             return use / self.scale
         means = self.means.loc[counselors.to_numpy()].to_numpy()
@@ -146,11 +146,11 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
         UsageProblem: a code that the codebook does not have, or one that is used twice.
         ModelProblem: no code is used in enough chats.
     """
-    groups = _groups(techniques)
+    groups = technique_groups(techniques)
     present = {name: int((counts[list(codes)].sum(axis=1) > 0).sum()) for name, codes in groups.items()}
     kept = {name: codes for name, codes in groups.items() if present[name] >= techniques.min_chats}
     left_out = tuple(
-        f"{_called(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
+        f"{called(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
         "estimated" + (", and its share counts with the reference." if techniques.form == "share" else ".")
         for name in groups
         if name not in kept
@@ -159,7 +159,7 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
         raise ModelProblem(
             f"No code is used in {techniques.min_chats} chats or more: set techniques.min_chats lower, or add chats."
         )
-    use = pd.DataFrame(_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
+    use = pd.DataFrame(technique_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
     scale = use.std(ddof=0).to_numpy() if techniques.per == "sd" else np.ones(len(kept))
     means = use.groupby(counselors.to_numpy()).mean() if techniques.within_between else None
     return Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0))
@@ -186,14 +186,14 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             dropped[reason] = int(bad.sum())
             keep[bad] = False
 
-    counselor = _column(frame, study.data.counselor, "data.counselor") if _needs_counselor(study) else None
-    cluster = _column(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
+    counselor = field_of(frame, study.data.counselor, "data.counselor") if _needs_counselor(study) else None
+    cluster = field_of(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
     for series, what in ((counselor, "counselor"), (cluster, cluster_field(study))):
         if series is not None:
             drop(series.isna(), f"no {what}")
     if study.techniques.form == "share":
         drop(chats.counts.sum(axis=1) == 0, "no code at all")
-    covariates = [_covariate(frame, covariate) for covariate in study.adjusted_for]
+    covariates = [covariate_columns(frame, covariate) for covariate in study.adjusted_for]
     for covariate, columns in zip(study.adjusted_for, covariates, strict=True):
         drop(columns.isna().any(axis=1), f"no {covariate.field}")
     if before is not None:
@@ -203,7 +203,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     if not keep.any():
         raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(dropped)}.")
 
-    people = _labels(counselor if counselor is not None else pd.Series("", index=frame.index))
+    people = labels_of(counselor if counselor is not None else pd.Series("", index=frame.index))
     recipe = recipe_of(study.techniques, chats.counts[keep], people[keep])
     everyone = people.where(people.isin(people[keep]), people[keep].iloc[0])
     techniques = recipe.columns(chats.counts, everyone)
@@ -216,7 +216,8 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
         parts.append(before[:, None])
         terms.append(Term(outcome.before))
     matrix = np.hstack(parts)
-    matrix, terms = _with_products(matrix, terms, study.interactions)
+    pairs = [tuple(outcome.before if name == BEFORE else name for name in pair) for pair in study.interactions]
+    matrix, terms = _with_products(matrix, terms, pairs)
     return _without_useless(
         Design(
             tuple(terms),
@@ -225,7 +226,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             None if before is None else before[keep],
             frame.index[keep],
             people[keep],
-            _labels(cluster)[keep] if cluster is not None else pd.Series(frame.index[keep].astype(str)),
+            labels_of(cluster)[keep] if cluster is not None else pd.Series(frame.index[keep].astype(str)),
             recipe,
             dropped,
             recipe.left_out,
@@ -253,14 +254,14 @@ def _without_useless(design: Design) -> Design:
             name = problem.columns[-1]
             why = "never varies" if isinstance(problem, ConstantColumn) else "follows from the columns before it"
             term = design.terms[design.names.index(name)]
-            shown = _called(term.code) + (f" ({term.level})" if term.level else "") if term.code else name
+            shown = called(term.code) + (f" ({term.level})" if term.level else "") if term.code else name
             design = design.without([name], f"{shown} {why} in these {len(design.columns)} chats: left out.")
         else:
             break
     return design
 
 
-def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str, str]]) -> tuple[Floats, list[Term]]:
+def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str, ...]]) -> tuple[Floats, list[Term]]:
     names = [term.name for term in terms]
     for pair in pairs:
         for name in pair:
@@ -276,8 +277,12 @@ def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str,
     return matrix, terms
 
 
-def _groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
-    """The codes of each technique that is asked for, without the reference."""
+def technique_groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
+    """The codes of each technique that is asked for, without the reference.
+
+    Raises:
+        UsageProblem: a code that the codebook does not have.
+    """
     book = Codebook.load()
     for code in (each for codes in (*techniques.merge.values(), techniques.reference) for each in codes):
         _known(code, book.ids)
@@ -298,7 +303,7 @@ def _known(name: str, names: "Mapping[str, object] | Sequence[str]") -> None:
         )
 
 
-def _use(counts: pd.DataFrame, groups: Mapping[str, Sequence[str]], form: str) -> Floats:
+def technique_use(counts: pd.DataFrame, groups: Mapping[str, Sequence[str]], form: str) -> Floats:
     """[rows, techniques] in steps of 10 percentage points, messages, or 0 and 1."""
     use = np.column_stack([counts[list(codes)].sum(axis=1).to_numpy(dtype=float) for codes in groups.values()])
     if form == "presence":
@@ -315,10 +320,14 @@ def _unit(techniques: Techniques) -> str:
     return {"share": "10 points of share", "count": "message", "presence": "chat that uses it"}[techniques.form]
 
 
-def _covariate(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame:
-    """The columns of one covariate; a category with k values has k - 1."""
+def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame:
+    """The columns [chats, columns] of one covariate; a category with k values has k - 1.
+
+    Raises:
+        UsageProblem: the chats have no such field, or values that its transform does not have.
+    """
     name = covariate.field
-    column = _column(frame, name, "covariates")
+    column = field_of(frame, name, "covariates")
     numeric = pd.to_numeric(column, errors="coerce")
     if covariate.transform == "category" or (covariate.transform == "none" and numeric[column.notna()].isna().any()):
         dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
@@ -347,7 +356,7 @@ def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
     Raises:
         UsageProblem: there is none, or a value is no number.
     """
-    column = _column(frame, name, key)
+    column = field_of(frame, name, key)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     bad = numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")
     if bad.any():
@@ -357,7 +366,7 @@ def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
     return numbers
 
 
-def _column(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":
+def field_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":
     if name not in frame.columns:
         known = [str(column) for column in frame.columns]
         raise UsageProblem(
@@ -366,11 +375,11 @@ def _column(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":
     return frame[name]
 
 
-def _labels(series: "pd.Series[str]") -> "pd.Series[str]":
+def labels_of(series: "pd.Series[str]") -> "pd.Series[str]":
     return series.astype("string").fillna("").astype(object)
 
 
-def _called(name: str) -> str:
+def called(name: str) -> str:
     code = Codebook.load().get(name)
     return f"{code.name} ({name})" if code else name
 

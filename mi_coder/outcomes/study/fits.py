@@ -20,9 +20,10 @@ from mi_coder.outcomes.study.spec import Model, Outcome, Study
 from mi_coder.outcomes.wild_bootstrap import wild_bootstrap
 
 TIDY = (
-    "design model outcome term code level estimate se stat df p q_bh ci_low ci_high effect effect_low effect_high unit "
-    "n n_clusters correction weight warnings"
-).split()
+    *("design", "model", "outcome", "term", "code", "level", "estimate", "se", "stat", "df", "p", "q_bh"),
+    *("ci_low", "ci_high", "effect", "effect_low", "effect_high", "unit", "n", "n_clusters", "correction", "weight"),
+    "warnings",
+)
 """Columns of the tidy table, one row per model and term."""
 
 RATIOS = ("ordinal", "ordinal_random", "logit", "poisson")
@@ -158,9 +159,18 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     se = np.sqrt(np.diag(covariance))
     label = model if weights is None else f"{model} (weighted for response)"
     rows = tidy_rows(
-        label, outcome.name, data.terms, estimate.coefficients, se, clusters - 1, study.inference.alpha, p=p,
-        n=len(data.outcome), n_clusters=clusters, warnings=warnings,
-    )  # fmt: skip
+        label,
+        outcome.name,
+        data.terms,
+        estimate.coefficients,
+        se,
+        clusters - 1,
+        study.inference.alpha,
+        p=p,
+        n=len(data.outcome),
+        n_clusters=clusters,
+        warnings=warnings,
+    )
     return Fit(rows, facts)
 
 
@@ -184,9 +194,16 @@ def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Flo
     except NoClusterVariance as problem:
         raise ModelProblem(f"{problem} The ordinal model above says the same.") from None
     rows = tidy_rows(
-        "ordinal_random", outcome.name, design.terms, fit.coefficients, fit.se, np.inf, study.inference.alpha,
-        n=fit.rows, n_clusters=fit.clusters,
-    )  # fmt: skip
+        "ordinal_random",
+        outcome.name,
+        design.terms,
+        fit.coefficients,
+        fit.se,
+        np.inf,
+        study.inference.alpha,
+        n=fit.rows,
+        n_clusters=fit.clusters,
+    )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "sd_between": fit.sd})
 
 
@@ -197,10 +214,16 @@ def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | No
     except NoClusterVariance as problem:
         raise ModelProblem(f"{problem} The linear model with clustered errors stands instead.") from None
     rows = tidy_rows(
-        "ancova", outcome.name, design.terms, fit.coefficients[1:], fit.se[1:],
-        max(fit.clusters - 1, 1) if fit.clusters < ENOUGH_CLUSTERS else np.inf, study.inference.alpha,
-        n=fit.rows, n_clusters=fit.clusters,
-    )  # fmt: skip
+        "ancova",
+        outcome.name,
+        design.terms,
+        fit.coefficients[1:],
+        fit.se[1:],
+        max(fit.clusters - 1, 1) if fit.clusters < ENOUGH_CLUSTERS else np.inf,
+        study.inference.alpha,
+        n=fit.rows,
+        n_clusters=fit.clusters,
+    )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "tau2": fit.tau2, "sigma2": fit.sigma2})
 
 
@@ -210,9 +233,16 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
     data = family_data("logit", outcome, design)[1] if family == "logit" else design
     fit = fit_gee(family, data.outcome, data.names, data.columns, data.clusters.to_numpy())
     rows = tidy_rows(
-        "gee", outcome.name, data.terms, fit.coefficients, fit.se, fit.df, study.inference.alpha,
-        n=fit.rows, n_clusters=fit.clusters,
-    )  # fmt: skip
+        "gee",
+        outcome.name,
+        data.terms,
+        fit.coefficients,
+        fit.se,
+        fit.df,
+        study.inference.alpha,
+        n=fit.rows,
+        n_clusters=fit.clusters,
+    )
     if family == "logit":
         for name in ("effect", "effect_low", "effect_high"):
             rows[name] = np.exp(rows[name])

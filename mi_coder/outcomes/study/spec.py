@@ -7,15 +7,21 @@ changes a result. Its JSON Schema, schemas/study.schema.json, is generated from 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from msgspec import Meta
 
 from mi_coder.errors import UsageProblem, did_you_mean, need
 
+if TYPE_CHECKING:
+    from mi_coder.outcomes.study.chats import Chats
+    from mi_coder.outcomes.study.result import Result
+
 Form = Literal["share", "count", "presence"]
 Model = Literal["ordinal", "ordinal_random", "logit", "linear", "ancova", "change", "gee", "poisson"]
+BEFORE = "before"
+"""What interactions call the score before, whatever its column is called."""
 Text = Annotated[str, Meta(min_length=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -135,6 +141,22 @@ class LabelError(_Strict, frozen=True):
     ] = ""
 
 
+class Matching(_Strict, frozen=True):
+    """A matched comparison of chats with high and low use of one technique, or of any treated and untreated rows."""
+
+    technique: Annotated[str, Meta(description="Code or merged codes; chats with high use are the treated.")] = ""
+    high: Annotated[
+        Literal["any", "median"], Meta(description="High use: any at all, or above the median. Set it before looking.")
+    ] = "any"
+    treated: Annotated[str, Meta(description="Instead of a technique: column with 1 for treated rows, else 0.")] = ""
+    covariates: Annotated[
+        tuple[Covariate | str, ...], Meta(min_length=1, description="What was known before the chat.")
+    ]
+    caliper: Annotated[float, Meta(gt=0, description="Widest pair, in standard deviations of the logit.")] = 0.2
+    within: Annotated[str, Meta(description="Column: pairs only among rows with the same value.")] = ""
+    placebo: Annotated[str, Meta(description="Column that the treatment cannot have changed.")] = ""
+
+
 class Study(_Strict, frozen=True):
     """A study file. Run it with `mi-code relate study.yaml -o out/`."""
 
@@ -149,13 +171,26 @@ class Study(_Strict, frozen=True):
     covariates: tuple[Covariate | str, ...] = ()
     inference: Inference = Inference()
     label_error: LabelError = LabelError()
+    matching: Annotated[Matching | None, Meta(description="For `mi-code match`.")] = None
     interactions: Annotated[
-        tuple[tuple[Text, Text], ...], Meta(description="Pairs of columns whose product is held constant too.")
+        tuple[tuple[Text, Text], ...],
+        Meta(description="Pairs of columns whose product is held constant too; `before` is the score before."),
     ] = ()
     response_weights: Annotated[
         bool, Meta(description="Weight chats with an outcome by the inverse of their probability to have one.")
     ] = True
     seed: int = 1
+
+    def fit(self, folder: str | Path = "", chats: "Chats | None" = None, gold: "Chats | None" = None) -> "Result":
+        """Fit the study; `mi_coder.outcomes.study.run.run_study` says what can go wrong.
+
+        Args:
+            folder: what the paths in the study start from.
+            chats, gold: in place of the files that the study names.
+        """
+        from mi_coder.outcomes.study.run import run_study
+
+        return run_study(self, Path(folder), chats, gold)
 
     @property
     def digest(self) -> str:
@@ -170,7 +205,12 @@ class Study(_Strict, frozen=True):
     @property
     def adjusted_for(self) -> tuple[Covariate, ...]:
         """The covariates, plain names spelled out."""
-        return tuple(Covariate(field=each) if isinstance(each, str) else each for each in self.covariates)
+        return spelled_out(self.covariates)
+
+
+def spelled_out(covariates: Sequence[Covariate | str]) -> tuple[Covariate, ...]:
+    """Covariates, plain names as those without a transform."""
+    return tuple(Covariate(field=each) if isinstance(each, str) else each for each in covariates)
 
 
 def read_study(path: Path) -> Study:

@@ -1,0 +1,42 @@
+"""`mi-code match`: a matched comparison, its balance, and how much hidden bias it would bear."""
+
+from pathlib import Path
+
+import click
+
+from mi_coder.errors import need
+
+EXAMPLE = """\b
+Example:
+  mi-code match study.yaml -o matched/
+
+The study file says what is compared:
+  matching:
+    technique: EA            # or treated: a column of 0 and 1
+    high: any                # any use, or above the median; set it before looking at outcomes
+    covariates: [phq9_pre, {field: earlier_chats, transform: log1p}]   # known before the chat
+    caliper: 0.2
+"""
+
+
+@click.command("match", epilog=EXAMPLE)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: STUDY.matched]")
+def command(study: Path, output: Path | None) -> None:
+    """Compare chats with much and little of a technique, matched on what was known before, as a STUDY file says.
+
+    Propensity score by logit, greedy 1:1 pairs within a caliper, balance before and after, the effect with errors by
+    pair beside weighting and regression, the E-value, Rosenbaum bounds and a placebo. It says so when balance fails.
+    """
+    for module in ("pandas", "scipy", "statsmodels", "matplotlib"):
+        need(module, extra="analysis")
+    from mi_coder.outcomes.study.match import run_matching
+    from mi_coder.outcomes.study.match_writing import matched_report, write_matched
+    from mi_coder.outcomes.study.spec import read_study
+
+    spec = read_study(study)
+    matched = run_matching(spec, study.parent)
+    output = output or study.with_suffix(".matched")
+    write_matched(matched, spec, study.parent, output)
+    click.echo(matched_report(matched))
+    click.echo(f"Tables, love plot and overlap are in {output}.", err=True)

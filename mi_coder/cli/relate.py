@@ -1,0 +1,94 @@
+"""`mi-code relate`: a study file in, a folder with tables, figures and a report out."""
+
+from pathlib import Path
+from time import monotonic
+
+import click
+
+from mi_coder.errors import UsageProblem, need
+
+EXAMPLE = """\b
+Example:
+  mi-code relate --example > study.yaml      # a study file to fill in
+  mi-code relate study.yaml -o out/          # tables, figures, report.html
+  mi-code relate study.yaml --check          # read it and show what it means; nothing is fitted
+"""
+
+STUDY = """\
+# Which chats, and what is known of them. Paths start from the folder of this file.
+data:
+  chats: [transcripts.tagged.jsonl]   # written by mi-code tag; ratings and scores stand beside `messages`
+  # outcomes: outcomes.csv            # or in a table, one row per chat, joined by the column `id`
+  id: conversation_id
+  counselor: counselor_id
+  # client: client_id
+outcomes:
+  - {name: rating, type: rating, levels: [1, 2, 3, 4, 5]}
+  # - {name: depression, type: symptom, scale: PHQ-9, before: phq9_pre, after: phq9_post}
+  # - {name: distress, type: change, before: distress_pre, after: distress_post}
+techniques:
+  form: share              # or count, presence
+  reference: [OT, CC]      # whose share is given up where that of another code rises
+  within_between: true     # a counselor's chats compared with each other, and counselors compared
+  min_chats: 30
+covariates:
+  - log_messages           # log of the number of coded messages
+  # - {field: earlier_chats, transform: log1p}
+# label_error:             # a random part of the chats that people coded corrects for the tagger's errors
+#   gold: [gold.jsonl]
+#   sampling: random
+inference: {alpha: 0.05, adjust: bh, family: outcome}
+seed: 1
+"""
+
+
+def _show_example(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        click.echo(STUDY, nl=False)
+        context.exit()
+
+
+@click.command("relate", epilog=EXAMPLE)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: STUDY.results]")
+@click.option("--check", is_flag=True, help="Show the study with all defaults, and stop.")
+@click.option(
+    "--example",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_example,
+    help="Show a study file to fill in.",
+)
+def command(study: Path, output: Path | None, check: bool) -> None:
+    """Relate technique use to outcomes, as a STUDY file says, with the tagger's errors carried along.
+
+    The folder holds report.html and report.md, tables as CSV and LaTeX, figures as SVG and PNG, the study with all
+    defaults, and the hashes of study, data and codebook. A run with a changed study in the same folder is marked
+    exploratory.
+    """
+    for module in ("pandas", "scipy", "statsmodels", "matplotlib"):
+        need(module, extra="analysis")
+    from mi_coder.outcomes.study.run import run_study
+    from mi_coder.outcomes.study.spec import read_study
+    from mi_coder.outcomes.study.writing import write_result
+
+    spec = read_study(study)
+    if check:
+        click.echo(spec.to_yaml(), nl=False)
+        return
+    output = output or study.with_suffix(".results")
+    if output.exists() and not output.is_dir():
+        raise UsageProblem(f"{output} is a file. Name a folder.")
+    click.echo(f"{study}: {spec.digest}; resolved in {output}/study.resolved.yaml", err=True)
+    start = monotonic()
+    result = write_result(run_study(spec, study.parent), study.parent, output)
+    for outcome, model in result.headlines():
+        click.echo(f"{outcome}: {model}\n\n{result.to_markdown(outcome, model)}\n")
+    for sentence in result.sentences:
+        click.echo(f"- {sentence}")
+    if result.notes:
+        click.echo("\nLeft out, and why:")
+        for note in result.notes:
+            click.echo(f"- {note}")
+    click.echo(f"{monotonic() - start:.0f} s. Look at {output}/report.html", err=True)

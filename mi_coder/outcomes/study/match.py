@@ -1,0 +1,332 @@
+"""The matched comparison of a study file: who was matched, whether that made them alike, and what differs then."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.metrics import Bools, Floats
+from mi_coder.outcomes.balance import Balance, balance
+from mi_coder.outcomes.guards import ModelProblem, standardize
+from mi_coder.outcomes.match_effect import Effect, matched_effect, regression_effect, weighted_effect
+from mi_coder.outcomes.matching import Pairs, match_pairs
+from mi_coder.outcomes.propensity import Propensity, fit_propensity
+from mi_coder.outcomes.random_intercept import fit_random_intercept
+from mi_coder.outcomes.sensitivity import (
+    EValue,
+    RosenbaumBound,
+    e_value,
+    pair_differences,
+    placebo_effect,
+    rosenbaum_bounds,
+)
+from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.design import (
+    called,
+    column_of,
+    covariate_columns,
+    field_of,
+    labels_of,
+    technique_groups,
+    technique_use,
+)
+from mi_coder.outcomes.study.outcome import outcome_values
+from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attempt:
+    """One propensity score and how alike it made the groups.
+
+    Attributes:
+        covariates: "as given", or "with squares and products".
+    """
+
+    covariates: str
+    score: Propensity
+    pairs: Pairs
+    balance: Balance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matched:
+    """A matched comparison.
+
+    Attributes:
+        question: what is compared with what, in which outcome.
+        treated: [rows]
+        attempts: all propensity scores that were tried; the last one counts.
+        effects: matched, matched and adjusted, weighted, and plain regression; then a placebo, where there is one.
+        random_effects: [terms] the matched rows with a random effect for the client, where there are clients.
+        dropped: rows left out, by reason.
+        notes: what could not be done.
+    """
+
+    question: str
+    treated: Bools
+    attempts: tuple[Attempt, ...]
+    effects: tuple[Effect, ...]
+    placebo: Effect | None
+    random_effects: pd.DataFrame | None
+    e_value: EValue
+    bounds: tuple[RosenbaumBound, ...]
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    @property
+    def chosen(self) -> Attempt:
+        """The propensity score that counts."""
+        return self.attempts[-1]
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per estimate."""
+        named = [(effect.method, effect) for effect in self.effects]
+        named += [("placebo: matched", self.placebo)] if self.placebo else []
+        return pd.DataFrame(
+            [
+                {
+                    "method": name,
+                    "estimate": effect.estimate,
+                    "ci_low": effect.low,
+                    "ci_high": effect.high,
+                    "se": effect.se,
+                    "df": effect.df,
+                    "p": effect.p,
+                    "n": effect.rows,
+                    "errors": effect.errors,
+                }
+                for name, effect in named
+            ]
+        )
+
+    def balance_table(self) -> pd.DataFrame:
+        """One row per attempt and covariate."""
+        return pd.DataFrame(
+            [
+                {
+                    "attempt": attempt.covariates,
+                    "covariate": row.name,
+                    "smd_before": row.before.smd,
+                    "smd_after": row.after.smd,
+                    "variance_ratio_after": row.after.variance_ratio,
+                    "ks_after": row.after.ks,
+                    "balanced": row.name not in attempt.balance.failing,
+                }
+                for attempt in self.attempts
+                for row in attempt.balance.covariates
+            ]
+        )
+
+    def sentences(self) -> tuple[str, ...]:
+        """What can and cannot be said."""
+        pairs, effects = self.chosen.pairs, self.effects
+        said = [
+            f"{self.question}: {len(pairs):,} pairs; {len(pairs.dropped):,} of {int(self.treated.sum()):,} treated "
+            "rows found no partner" + (", so the effect is about those who did." if len(pairs.dropped) else "."),
+            self.chosen.balance.sentence(),
+            "Area under the curve of the propensity score: "
+            f"{self.chosen.score.auc:.2f}; treated rows outside the scores of the others: "
+            f"{self.chosen.score.treated_outside:.0%}.",
+        ]
+        signs = {effect.low > 0 or (-1 if effect.high < 0 else 0) for effect in effects}
+        said.append(
+            "Matching, weighting and regression agree on what stands out."
+            if len(signs) == 1
+            else "Matching, weighting and regression do not agree on whether there is a difference: that is a result."
+        )
+        said.append(
+            f"E-value {self.e_value.estimate:.2f} (interval {self.e_value.limit:.2f}): only something that was not "
+            "measured, and goes with both treatment and outcome by that risk ratio, could explain the estimate away."
+        )
+        if self.placebo and not self.placebo.low <= 0 <= self.placebo.high:
+            said.append("The placebo differs between matched groups: they differ for other reasons than the treatment.")
+        said.append("What was not measured is not balanced: this is no experiment.")
+        return tuple(said)
+
+    def love_plot(self) -> "Figure":
+        """Standardized mean differences before and after."""
+        from mi_coder.outcomes.figures import love_plot
+
+        return love_plot(self.chosen.balance)
+
+    def overlap_plot(self) -> "Figure":
+        """Propensity scores of both groups."""
+        from mi_coder.outcomes.figures import overlap
+
+        return overlap(self.chosen.score, self.treated)
+
+
+def run_matching(study: Study, folder: Path = Path(), chats: Chats | None = None) -> Matched:
+    """Match and compare, as `study.matching` says, in the first outcome of the study.
+
+    Args:
+        folder: what the paths in the study start from.
+        chats: in place of the files that the study names.
+
+    Raises:
+        UsageProblem: the study has no matching, or a column is missing.
+        ModelProblem: the data cannot carry it.
+    """
+    matching = study.matching
+    if matching is None:
+        raise UsageProblem("The study has no `matching`: give technique (or treated) and covariates there.")
+    chats = read_chats(study.data, folder) if chats is None else chats
+    outcome = study.outcomes[0]
+    values, before = outcome_values(outcome, chats)
+    change = values if before is None else values - before
+    treated, question = _treatment(study, matching, chats)
+    columns = [covariate_columns(chats.frame, covariate) for covariate in spelled_out(matching.covariates)]
+    frame = pd.concat(columns, axis=1)
+    dropped = dict(chats.left_out)
+    keep = np.ones(len(chats), dtype=bool)
+    for bad, reason in (
+        (np.isnan(change), f"no {outcome.name}"),
+        (np.isnan(treated), f"no {matching.treated}"),
+        (frame.isna().any(axis=1).to_numpy(), "no covariate"),
+    ):
+        if (bad & keep).any():
+            dropped[reason] = int((bad & keep).sum())
+            keep &= ~bad
+    if not keep.any():
+        raise ModelProblem(f"No row is left to match for {outcome.name}.")
+    chosen, names = frame[keep].to_numpy(dtype=float), [str(name) for name in frame.columns]
+    high, difference = treated[keep] > 0, change[keep]
+    within = labels_of(field_of(chats.frame, matching.within, "matching.within"))[keep] if matching.within else None
+    attempts = _attempts(names, chosen, high, matching, None if within is None else within.to_numpy())
+    pairs, notes = attempts[-1].pairs, []
+    counselors = None
+    if study.data.counselor in chats.frame.columns:
+        counselors = labels_of(chats.frame[study.data.counselor])[keep].to_numpy()
+    effects = []
+    for covariates in ((), tuple(names)):
+        try:
+            effects.append(matched_effect(difference, pairs, covariates, chosen if covariates else None, counselors))
+        except ModelProblem as problem:
+            notes.append(str(problem))
+            effects.append(matched_effect(difference, pairs, covariates, chosen if covariates else None))
+    effects.append(weighted_effect(difference, high, attempts[-1].score))
+    effects.append(regression_effect(difference, high, names, chosen))
+    placebo = None
+    if matching.placebo:
+        placebo_values = column_of(chats.frame, matching.placebo, "matching.placebo").to_numpy()[keep]
+        placebo = placebo_effect(placebo_values, high, pairs)
+    random = None
+    if study.data.client and before is not None:
+        clients = labels_of(field_of(chats.frame, study.data.client, "data.client"))[keep].to_numpy()
+        try:
+            random = _random_effects(values[keep], before[keep], high, pairs, names, chosen, clients)
+        except ModelProblem as problem:
+            notes.append(f"Random effect for the client: {problem}")
+    alternative: Literal["greater", "less"] = "greater" if effects[0].estimate > 0 else "less"
+    return Matched(
+        f"{question} in {outcome.name}" + ("" if before is None else " (change: after - before)"),
+        high,
+        attempts,
+        tuple(effects),
+        placebo,
+        random,
+        e_value(effects[1], float(difference.std(ddof=1))),
+        rosenbaum_bounds(pair_differences(difference, pairs), alternative=alternative),
+        dropped,
+        tuple(dict.fromkeys(notes)),
+    )
+
+
+def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, str]:
+    """[rows] 1 for treated, 0 for others, not a number where unknown; and what is compared."""
+    if matching.treated:
+        values = column_of(chats.frame, matching.treated, "matching.treated").to_numpy()
+        if not np.isin(values[~np.isnan(values)], (0, 1)).all():
+            raise UsageProblem(f"matching.treated: {matching.treated} must hold 1 for treated rows and 0 for others.")
+        return values, f"{matching.treated} against not"
+    techniques = study.techniques
+    groups = technique_groups(techniques) | {code: (code,) for code in techniques.reference}
+    if matching.technique not in groups:
+        raise UsageProblem(f"matching.technique: there is no code {matching.technique!r} among {', '.join(groups)}.")
+    use = technique_use(chats.counts, {matching.technique: groups[matching.technique]}, techniques.form)[:, 0]
+    name = called(matching.technique)
+    if matching.high == "any":
+        return (use > 0).astype(float), f"Any {name} against none"
+    return (use > np.median(use)).astype(float), f"{name} above its median against not"
+
+
+def _attempts(
+    names: list[str], columns: Floats, treated: Bools, matching: Matching, within: "np.ndarray | None"
+) -> tuple[Attempt, ...]:
+    """The score on the covariates as given and, should that not balance them, once on squares and products too."""
+
+    def attempt(label: str, score: Propensity) -> Attempt:
+        groups = None if within is None else list(within)
+        pairs = match_pairs(score.logit, treated, caliper=matching.caliper, within=groups)
+        return Attempt(label, score, pairs, balance(names, columns, treated, pairs.weights(len(treated))))
+
+    first = attempt("as given", fit_propensity(names, columns, treated))
+    if first.balance.passed:
+        return (first,)
+    try:
+        more_names, more = _with_products(names, columns)
+        second = attempt("with squares and products", fit_propensity(more_names, more, treated))
+    except (ModelProblem, UsageProblem):
+        return (first,)
+    better = len(second.balance.failing) < len(first.balance.failing)
+    return (first, second) if better else (second, first)
+
+
+def _with_products(names: list[str], columns: Floats) -> tuple[list[str], Floats]:
+    """With squares of numbers and products of pairs, as far as they are not aliased."""
+    center = columns - columns.mean(axis=0)
+    labels, kept = list(names), columns
+    for i in range(len(names)):
+        for j in range(i, len(names)):
+            product = (center[:, i] * center[:, j])[:, None]
+            label = f"{names[i]} x {names[j]}"
+            try:
+                standardize([*labels, label], np.hstack([kept, product]), len(columns))
+            except ModelProblem:
+                continue
+            labels, kept = [*labels, label], np.hstack([kept, product])
+    return labels, kept
+
+
+def _random_effects(
+    after: Floats,
+    before: Floats,
+    treated: Bools,
+    pairs: Pairs,
+    names: list[str],
+    columns: Floats,
+    clients: "np.ndarray",
+) -> pd.DataFrame:
+    """Score after on treatment, score before, their product and the covariates, with a random effect for clients.
+
+    Yang, Fang et al. 2024 (arXiv 2312.10775), Table 4: the score before is standardized, so that the coefficient of the
+    treatment is for a client with a mean score.
+    """
+    rows = pairs.rows
+    pre = (before[rows] - before[rows].mean()) / before[rows].std()
+    high = treated[rows].astype(float)
+    kept = [
+        i for i, name in enumerate(names) if np.ptp(columns[rows, i]) > 0 and not np.allclose(columns[:, i], before)
+    ]
+    design = np.column_stack([high, pre, high * pre, *(columns[rows, i] for i in kept)])
+    terms = ["treated", "before (per sd)", "treated x before", *(names[i] for i in kept)]
+    fit = fit_random_intercept(after[rows], terms, design, clients[rows])
+    estimate, se = fit.coefficients[1:], fit.se[1:]
+    return pd.DataFrame(
+        {
+            "term": terms,
+            "estimate": estimate,
+            "se": se,
+            "ci_low": estimate - 1.959964 * se,
+            "ci_high": estimate + 1.959964 * se,
+            "n": fit.rows,
+            "n_clusters": fit.clusters,
+        }
+    )

@@ -1,0 +1,69 @@
+"""The values of an outcome: ratings and counts as they are, symptoms checked against their scale."""
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.study.chats import Chats
+from mi_coder.outcomes.study.design import column_of
+from mi_coder.outcomes.study.spec import Outcome
+from mi_coder.outcomes.symptom_change import ChangeClasses, classify, effect_sizes, nhs_reliable_change
+from mi_coder.outcomes.symptoms import Scores, scale_named, score_totals
+
+
+def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | None]:
+    """The outcome and, where there is one, the score before [chats], not a number where missing.
+
+    Raises:
+        UsageProblem: a column is missing or no number, or a score is out of the range of its scale.
+        ModelProblem: a value that the type of the outcome does not have.
+    """
+    columns = [column_of(chats.frame, name, f"outcomes: {outcome.name}").to_numpy() for name in outcome.fields]
+    if outcome.type == "symptom":
+        before, after = (score.values for score in _scores(outcome, chats))
+        return after, before
+    if outcome.type == "change":
+        return columns[1], columns[0]
+    values = columns[0]
+    known = values[~np.isnan(values)]
+    if outcome.type == "binary" and not np.isin(known, (0, 1)).all():
+        raise ModelProblem(f"{outcome.name} is said to be binary, and has other values than 0 and 1.")
+    if outcome.type == "count" and not ((known >= 0) & (known == np.floor(known))).all():
+        raise ModelProblem(f"{outcome.name} is said to be a count, and has values that are no whole numbers from 0 on.")
+    if outcome.type == "rating" and outcome.levels and not np.isin(known, outcome.levels).all():
+        wrong = int((~np.isin(known, outcome.levels)).sum())
+        levels = ", ".join(f"{level:g}" for level in outcome.levels)
+        raise ModelProblem(f"{outcome.name}: {wrong} ratings are none of the levels {levels}. Mend them or the levels.")
+    return values, None
+
+
+def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Classes of change and labelled effect sizes of a symptom, with what to keep in mind."""
+    before, after = _scores(outcome, chats)
+    sizes = effect_sizes(before.values, after.values)
+    rows: list[tuple[str, float]] = [
+        ("chats with both scores", sizes.pairs),
+        ("mean change", sizes.mean_change),
+        ("d_z: mean change / sd of changes", sizes.d_z),
+        ("d_av: mean change / mean of both sds", sizes.d_av),
+        ("d_pre: mean change / sd before", sizes.d_pre),
+    ]
+    if before.scale.nhs_change is not None:
+        classes: ChangeClasses = classify(before, after, nhs_reliable_change(before.scale))
+        rows += [(name, count) for name, count in classes.counts().items()]
+    note = (
+        f"{outcome.name}: who scores high before tends to score lower after without any help (regression to the mean), "
+        "and there is no group without chats here: the mean change is not an effect of the chats."
+    )
+    return pd.DataFrame(rows, columns=["what", "value"]), (note,)
+
+
+def _scores(outcome: Outcome, chats: Chats) -> tuple[Scores, Scores]:
+    scale = scale_named(outcome.scale)
+    rows = [str(name) for name in chats.frame.index]
+    before, after = (
+        score_totals(scale, column_of(chats.frame, name, f"outcomes: {outcome.name}").to_numpy(), rows=rows)
+        for name in outcome.fields
+    )
+    return before, after

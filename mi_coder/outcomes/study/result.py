@@ -1,0 +1,137 @@
+"""What a study found: tidy tables, sentences, figures, and how they are written."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UnknownName, did_you_mean
+from mi_coder.outcomes import tables as rendering
+from mi_coder.outcomes.study.spec import Study, models_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Everything a study found.
+
+    Attributes:
+        study: as it was resolved.
+        rows: the tidy table: one row per design, model, correction and term (`mi_coder.outcomes.study.fits.TIDY`), with
+            the tagger's F1 and support for the code where gold chats tell them.
+        models: one row per fitted model: chats, clusters, chats dropped by reason, and what the model estimates.
+        tables: further tables by name, such as `marginal effects: rating` or `response: rating`.
+        notes: what was left out or could not be done, and why.
+        sentences: what can and what cannot be said from this design.
+        provenance: hashes of study, data and codebook, versions, and whether the study was changed after a first run.
+    """
+
+    study: Study
+    rows: pd.DataFrame
+    models: pd.DataFrame
+    tables: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...]
+    sentences: tuple[str, ...]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def tidy(self, outcome: str | None = None, model: str | None = None, covariates: bool = False) -> pd.DataFrame:
+        """The rows of one outcome and model, or of all; of techniques alone unless `covariates`.
+
+        Raises:
+            UnknownName: there is no such outcome or model.
+        """
+        rows = self.rows if covariates else self.rows[self.rows["code"] != ""]
+        for column, name in (("outcome", outcome), ("model", model)):
+            if name is not None:
+                known = list(dict.fromkeys(self.rows[column]))
+                if name not in known:
+                    raise UnknownName(f"No {column} {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}.")
+                rows = rows[rows[column] == name]
+        return rows.reset_index(drop=True)
+
+    def glance(self) -> pd.DataFrame:
+        """One row per model: how many chats and clusters, who was dropped why, and what describes the fit."""
+        return self.models.copy()
+
+    def headlines(self) -> list[tuple[str, str]]:
+        """The first fitted model of every outcome."""
+        fitted = set(zip(self.rows["outcome"], self.rows["model"], strict=True))
+        found = []
+        for outcome in self.study.outcomes:
+            models = [model for model in models_of(outcome) if (outcome.name, model) in fitted]
+            found += [(outcome.name, models[0])] if models else []
+        return found
+
+    def table(self, outcome: str | None = None, model: str | None = None) -> pd.DataFrame:
+        """As people read it: a line per technique, naive, gold-only and corrected side by side, interval before p."""
+        first = self.headlines()[0]
+        return rendering.display_table(self.tidy(outcome or first[0], model or first[1]))
+
+    def to_markdown(self, outcome: str | None = None, model: str | None = None) -> str:
+        """The table in Markdown."""
+        return rendering.to_markdown(self.table(outcome, model))
+
+    def to_html(self, outcome: str | None = None, model: str | None = None) -> str:
+        """The table in HTML."""
+        return rendering.to_html(self.table(outcome, model))
+
+    def to_latex(self, outcome: str | None = None, model: str | None = None) -> str:
+        """The table in LaTeX, for the package booktabs."""
+        return rendering.to_latex(self.table(outcome, model))
+
+    def plot(self, outcome: str | None = None, model: str | None = None) -> "Figure":
+        """A forest plot of the techniques: naive, gold-only and corrected."""
+        from mi_coder.outcomes.figures import forest
+
+        first = self.headlines()[0]
+        return forest(self.tidy(outcome or first[0], model or first[1]))
+
+    def plot_predicted(self, code: str, outcome: str | None = None) -> "Figure":
+        """Predicted probabilities of the ratings over the use of a technique.
+
+        Raises:
+            UnknownName: no such prediction.
+        """
+        from mi_coder.outcomes.figures import predicted_ratings
+
+        names = [name for name in self.tables if name.startswith("predicted: ")]
+        name = f"predicted: {outcome}" if outcome else (names[0] if names else "")
+        if name not in self.tables:
+            raise UnknownName(
+                f"There are no predicted ratings of {outcome or 'any outcome'}: it takes an ordinal model."
+            )
+        table = self.tables[name]
+        chosen = table[(table["term"] == code) | (table["term"] == f"{code} (within)")]
+        if chosen.empty:
+            known = sorted(set(table["term"]))
+            raise UnknownName(
+                f"No technique {code!r} in {name!r}.{did_you_mean(code, known)} It has {', '.join(known)}."
+            )
+        return predicted_ratings(chosen.drop(columns="term"))
+
+    def summary(self) -> str:
+        """What was found, in plain text."""
+        lines = []
+        for outcome, model in self.headlines():
+            lines += [f"{outcome}: {model}", "", rendering.to_markdown(self.table(outcome, model)), ""]
+        lines += ["What can and cannot be said", *(f"- {sentence}" for sentence in self.sentences)]
+        if self.notes:
+            lines += ["", "Left out, and why", *(f"- {note}" for note in self.notes)]
+        return "\n".join(lines)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        parts = [f"<h4>{outcome}: {model}</h4>{self.to_html(outcome, model)}" for outcome, model in self.headlines()]
+        return "".join(parts) + "<ul>" + "".join(f"<li>{sentence}</li>" for sentence in self.sentences) + "</ul>"
+
+
+def code_name(code: str) -> str:
+    """The name of a code of the codebook, or the name of merged codes."""
+    known = Codebook.load().get(code)
+    return known.name if known else code

@@ -1,0 +1,304 @@
+"""Run a study: every outcome by every model, naive and corrected, with what was left out and why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
+from mi_coder.outcomes.multiplicity import adjust
+from mi_coder.outcomes.ordinal import fit_ordinal
+from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
+from mi_coder.outcomes.proportional import check_proportional_odds
+from mi_coder.outcomes.response import compare_responders, response_weights
+from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
+from mi_coder.outcomes.study.design import Design, design_of
+from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
+from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
+from mi_coder.outcomes.study.presets import designs_of
+from mi_coder.outcomes.study.quality import tagger_quality
+from mi_coder.outcomes.study.result import Result
+from mi_coder.outcomes.study.sentences import what_can_be_said
+from mi_coder.outcomes.study.spec import Model, Outcome, Study, models_of
+
+CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poisson")
+"""Models whose errors by cluster come from rows, so that gold rows can correct them."""
+
+UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one outcome in one design gives."""
+
+    rows: list[pd.DataFrame]
+    glance: list[dict[str, Any]]
+    tables: dict[str, pd.DataFrame]
+    notes: list[str]
+
+
+def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, gold: Chats | None = None) -> Result:
+    """Fit a study.
+
+    Args:
+        folder: what the paths in the study start from.
+        chats, gold: in place of the files that the study names.
+
+    Raises:
+        UsageProblem: files, columns or codes that are missing or do not fit.
+        ModelProblem: not one model could be fitted.
+    """
+    correction = study.label_error
+    if gold is None and correction.correction != "none" and (correction.gold or correction.counts):
+        gold = read_gold(correction, study.data, folder)
+    if chats is None:
+        chats = read_chats(study.data, folder, gold.coded if gold else ())
+    quality = tagger_quality(chats.coded, gold.coded) if gold else None
+    parts: list[_Part] = []
+    for label, design_study in designs_of(study):
+        for outcome in design_study.outcomes:
+            part = _relate(design_study, outcome, chats, gold)
+            parts.append(
+                replace(
+                    part,
+                    rows=[rows.assign(design=label) for rows in part.rows],
+                    glance=[{"design": label, **facts} for facts in part.glance],
+                )
+            )
+    rows = [each for part in parts for each in part.rows]
+    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    if not rows:
+        raise ModelProblem("No model could be fitted. " + " ".join(notes))
+    tidy = pd.concat(rows, ignore_index=True)[list(TIDY)]
+    tidy = _adjusted(tidy, study)
+    if quality is not None:
+        tidy = tidy.merge(quality[["code", "f1", "support"]], on="code", how="left")
+    tables = {name: table for part in parts for name, table in part.tables.items()}
+    if quality is not None:
+        tables["tagger"] = quality
+    glance = pd.DataFrame([facts for part in parts for facts in part.glance])
+    result = Result(study, tidy, glance, tables, notes, ())
+    return replace(result, sentences=what_can_be_said(result, corrected=gold is not None))
+
+
+def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) -> _Part:
+    values, before = outcome_values(outcome, chats)
+    design = design_of(study, outcome, chats, values, before)
+    part = _Part([], [], {}, list(design.notes))
+    warning = "" if gold is not None else UNCORRECTED
+    for model in models_of(outcome):
+        _fit_into(part, model, study, outcome, design, None, warning)
+    _response(part, study, outcome, design)
+    if gold is not None:
+        for model in models_of(outcome):
+            if model in CORRECTABLE:
+                _correct_into(part, model, study, outcome, design, chats, gold)
+    if outcome.type == "rating" and "ordinal" in models_of(outcome):
+        _rating_tables(part, study, outcome, design)
+    if outcome.type == "symptom":
+        table, notes = symptom_change(outcome, chats)
+        part.tables[f"change: {outcome.name}"] = table
+        part.notes.extend(notes)
+    for facts in part.glance:
+        facts.update({"chats": len(design.outcome), "dropped": _told(design.dropped)})
+    return part
+
+
+def _fit_into(
+    part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None, warning: str
+) -> None:
+    """Add a model, or the reason why there is none."""
+    try:
+        fit = fit_model(model, study, outcome, design, weights)
+    except ModelProblem as problem:
+        part.notes.append(f"{outcome.name}, {model}: {problem}")
+        return
+    rows = fit.rows
+    if warning:
+        coded = rows["code"] != ""
+        rows.loc[coded, "warnings"] = [f"{old}; {warning}" if old else warning for old in rows.loc[coded, "warnings"]]
+    part.rows.append(rows)
+    part.glance.append(
+        {"model": rows["model"].iloc[0], "outcome": outcome.name, "clusters": rows["n_clusters"].iloc[0], **fit.facts}
+        if len(rows)
+        else {"model": model, "outcome": outcome.name, **fit.facts}
+    )
+    part.notes.extend(f"{outcome.name}: {note}" for note in fit.notes)
+
+
+def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
+    """The headline again with chats weighted by who answers, where some did not."""
+    answered = design.asked.index.isin(design.ids)
+    if not study.response_weights or answered.all():
+        return
+    names = [name for name in design.names if design.asked[name].std() > 0]
+    columns = design.asked[names].to_numpy(dtype=float)
+    part.tables[f"response: {outcome.name}"] = compare_responders(answered, names, columns)
+    part.notes.append(
+        f"{outcome.name}: {answered.mean():.0%} of {len(answered):,} chats have it. Who answers is no random part: "
+        "chats are usually rated by those who liked or disliked them."
+    )
+    try:
+        weights = response_weights(answered, names, columns)
+    except ModelProblem as problem:
+        part.notes.append(f"{outcome.name}, weights for response: {problem}")
+        return
+    headline = models_of(outcome)[0]
+    if headline in CORRECTABLE:
+        _fit_into(part, headline, study, outcome, design, weights.weights[answered], "")
+
+
+def _correct_into(
+    part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, chats: Chats, gold: Chats
+) -> None:
+    """Add gold-only and corrected rows of a model, and call those before naive."""
+    family, data, own_weights = family_data(model, outcome, design)
+    if own_weights is not None:
+        part.notes.append(
+            f"{outcome.name}, {model}: with classes weighted alike there is no correction for label error."
+        )
+        return
+    ids = data.ids
+    known = ids.isin(gold.counts.index)
+    rows = np.flatnonzero(known)
+    missing = len(gold.counts) - len(rows)
+    if missing:
+        part.notes.append(
+            f"{outcome.name}: {missing:,} of {len(gold.counts):,} gold chats are not among the chats that are fitted."
+        )
+    probabilities = None
+    setting = study.label_error
+    if setting.sampling == "weights":
+        frame = chats.frame if setting.probability in chats.frame.columns else gold.frame
+        probabilities = frame.loc[ids[rows], setting.probability].to_numpy(dtype=float)
+    try:
+        corrected = correct(
+            family,
+            data.outcome,
+            data.names,
+            data.columns,
+            data.gold_columns(gold.counts.loc[ids[rows]], rows),
+            rows,
+            data.clusters.to_numpy(),
+            probabilities=probabilities,
+            convenience=setting.sampling == "convenience",
+        )
+    except ModelProblem as problem:
+        part.notes.append(f"{outcome.name}, {model}, correction for label error: {problem}")
+        return
+    for frame in part.rows:
+        if (frame["model"] == model).all():
+            frame["correction"] = "naive"
+    part.rows.extend(_corrected_rows(model, study, outcome, data, corrected))
+    part.notes.extend(f"{outcome.name}, {model}: {sentence}" for sentence in corrected.warnings)
+    gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
+    part.tables[f"gain: {outcome.name}, {model}"] = gains
+    if model == models_of(outcome)[0] or model == "linear":
+        part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
+
+
+def _corrected_rows(
+    model: Model, study: Study, outcome: Outcome, data: Design, corrected: Corrected
+) -> list[pd.DataFrame]:
+    given = {term.name: term for term in data.terms}
+    terms = [given[name] for name in corrected.names]
+    return [
+        tidy_rows(
+            model,
+            outcome.name,
+            terms,
+            part.coefficients,
+            part.se,
+            part.df,
+            study.inference.alpha,
+            correction=name,
+            weight=corrected.weights if name == "ptd" else None,
+            n=corrected.n_gold if name == "gold" else corrected.n,
+            n_clusters=corrected.clusters,
+        )
+        for name, part in (("gold", corrected.gold_only), ("ptd", corrected.corrected))
+    ]
+
+
+def _error_table(data: Design, chats: Chats, gold: Chats, rows: "np.ndarray[Any, Any]") -> pd.DataFrame:
+    ids = data.ids[rows]
+    groups = data.recipe.groups
+    tagged, truth = (
+        np.column_stack([counts.loc[ids, list(codes)].sum(axis=1) for codes in groups.values()]).astype(float)
+        for counts in (chats.counts, gold.counts)
+    )
+    return error_by_outcome(list(groups), tagged, truth, data.outcome[rows], data.clusters.to_numpy()[rows])
+
+
+def _rating_tables(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
+    """What the clustered ordinal model says in probabilities, and the check of proportional odds."""
+    try:
+        fit = fit_ordinal(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    except ModelProblem:
+        return
+    coded = [term for term in design.terms if term.code]
+    effects = [marginal_effect(fit, design.columns, term.name) for term in coded]
+    part.tables[f"marginal effects: {outcome.name}"] = pd.DataFrame(
+        [
+            {"term": term.name, "rating": level, "effect": effect.effects[j], "se": effect.se[j]}
+            for term, effect in zip(coded, effects, strict=True)
+            for j, level in enumerate(fit.levels)
+        ]
+        + [
+            {"term": term.name, "rating": "mean", "effect": effect.expected, "se": effect.expected_se}
+            for term, effect in zip(coded, effects, strict=True)
+        ]
+    )
+    part.tables[f"predicted: {outcome.name}"] = pd.concat(
+        [_predicted(fit, design, term.name) for term in coded], ignore_index=True
+    )
+    try:
+        check = check_proportional_odds(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    except ModelProblem as problem:
+        part.notes.append(f"{outcome.name}, check of proportional odds: {problem}")
+        return
+    part.tables[f"proportional odds: {outcome.name}"] = check.tidy()
+    part.notes.append(f"{outcome.name}: {check.sentence()}")
+
+
+def _predicted(fit: Any, design: Design, name: str, points: int = 9) -> pd.DataFrame:
+    """Predicted ratings over the inner 90 % of a column, the others at their means."""
+    i = design.names.index(name)
+    grid = np.linspace(*np.quantile(design.columns[:, i], [0.05, 0.95]), points)
+    columns = np.tile(design.columns.mean(axis=0), (points, 1))
+    columns[:, i] = grid
+    predictions = predict(fit, columns)
+    return pd.DataFrame(
+        [
+            {
+                "term": name,
+                "share": grid[row],
+                "level": level,
+                "probability": predictions.probabilities[row, j],
+                "low": max(predictions.probabilities[row, j] - 1.96 * predictions.se[row, j], 0),
+                "high": min(predictions.probabilities[row, j] + 1.96 * predictions.se[row, j], 1),
+            }
+            for row in range(points)
+            for j, level in enumerate(fit.levels)
+        ]
+    )
+
+
+def _adjusted(tidy: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """q values over the family of a study: technique terms of one outcome, or of all, by one model."""
+    if study.inference.adjust == "none":
+        return tidy
+    keys = ["design", "model", "correction"] + (["outcome"] if study.inference.family == "outcome" else [])
+    coded = tidy[tidy["code"] != ""]
+    for _, group in coded.groupby(keys, sort=False):
+        tidy.loc[group.index, "q_bh"] = adjust(group["p"].to_numpy(dtype=float), study.inference.adjust).q
+    return tidy
+
+
+def _told(dropped: Mapping[str, int] | Sequence[str]) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in dict(dropped).items()) or "none"
