@@ -16,6 +16,7 @@ from mi_coder.annotation.label_config import label_config
 from mi_coder.codebook import Codebook
 from mi_coder.codebook_export import to_json, to_manual, to_markdown
 from mi_coder.formats.schema import render_schemas
+from mi_coder.outcomes.study.spec import study_schema
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "schemas/codebook.yaml"
@@ -51,6 +52,7 @@ GENERATED: tuple[tuple[str, Render], ...] = (
     ("mi_coder/codebook.json", _whole(to_json)),
     ("schemas/transcript.schema.json", _schema("transcript.schema.json")),
     ("schemas/coded.schema.json", _schema("coded.schema.json")),
+    ("schemas/study.schema.json", lambda book, now: study_schema()),
     ("schemas/label_studio.xml", _whole(label_config)),
     ("docs/codebook.md", _whole(to_markdown)),
     ("annotations/guidelines.md", _between_marks(to_manual)),

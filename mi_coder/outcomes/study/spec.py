@@ -30,7 +30,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Refuses what it does not know."""
 
 
-class Data(_Strict, frozen=True):
+class Data(_Strict, frozen=True, kw_only=True):
     """Where the chats and their outcomes are; paths are relative to the study file."""
 
     chats: Annotated[tuple[Text, ...], Meta(description="Files that `mi-code tag` wrote.")] = ()
@@ -45,7 +45,7 @@ class Data(_Strict, frozen=True):
     client: Annotated[str, Meta(description="Column with the client, if there is one.")] = ""
 
 
-class Techniques(_Strict, frozen=True):
+class Techniques(_Strict, frozen=True, kw_only=True):
     """How the use of codes becomes columns."""
 
     form: Annotated[
@@ -74,14 +74,14 @@ class Techniques(_Strict, frozen=True):
     min_chats: Annotated[int, Meta(ge=1, description="Codes used in fewer chats are left out, and named.")] = 30
 
 
-class Covariate(_Strict, frozen=True):
+class Covariate(_Strict, frozen=True, kw_only=True):
     """A column that is held constant."""
 
     field: Text
     transform: Literal["none", "log", "log1p", "standardize", "category"] = "none"
 
 
-class Outcome(_Strict, frozen=True):
+class Outcome(_Strict, frozen=True, kw_only=True):
     """One outcome and its models. The first model is the headline."""
 
     name: Text
@@ -94,7 +94,7 @@ class Outcome(_Strict, frozen=True):
     ]
     field: Annotated[str, Meta(description="Column of a rating, binary or count; the name if empty.")] = ""
     levels: Annotated[tuple[float, ...], Meta(description="Levels of the rating; empty for those that occur.")] = ()
-    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = 4
+    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = 4.0
     scale: Annotated[str, Meta(description="PHQ-2, PHQ-4, PHQ-9, GAD-2 or GAD-7, for a symptom.")] = ""
     before: Annotated[str, Meta(description="Column before the chat.")] = ""
     after: Annotated[str, Meta(description="Column after the chat.")] = ""
@@ -107,7 +107,7 @@ class Outcome(_Strict, frozen=True):
         return (self.before, self.after) if self.type in ("symptom", "change") else (self.field or self.name,)
 
 
-class Inference(_Strict, frozen=True):
+class Inference(_Strict, frozen=True, kw_only=True):
     """Errors, intervals and the family over which tests are adjusted."""
 
     cluster: Annotated[
@@ -123,7 +123,7 @@ class Inference(_Strict, frozen=True):
     draws: Annotated[int, Meta(ge=99, description="Draws of the wild bootstrap where clusters are few.")] = 999
 
 
-class LabelError(_Strict, frozen=True):
+class LabelError(_Strict, frozen=True, kw_only=True):
     """The tagger's errors: a random part of the chats that people coded corrects for them."""
 
     correction: Annotated[
@@ -141,7 +141,7 @@ class LabelError(_Strict, frozen=True):
     ] = ""
 
 
-class Matching(_Strict, frozen=True):
+class Matching(_Strict, frozen=True, kw_only=True):
     """A matched comparison of chats with high and low use of one technique, or of any treated and untreated rows."""
 
     technique: Annotated[str, Meta(description="Code or merged codes; chats with high use are the treated.")] = ""
@@ -157,7 +157,7 @@ class Matching(_Strict, frozen=True):
     placebo: Annotated[str, Meta(description="Column that the treatment cannot have changed.")] = ""
 
 
-class Study(_Strict, frozen=True):
+class Study(_Strict, frozen=True, kw_only=True):
     """A study file. Run it with `mi-code relate study.yaml -o out/`."""
 
     data: Data
@@ -284,10 +284,10 @@ def _structs(hint: Any) -> list[type]:
 def _check(study: Study, source: str) -> None:
     """What no single key tells."""
     data, gold = study.data, study.label_error
-    if bool(data.chats) == bool(data.counts):
-        raise UsageProblem(
-            f"{source}: give data.chats (files that mi-code tag wrote) or data.counts (a table), not both."
-        )
+    if (data.chats and data.counts) or not (data.chats or data.counts or data.outcomes):
+        raise UsageProblem(f"{source}: give data.chats (files that mi-code tag wrote) or data.counts (a table).")
+    if study.matching and bool(study.matching.technique) == bool(study.matching.treated):
+        raise UsageProblem(f"{source}: give matching.technique (a code) or matching.treated (a column), not both.")
     if gold.gold and gold.counts:
         raise UsageProblem(f"{source}: give label_error.gold or label_error.counts, not both.")
     if gold.correction == "ptd" and not (gold.gold or gold.counts):

@@ -1,0 +1,130 @@
+"""Chats and gold chats as tables of counts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.study.chats import read_chats, read_gold
+from mi_coder.outcomes.study.quality import tagger_quality
+from mi_coder.outcomes.study.spec import Data, LabelError
+
+
+def _chat(id: str, messages: list[dict[str, Any]], **extra: Any) -> dict[str, Any]:
+    return {"conversation_id": id, "messages": messages, **extra}
+
+
+def _said(codes: list[str] | None = None, gold: list[str] | None = None, role: str = "counselor") -> dict[str, Any]:
+    message: dict[str, Any] = {"role": role, "text": "well"}
+    if codes is not None:
+        message |= {"codes": codes, "scores": dict.fromkeys(codes, 0.9)}
+    if gold is not None:
+        message["gold"] = {"codes": gold}
+    return message
+
+
+def _write(path: Path, chats: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    return path
+
+
+def test_counts_of_messages_and_what_else_a_chat_says(tmp_path: Path) -> None:
+    chats = [
+        _chat("a", [_said(["OQ"]), _said(role="client"), _said(["REF", "OQ"])], rating=4, survey={"empathy": 5}),
+        _chat("b", [_said(["SU"])], rating=None),
+        _chat("c", [_said(), _said(["SU"])], rating=2),
+    ]
+    _write(tmp_path / "t.jsonl", chats)
+    table = read_chats(Data(chats=("t.jsonl",)), tmp_path)
+    assert list(table.frame.index) == ["a", "b"]
+    assert table.counts.loc["a", ["OQ", "REF", "SU"]].tolist() == [2, 1, 0]
+    assert table.frame.loc["a", ["messages", "rating", "survey.empathy"]].tolist() == [2, 4, 5]
+    assert table.frame.loc["a", "log_messages"] == np.log(2)
+    assert table.left_out == {"not all messages were coded": 1}
+    assert "text" not in table.frame.columns
+
+
+def test_an_untagged_file_names_the_command(tmp_path: Path) -> None:
+    _write(tmp_path / "raw.jsonl", [_chat("a", [_said()])])
+    with pytest.raises(UsageProblem, match=r"mi-code tag raw\.jsonl"):
+        read_chats(Data(chats=("raw.jsonl",)), tmp_path)
+
+
+def test_an_id_twice_names_both_files(tmp_path: Path) -> None:
+    for name in ("x.jsonl", "y.jsonl"):
+        _write(tmp_path / name, [_chat("a", [_said(["OQ"])])])
+    with pytest.raises(UsageProblem, match=r"'a' stands in .*x\.jsonl and again in .*y\.jsonl"):
+        read_chats(Data(chats=("x.jsonl", "y.jsonl")), tmp_path)
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"no file .*none\.jsonl"):
+        read_chats(Data(chats=("none.jsonl",)), tmp_path)
+
+
+def test_only_chats_that_people_coded_in_full_are_gold(tmp_path: Path) -> None:
+    partial = {"role": "counselor", "text": "well", "gold": {"positive": ["OQ"]}}
+    chats = [_chat("a", [_said(gold=["OQ"]), _said(gold=[])]), _chat("b", [_said(gold=["SU"]), partial])]
+    _write(tmp_path / "gold.jsonl", chats)
+    gold = read_gold(LabelError(gold=("gold.jsonl",)), Data(chats=("t.jsonl",)), tmp_path)
+    assert list(gold.frame.index) == ["a"] and gold.counts.loc["a"].sum() == 1
+    _write(tmp_path / "gold.jsonl", chats[1:])
+    with pytest.raises(UsageProblem, match="coded in full"):
+        read_gold(LabelError(gold=("gold.jsonl",)), Data(chats=("t.jsonl",)), tmp_path)
+
+
+def test_quality_of_the_tagger_message_by_message(tmp_path: Path) -> None:
+    _write(tmp_path / "t.jsonl", [_chat("a", [_said(["OQ"]), _said(["OQ"]), _said(["SU"])])])
+    _write(tmp_path / "g.jsonl", [_chat("a", [_said(gold=["OQ"]), _said(gold=["REF"]), _said(gold=["SU", "OQ"])])])
+    gold = read_gold(LabelError(gold=("g.jsonl",)), Data(chats=("t.jsonl",)), tmp_path)
+    tagged = read_chats(Data(chats=("t.jsonl",)), tmp_path, gold.coded)
+    quality = tagger_quality(tagged.coded, gold.coded).set_index("code")
+    assert quality.loc["OQ", ["precision", "recall", "f1", "support"]].tolist() == [0.5, 0.5, 0.5, 2]
+    assert quality.loc["REF", "f1"] == 0 and quality.loc["SU", "f1"] == 1
+    assert np.isnan(quality.loc["CO", "f1"]) and quality.loc["CO", "support"] == 0
+
+
+def _table(path: Path, **columns: list[Any]) -> Path:
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def test_a_table_of_counts_and_one_of_outcomes(tmp_path: Path) -> None:
+    _table(tmp_path / "counts.csv", id=["01", "02", "03"], messages=[5, 4, 3], OQ=[2, 0, 3])
+    _table(tmp_path / "outcomes.csv", id=["02", "01", "09"], rating=[3, 5, 1])
+    chats = read_chats(Data(counts="counts.csv", outcomes="outcomes.csv", id="id"), tmp_path)
+    assert chats.frame["rating"].to_dict() == {"01": 5, "02": 3}
+    assert chats.counts["OQ"].tolist() == [2, 0] and chats.counts["SU"].tolist() == [0, 0]
+    assert chats.left_out == {"no row in outcomes.csv": 1}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"chat": ["1"], "messages": [1], "OQ": [1]}, "no column 'id'"),
+        ({"id": ["1", "1"], "messages": [1, 1], "OQ": [1, 1]}, "more than once, the first is '1'"),
+        ({"id": ["1", None], "messages": [1, 1], "OQ": [1, 1]}, "1 rows have no id"),
+        ({"id": ["1"], "OQ": [1]}, "column `messages`"),
+        ({"id": ["1"], "messages": [1], "XX": [1]}, "one column per code"),
+        ({"id": ["1"], "messages": [1], "OQ": [2]}, "between 0 and the number of `messages`"),
+        ({"id": ["1"], "messages": [1], "OQ": [-1]}, "between 0 and"),
+    ],
+)
+def test_a_table_of_counts_that_is_none(tmp_path: Path, columns: dict[str, list[Any]], said: str) -> None:
+    _table(tmp_path / "counts.csv", **columns)
+    with pytest.raises(UsageProblem, match=said):
+        read_chats(Data(counts="counts.csv", id="id"), tmp_path)
+
+
+def test_outcomes_of_other_chats_or_with_the_same_columns(tmp_path: Path) -> None:
+    _table(tmp_path / "counts.csv", id=["1"], messages=[5], OQ=[2])
+    _table(tmp_path / "outcomes.csv", id=["7"], rating=[3])
+    with pytest.raises(UsageProblem, match="right column"):
+        read_chats(Data(counts="counts.csv", outcomes="outcomes.csv", id="id"), tmp_path)
+    _table(tmp_path / "outcomes.csv", id=["1"], messages=[3])
+    with pytest.raises(UsageProblem, match="already have messages"):
+        read_chats(Data(counts="counts.csv", outcomes="outcomes.csv", id="id"), tmp_path)
