@@ -1,7 +1,7 @@
 """From chats to the columns of a model: technique measures, covariates, clusters, and who was left out why."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, Mod
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques
 
+COUNSELORS_PER_TECHNIQUE = 2
+"""With fewer counselors per technique, differences between counselors are not estimated."""
 POINTS = 10.0
 """A share counts in steps of so many percentage points."""
 
@@ -57,9 +59,13 @@ class Recipe:
         unit = _unit(self.techniques)
         if self.means is None:
             return tuple(Term(name, name, "", unit) for name in self.groups)
-        return tuple(
-            Term(f"{name} ({level})", name, level, unit) for level in ("within", "between") for name in self.groups
-        )
+        return tuple(Term(f"{name} ({level})", name, level, unit) for level in self.levels for name in self.groups)
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """Within counselors, and between them where there are enough of them for all techniques."""
+        enough = self.means is not None and len(self.means) >= COUNSELORS_PER_TECHNIQUE * len(self.groups)
+        return ("within", "between") if enough else ("within",)
 
     def columns(self, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Floats:
         """[rows, terms] of chats with these counts [rows, codes], by these counselors [rows]."""
@@ -67,7 +73,8 @@ class Recipe:
         if self.means is None:
             return use / self.scale
         means = self.means.loc[counselors.to_numpy()].to_numpy()
-        return np.hstack([(use - means) / self.scale, means / self.scale])
+        parts = [(use - means) / self.scale, means / self.scale]
+        return np.hstack(parts[: len(self.levels)])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,19 +131,8 @@ class Design:
     def without(self, names: Sequence[str], note: str) -> "Design":
         """The same without some columns, and a sentence that says so."""
         keep = [i for i, term in enumerate(self.terms) if term.name not in names]
-        return Design(
-            tuple(self.terms[i] for i in keep),
-            self.columns[:, keep],
-            self.outcome,
-            self.before,
-            self.ids,
-            self.counselors,
-            self.clusters,
-            self.recipe,
-            self.dropped,
-            (*self.notes, note),
-            self.asked,
-        )
+        notes = (*self.notes, note) if note else self.notes
+        return replace(self, terms=tuple(self.terms[i] for i in keep), columns=self.columns[:, keep], notes=notes)
 
 
 def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Recipe:
@@ -162,7 +158,15 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
     use = pd.DataFrame(technique_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
     scale = use.std(ddof=0).to_numpy() if techniques.per == "sd" else np.ones(len(kept))
     means = use.groupby(counselors.to_numpy()).mean() if techniques.within_between else None
-    return Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0))
+    recipe = Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0))
+    if means is not None and "between" not in recipe.levels:
+        note = (
+            f"Differences between counselors are not estimated: {len(kept)} codes take "
+            f"{COUNSELORS_PER_TECHNIQUE * len(kept)} counselors or more, and there are {len(means)}. Every code is "
+            "compared within counselors."
+        )
+        recipe = replace(recipe, left_out=(*left_out, note))
+    return recipe
 
 
 def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, before: Floats | None) -> Design:
