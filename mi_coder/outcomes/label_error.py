@@ -1,0 +1,287 @@
+"""Coefficients corrected for the tagger's errors by a part of the chats that people coded: predict-then-debias.
+
+The same model is fitted three times: gold codes on gold rows (g), the tagger's codes on gold rows (c), the tagger's
+codes on all rows (a). What the tagger's errors do to a coefficient is c - g, and so
+
+    corrected = g + W (a - c),     W diagonal, from 0 (gold alone) to 1 (all that a tells)
+
+with W_j = cov(A_j, B_j) / var(B_j), where A and B are what rows do to g and to c - a (Kluger, Lu, Zrnic, Wang and
+Bates 2025, arXiv 2501.18577, "Predict-then-debias"; Chen and Chen 2000, JRSS B 62, 449-460). Errors come from
+influences added up by cluster. It holds for any tagger and for errors that depend on the outcome, as long as gold rows
+were drawn at random or with known probabilities.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.families import Estimate, Family, cluster_totals, fit_family
+from mi_coder.outcomes.guards import (
+    FEWEST_CLUSTERS,
+    BadShape,
+    Clusters,
+    ConstantColumn,
+    ModelProblem,
+    TooFewClusters,
+    check_clustered_errors,
+    cluster_codes,
+)
+
+ROWS_PER_PARAMETER = 5
+CONVENIENCE = (
+    "The gold chats are a convenience sample without weights: the correction holds only if they are like the others in "
+    "what the tagger gets wrong and in how codes and outcome hang together."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Coefficients:
+    """One way to estimate.
+
+    Attributes:
+        coefficients, se, low, high, p: [columns]
+        df: degrees of freedom of the t distribution: clusters - 1.
+    """
+
+    coefficients: Floats
+    se: Floats
+    df: float
+    low: Floats
+    high: Floats
+    p: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Corrected:
+    """Naive, gold-only and corrected estimates of the same coefficients.
+
+    Attributes:
+        names: [columns]
+        weights: [columns] W: how far each coefficient leans on the tagger.
+        gain: [columns] how many times as many gold chats would make gold-only intervals as narrow as the corrected.
+        n, n_gold, clusters: rows, gold rows, and the clusters that gold rows are of.
+        warnings: sentences to report beside the figures.
+    """
+
+    names: tuple[str, ...]
+    naive: Coefficients
+    gold_only: Coefficients
+    corrected: Coefficients
+    weights: Floats
+    gain: Floats
+    n: int
+    n_gold: int
+    clusters: int
+    warnings: tuple[str, ...]
+
+
+class TooLittleGold(ModelProblem):
+    """Too few gold rows for a model of this size."""
+
+
+def correct(
+    family: Family,
+    outcome: Floats,
+    names: Sequence[str],
+    tagged: Floats,
+    gold: Floats,
+    gold_rows: NDArray[np.intp],
+    clusters: Sequence[Any] | NDArray[Any],
+    *,
+    probabilities: Floats | None = None,
+    tuned: bool = True,
+    offset: Floats | None = None,
+    convenience: bool = False,
+    alpha: float = 0.05,
+) -> Corrected:
+    """Correct the coefficients of a model for label error.
+
+    Args:
+        outcome: [rows] of all chats.
+        names: [columns]
+        tagged: [rows, columns] with the tagger's codes; covariates are columns like any other.
+        gold: [gold rows, columns] the same columns with gold codes.
+        gold_rows: [gold rows] which rows they are.
+        clusters: [rows] any labels, mostly counselors.
+        probabilities: [gold rows] with which each was drawn; none for a simple random sample.
+        tuned: False for W = 1.
+        offset: [rows] of a Poisson model.
+        convenience: gold rows were not drawn at random; a warning says so.
+
+    Raises:
+        BadShape: arrays that do not fit each other.
+        TooLittleGold: fewer gold rows than five per parameter, or a code that no gold row has.
+        ModelProblem: what `fit_family` and `check_clustered_errors` raise.
+    """
+    rows = np.asarray(gold_rows, dtype=np.intp)
+    _check_shapes(outcome, names, tagged, gold, rows, probabilities)
+    _check_gold(names, gold)
+    weight = None if probabilities is None else len(rows) / (1 / probabilities).sum() / probabilities
+    groups = cluster_codes(clusters, len(outcome))
+    present = np.unique(groups.codes[rows])
+    if len(present) < FEWEST_CLUSTERS:
+        raise TooFewClusters(
+            f"The gold chats are of {len(present)} clusters: errors clustered on them take at least {FEWEST_CLUSTERS}. "
+            "Code chats of more counselors."
+        )
+    part = None if offset is None else offset[rows]
+    everywhere = fit_family(family, outcome, names, tagged, None, offset)
+    if len(rows) < ROWS_PER_PARAMETER * everywhere.parameters:
+        raise TooLittleGold(
+            f"{len(rows)} gold chats are too few for {everywhere.parameters} parameters: it takes at least "
+            f"{ROWS_PER_PARAMETER * everywhere.parameters}. Code more chats, or relate fewer codes."
+        )
+    on_gold = fit_family(family, outcome[rows], names, gold, weight, part)
+    same_rows = fit_family(family, outcome[rows], names, tagged[rows], weight, part)
+    _check_levels(family, on_gold, everywhere)
+
+    small = (len(rows) / (len(rows) - on_gold.parameters)) ** 0.5
+    a = _spread_out(on_gold.influence, rows, len(outcome)) * small
+    c = _spread_out(same_rows.influence, rows, len(outcome)) * small
+    total_a, total_b, total_all = (
+        cluster_totals(each, groups.codes, len(groups)) for each in (a, c - everywhere.influence, everywhere.influence)
+    )
+    share = _tuning(total_a, total_b) if tuned else np.ones(len(names))
+    estimate = on_gold.coefficients + share * (everywhere.coefficients - same_rows.coefficients)
+    check_clustered_errors(groups, everywhere.parameters)
+    n = len(outcome)
+    all_factor = len(groups) / (len(groups) - 1) * (n - 1) / (n - everywhere.parameters)
+    factor = len(present) / (len(present) - 1)
+    df = len(present) - 1
+    gold_only = _coefficients(on_gold.coefficients, factor * total_a**2, df, alpha)
+    corrected = _coefficients(estimate, factor * (total_a - share * total_b) ** 2, df, alpha)
+    return Corrected(
+        names=tuple(names),
+        naive=_coefficients(everywhere.coefficients, all_factor * total_all**2, len(groups) - 1, alpha),
+        gold_only=gold_only,
+        corrected=corrected,
+        weights=share,
+        gain=(gold_only.se / corrected.se) ** 2,
+        n=n,
+        n_gold=len(rows),
+        clusters=len(present),
+        warnings=(CONVENIENCE,) if convenience and probabilities is None else (),
+    )
+
+
+def error_by_outcome(
+    codes: Sequence[str], tagged: Floats, gold: Floats, outcome: Floats, clusters: Sequence[Any] | NDArray[Any]
+) -> pd.DataFrame:
+    """Whether the tagger errs otherwise where the outcome is high: per code, recall in both halves, and a test.
+
+    The test regresses the error of a chat (found less true messages) on the outcome, with errors by cluster; it is for
+    the chats, so that messages of one chat do not count as independent.
+
+    Args:
+        tagged, gold: [gold chats, codes] messages with the code, found and true.
+        outcome: [gold chats]
+        clusters: [gold chats]
+
+    Returns:
+        Rows of code, stratum ("lower" or "upper" half of the outcome), n (true messages), recall with low and high (95
+        %, by clusters), and p of the test, the same in both rows of a code.
+    """
+    groups = cluster_codes(clusters, len(outcome))
+    middle = np.median(outcome)
+    upper = outcome > middle if (outcome > middle).any() else outcome >= middle
+    rows = []
+    for j, code in enumerate(codes):
+        p = _p_of_slope(tagged[:, j] - gold[:, j], outcome, groups)
+        for name, stratum in (("lower", ~upper), ("upper", upper)):
+            recall, low, high = _ratio(
+                np.minimum(tagged[:, j], gold[:, j])[stratum], gold[stratum, j], groups.codes[stratum]
+            )
+            rows.append((code, name, int(gold[stratum, j].sum()), recall, low, high, p))
+    return pd.DataFrame(rows, columns=["code", "stratum", "n", "recall", "low", "high", "p"])
+
+
+def _spread_out(influence: Floats, rows: NDArray[np.intp], count: int) -> Floats:
+    full = np.zeros((count, influence.shape[1]))
+    full[rows] = influence
+    return full
+
+
+def _tuning(a: Floats, b: Floats) -> Floats:
+    """[columns] the W with the smallest variance, between 0 and 1."""
+    variance = (b * b).sum(axis=0)
+    return np.asarray(np.clip((a * b).sum(axis=0) / np.where(variance > 0, variance, 1.0), 0, 1))
+
+
+def _coefficients(estimate: Floats, squares: Floats, df: float, alpha: float) -> Coefficients:
+    """From coefficients and squared influences [clusters, columns]."""
+    se = np.sqrt(squares.sum(axis=0))
+    width = stats.t.ppf(1 - alpha / 2, df) * se
+    return Coefficients(estimate, se, df, estimate - width, estimate + width, 2 * stats.t.sf(abs(estimate / se), df))
+
+
+def _ratio(part: Floats, whole: Floats, codes: NDArray[np.intp]) -> tuple[float, float, float]:
+    """A ratio of sums with its 95 % interval by clusters (linearized)."""
+    total = whole.sum()
+    if total == 0:
+        return float("nan"), float("nan"), float("nan")
+    ratio = float(part.sum() / total)
+    residual = np.bincount(codes, part - ratio * whole)
+    count = len(np.unique(codes))
+    if count < 2:
+        return ratio, float("nan"), float("nan")
+    half = 1.959964 * float(np.sqrt(count / (count - 1) * (residual**2).sum())) / float(total)
+    return ratio, max(ratio - half, 0.0), min(ratio + half, 1.0)
+
+
+def _p_of_slope(error: Floats, outcome: Floats, groups: Clusters) -> float:
+    """p of the slope of the error on the outcome, not a number where the tagger never errs or clusters are few."""
+    if np.ptp(error) == 0 or np.ptp(outcome) == 0 or len(groups) < FEWEST_CLUSTERS:
+        return float("nan")
+    centered = outcome - outcome.mean()
+    slope = float(centered @ error / (centered @ centered))
+    residual = error - error.mean() - slope * centered
+    totals = np.bincount(groups.codes, centered * residual, len(groups))
+    count = len(groups)
+    se = float(np.sqrt(count / (count - 1) * (totals**2).sum()) / (centered @ centered))
+    return float(2 * stats.t.sf(abs(slope) / se, count - 1)) if se > 0 else float("nan")
+
+
+def _check_shapes(
+    outcome: Floats,
+    names: Sequence[str],
+    tagged: Floats,
+    gold: Floats,
+    rows: NDArray[np.intp],
+    probabilities: Floats | None,
+) -> None:
+    if tagged.shape != (len(outcome), len(names)) or gold.shape != (len(rows), len(names)):
+        raise BadShape(
+            f"With {len(outcome)} outcomes, {len(rows)} gold rows and {len(names)} names, tagged and gold columns must "
+            f"be {(len(outcome), len(names))} and {(len(rows), len(names))}; they are {tagged.shape} and {gold.shape}."
+        )
+    if len(np.unique(rows)) != len(rows):
+        raise BadShape("A chat stands twice among the gold rows.")
+    if probabilities is not None and not (
+        probabilities.shape == (len(rows),) and ((probabilities > 0) & (probabilities <= 1)).all()
+    ):
+        raise BadShape("Each gold row needs the probability with which it was drawn, above 0 and at most 1.")
+
+
+def _check_gold(names: Sequence[str], gold: Floats) -> None:
+    constant = [name for name, column in zip(names, gold.T, strict=True) if not len(column) or np.ptp(column) == 0]
+    if constant:
+        raise ConstantColumn(
+            f"Among the {len(gold)} gold chats, {', '.join(map(repr, constant))} never varies: there is no gold to "
+            "correct it by. Code chats that have it (mi-code sample --design rare-code), or leave it out of the study.",
+            constant,
+        )
+
+
+def _check_levels(family: Family, on_gold: Estimate, everywhere: Estimate) -> None:
+    if family == "ordinal" and on_gold.levels != everywhere.levels:
+        missing = ", ".join(f"{level:g}" for level in everywhere.levels if level not in on_gold.levels)
+        raise TooLittleGold(
+            f"No gold chat has the rating {missing}: the models on gold chats and on all are not the same. Code chats "
+            "with that rating, or join it with its neighbor."
+        )
