@@ -15,8 +15,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
+
+if TYPE_CHECKING:
+    from label_studio_sdk import LabelStudio
 
 EXECUTABLE = "MI_CODER_LABEL_STUDIO"
 VERSION = "1.23.2"
@@ -50,6 +54,14 @@ class Studio:
         """Start it again on the same data and port."""
         self.process = _launch(self.data, self.port)
         _wait(self.url, self.process)
+
+    @contextmanager
+    def sdk(self, token: str) -> "Iterator[LabelStudio]":
+        """The server as the owner of a token reaches it."""
+        from label_studio_sdk import LabelStudio
+
+        with httpx.Client(timeout=120) as connection:
+            yield LabelStudio(base_url=self.url, api_key=token, httpx_client=connection)
 
     def sign_up(self, email: str) -> str:
         """Make an account through the page's own form; its token."""

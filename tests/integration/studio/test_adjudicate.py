@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from label_studio_sdk import LabelStudio
 
 from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
 from mi_coder.annotation.suggestions import results
@@ -68,10 +67,10 @@ def done(studio: Studio, *arguments: str) -> Result:
 
 
 def decide(studio: Studio, token: str, project: int, index: int, code: str, comment: str = "") -> None:
-    server = LabelStudio(base_url=studio.url, api_key=token)
-    task = next(one for one in server.tasks.list(project=project) if one.data["index"] == index)
     said = [{"from_name": "comment", "to_name": "text", "type": "textarea", "value": {"text": [comment]}}]
-    server.annotations.create(id=task.id, result=[*results([code]), *(said if comment else [])], lead_time=3.0)
+    with studio.sdk(token) as server:
+        task = next(one for one in server.tasks.list(project=project) if one.data["index"] == index)
+        server.annotations.create(id=task.id, result=[*results([code]), *(said if comment else [])], lead_time=3.0)
 
 
 def test_disagreements_are_decided_and_come_back(
@@ -84,9 +83,9 @@ def test_disagreements_are_decided_and_come_back(
     assert "0 disagreements sent, 2 were there" in done(studio, *arguments).output
     project = int(re.findall(r"project (\d+)", sent.output)[0])
 
-    server = LabelStudio(base_url=studio.url, api_key=judge)
     letters = json.loads(key.read_text())["messages"]
-    tasks = {task.data["index"]: task for task in server.tasks.list(project=project, fields="all")}
+    with studio.sdk(judge) as server:
+        tasks = {task.data["index"]: task for task in server.tasks.list(project=project, fields="all")}
     assert sorted(tasks) == [1, 2]
     for index, task in tasks.items():
         shown = {one.model_version: one.result[0]["value"]["choices"] for one in task.predictions}

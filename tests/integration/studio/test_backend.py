@@ -9,7 +9,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from label_studio_sdk import LabelStudio
 
 from mi_coder.annotation.client import Client
 from mi_coder.annotation.label_config import label_config
@@ -52,11 +51,11 @@ def test_label_studio_shows_what_the_server_suggests_and_its_log_keeps_still(
         project = client.create_project("Backend", label_config(Codebook.load()), show_collab_predictions=True).id
         chats = [Conversation(f"c{number}", [Message("counselor", f"{SECRET} {number}")]) for number in range(5)]
         push(client, project, tasks(chats))
-        server = LabelStudio(base_url=studio.url, api_key=studio.token)
-        server.ml.create(url=f"http://127.0.0.1:{port}", project=project, title="mi-coder", auth_method="NONE")
         everything = {"all": True, "excluded": []}
-        server.actions.create(id="retrieve_tasks_predictions", project=project, selected_items=everything)
-        found = list(server.predictions.list(project=project))
+        with studio.sdk(studio.token) as server:
+            server.ml.create(url=f"http://127.0.0.1:{port}", project=project, title="mi-coder", auth_method="NONE")
+            server.actions.create(id="retrieve_tasks_predictions", project=project, selected_items=everything)
+            found = list(server.predictions.list(project=project))
         expected = [message.coding.codes for chat in Tagger.load(tiny).tag_many(chats) for message in chat.messages]
         given = {one.task: one.result[0]["value"]["choices"] for one in found}
         assert [tuple(given[task]) for task in sorted(given)] == expected

@@ -1,19 +1,20 @@
-"""The whole loop with two coders: make, send, code through the page and the API, fetch, agree, settle, evaluate."""
+"""The whole loop with two coders: make, send, code through the page and the API, fetch, agree, adjudicate, evaluate."""
 
 import csv
 import json
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from label_studio_sdk import LabelStudio
 
 from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
 from mi_coder.annotation.suggestions import results
 from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
 from tests.integration.studio import page as pages
-from tests.integration.studio.server import Studio
+from tests.integration.studio.server import ADMIN, Studio
 
 BOOK = Codebook.load()
 KEYS = {
@@ -21,9 +22,11 @@ KEYS = {
     **{value.name: value.hotkey for one in BOOK.attribute_details for value in one.values},
 }
 CODERS = ("ann@example.com", "ben@example.com")
-# What either coder says of the six messages, as they come.
-ANN = ["OQ", "REF", "SU", "AF", "CQ", "OUT"]
-BEN = ["OQ", "REF", "SU", "SU", "CQ", "OUT"]
+# What is said of the six messages, as they come: by either coder, and by the adjudicator of those where they differ.
+ANN = ["OQ", "REF simple", "SU", "AF", "CQ", "OUT"]
+BEN = ["OQ", "REF complex", "SU", "SU", "CQ", "OUT"]
+DECIDED = {"c0#3": "REF complex", "c1#1": "EA"}
+NAMES = ["c0#1", "c0#3", "c0#5", "c1#1", "c1#3", "c1#5"]
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +54,24 @@ def run(studio: Studio, *arguments: str, expected: int = 0) -> Result:
     return result
 
 
-def code_by_api(studio: Studio, token: str, project: int, codes: list[str]) -> None:
-    server = LabelStudio(base_url=studio.url, api_key=token)
-    for task, code in zip(list(server.tasks.list(project=project)), codes, strict=True):
-        depth = "simple" if code == "REF" else None
-        server.annotations.create(id=task.id, result=results([code], depth), lead_time=4.0)
+def code_by_api(studio: Studio, token: str, project: int, codings: list[str]) -> None:
+    with studio.sdk(token) as server:
+        for task, coding in zip(list(server.tasks.list(project=project)), codings, strict=True):
+            code, *depth = coding.split()
+            server.annotations.create(id=task.id, result=results([code], *depth), lead_time=4.0)
+
+
+def code_by_keys(studio: Studio, email: str, project: int, codings: Iterable[str]) -> None:
+    """Code the messages as the page brings them, without the mouse; what is ticked before is taken away."""
+    with pages.signed_in(studio.url, email) as page:
+        pages.open_stream(page, studio.url, project)
+        for coding in codings:
+            for given in pages.ticked(page):
+                pages.press(page, KEYS[given])
+            for name in coding.split():
+                pages.press(page, KEYS[name])
+            assert pages.submit(page) == 201
+            page.wait_for_timeout(700)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -63,59 +79,74 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+def coding_of(row: dict[str, str]) -> str:
+    return f"{row['codes']} {row['depth']}".strip()
+
+
+def named(result: Result) -> str:
+    """The number of the project that a command says it made or filled."""
+    [found] = re.findall(r"^project (\d+):", result.stdout, re.MULTILINE)
+    return str(found)
+
+
 def test_two_coders_from_the_project_to_the_evaluation(
     studio: Studio, tokens: dict[str, str], chats: Path, tmp_path: Path, tiny: Path
 ) -> None:
+    if not pages.browser():
+        pytest.skip("no Chromium on the path")
     title = "Night shift"
     assert "created" in run(studio, "studio", "create", "--title", title).output
     assert "unchanged" in run(studio, "studio", "create", "--title", title).output
     sent = run(studio, "studio", "push", title, str(chats), "--model", str(tiny), "--hidden", "0.5")
     assert "6 messages sent, 0 were there" in sent.output
     assert "0 messages sent, 6 were there" in run(studio, "studio", "push", title, str(chats), "--no-suggest").output
-    project = int(sent.stdout.split()[1].rstrip(":"))
+    project = named(sent)
 
-    if pages.browser():
-        with pages.signed_in(studio.url, CODERS[0]) as page:
-            pages.open_stream(page, studio.url, project)
-            for code in ANN:
-                for given in pages.ticked(page):
-                    pages.press(page, KEYS[given])
-                pages.press(page, KEYS[code])
-                if code == "REF":
-                    pages.press(page, KEYS["simple"])
-                assert pages.submit(page) == 201
-                page.wait_for_timeout(700)
-    else:
-        code_by_api(studio, tokens[CODERS[0]], project, ANN)
-    code_by_api(studio, tokens[CODERS[1]], project, BEN)
+    code_by_keys(studio, CODERS[0], int(project), ANN)
+    code_by_api(studio, tokens[CODERS[1]], int(project), BEN)
 
     codes = tmp_path / "codes.csv"
-    pulled = run(studio, "studio", "pull", str(project), "-o", str(codes))
+    pulled = run(studio, "studio", "pull", project, "-o", str(codes))
     assert "12 codings of 6 messages by 2 coders" in pulled.output
     found = {(row["coder"], f"{row['conversation_id']}#{row['index']}"): row for row in rows(codes)}
-    names = ["c0#1", "c0#3", "c0#5", "c1#1", "c1#3", "c1#5"]
-    assert [found[CODERS[0], name]["codes"] for name in names] == ANN
-    assert [found[CODERS[1], name]["codes"] for name in names] == BEN
+    assert [coding_of(found[CODERS[0], name]) for name in NAMES] == ANN
+    assert [coding_of(found[CODERS[1], name]) for name in NAMES] == BEN
     assert {row["suggestion"] for row in found.values()} == {"shown", "hidden"}
     assert all(row["seconds"] for row in found.values())
     for row in found.values():
         assert "hm, ok" not in ",".join(row.values())
-
-    agreed = json.loads(run(studio, "agreement", str(codes), "--as", "json").stdout)
-    assert "SU" in json.dumps(agreed)
-    progress = run(studio, "studio", "progress", str(project)).stdout
+    progress = run(studio, "studio", "progress", project).stdout
     assert "6 of 6" in progress and CODERS[1] in progress
 
-    one = tmp_path / "one.csv"
-    lines = codes.read_text(encoding="utf-8").splitlines(keepends=True)
-    one.write_text(lines[0] + "".join(line for line in lines[1:] if CODERS[0] in line), encoding="utf-8")
-    Path(f"{one}.meta.json").write_text(Path(f"{codes}.meta.json").read_text())
+    [agreed] = json.loads(run(studio, "agreement", str(codes), "--as", "json").stdout)["groups"]
+    alphas = {row["name"]: row["alpha"]["value"] for row in agreed["rows"]}
+    assert alphas["OQ"] == alphas["CQ"] == alphas["OUT"] == 1
+    assert alphas["SU"] < 1 and alphas["AF"] < 1
+
+    sent = run(
+        studio, "adjudicate", "push", f"{title}: decide", str(chats), str(codes), "--key", str(tmp_path / "key.json")
+    )
+    assert "2 disagreements sent, 0 were there" in sent.output
+    code_by_keys(studio, ADMIN, int(named(sent)), DECIDED.values())
+    settled, log = tmp_path / "settled.csv", tmp_path / "log.jsonl"
+    decided = run(studio, "adjudicate", "pull", named(sent), str(codes), "-o", str(settled), "--log", str(log))
+    assert "6 of 6 messages settled (4 agreed, 2 adjudication), 0 open" in decided.output
+    assert {f"{row['conversation_id']}#{row['index']}": coding_of(row) for row in rows(settled)} == {
+        **dict(zip(NAMES, ANN, strict=True)),
+        **DECIDED,
+    }
+    assert sum(json.loads(line)["by"] == ADMIN for line in log.read_text().splitlines()) == 2
+
     gold = tmp_path / "gold.jsonl"
-    run(studio, "studio", "gold", str(chats), str(one), "-o", str(gold))
+    run(studio, "studio", "gold", str(chats), str(settled), "-o", str(gold))
     judged = run(
         studio, "evaluate", str(gold), "--model", str(tiny), "--min-support", "1", "--as", "json", "--allow-seen"
     )
-    assert json.loads(judged.stdout)["messages"] == 6
+    report = json.loads(judged.stdout)
+    assert report["messages"] == report["complete"] == 6
+    support = {row["score"]["code"]: row["score"]["positives"] for row in report["rows"]}
+    assert {code for code, count in support.items() if count} == {"OQ", "REF", "SU", "EA", "CQ", "OUT"}
+    assert support["SU"] == support["EA"] == 1
 
 
 def test_whole_chats_can_be_read_in_a_project_of_their_own(studio: Studio, chats: Path) -> None:
@@ -145,11 +176,11 @@ def test_a_schema_that_drops_a_code_in_use_is_refused(
     overlay.write_text(json.dumps({"title": "Ours", "codes": [own_code]}), encoding="utf-8")
     run(studio, "studio", "create", "--title", "Own codes", "--overlay", str(overlay))
     sent = run(studio, "studio", "push", "Own codes", str(chats), "--no-suggest")
-    project = int(sent.stdout.split()[1].rstrip(":"))
-    server = LabelStudio(base_url=studio.url, api_key=tokens[CODERS[0]])
-    task = next(iter(server.tasks.list(project=project)))
+    project = int(named(sent))
     own = {"from_name": "own", "to_name": "text", "type": "choices", "value": {"choices": ["HUMOR"]}}
-    server.annotations.create(id=task.id, result=[*results(["SU"]), own], lead_time=1.0)
+    with studio.sdk(tokens[CODERS[0]]) as server:
+        task = next(iter(server.tasks.list(project=project)))
+        server.annotations.create(id=task.id, result=[*results(["SU"]), own], lead_time=1.0)
     environment = {URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}
     with pytest.raises(Exception, match=r"HUMOR \(1 times\)"):
         CliRunner(env=environment).invoke(mi_code, ["studio", "create", "--title", "Own codes"], catch_exceptions=False)

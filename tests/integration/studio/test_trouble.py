@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from label_studio_sdk import LabelStudio
 
 from mi_coder.annotation import client as clients
 from mi_coder.annotation.client import (
@@ -137,12 +136,12 @@ def test_a_pull_during_coding_has_what_was_coded_before(studio: Studio) -> None:
     client = Client(studio.url, studio.token)
     project = client.create_project("Busy", CONFIG).id
     push(client, project, many(30))
-    server = LabelStudio(base_url=studio.url, api_key=studio.token)
-    for done, task in enumerate(list(server.tasks.list(project=project)), start=1):
-        server.annotations.create(id=task.id, result=results(["SU"]), lead_time=1.0)
-        if done % 10 == 0:
-            coded = [one for one in client.export(project) if one["annotations"]]
-            assert len(coded) == done
+    with studio.sdk(studio.token) as server:
+        for done, task in enumerate(list(server.tasks.list(project=project)), start=1):
+            server.annotations.create(id=task.id, result=results(["SU"]), lead_time=1.0)
+            if done % 10 == 0:
+                coded = [one for one in client.export(project) if one["annotations"]]
+                assert len(coded) == done
 
 
 def test_a_project_edited_by_hand_is_seen(studio: Studio) -> None:
@@ -153,15 +152,16 @@ def test_a_project_edited_by_hand_is_seen(studio: Studio) -> None:
     client.import_tasks(
         project.id, [many(1)[0].to_import(), {"data": {**many(1)[0].to_import()["data"], "utterance_id": ""}}]
     )
-    server = LabelStudio(base_url=studio.url, api_key=studio.token)
-    first = next(iter(server.tasks.list(project=project.id)))
-    server.annotations.create(id=first.id, result=results(["SUPP"]), lead_time=1.0)
+    with studio.sdk(studio.token) as server:
+        first = next(iter(server.tasks.list(project=project.id)))
+        server.annotations.create(id=first.id, result=results(["SUPP"]), lead_time=1.0)
     said = [(one.level, one.what) for one in look_at_project(client, client.project(str(project.id)))]
     assert ("bad", "the schema lacks the codes SU") in said
     assert ("bad", "the schema has codes that are not in the codebook: SUPP") in said
     assert any(level == "bad" and "more than once" in what for level, what in said)
     assert any("not made by mi-code" in what for _, what in said)
-    server.tasks.delete(id=str(first.id))
+    with studio.sdk(studio.token) as server:
+        server.tasks.delete(id=str(first.id))
     assert push(client, project.id, many(3)).there == 3
 
 
