@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,8 @@ TIDY = (
 )
 """Columns of the tidy table, one row per model and term."""
 
-RATIOS = ("ordinal", "ordinal_random", "logit", "poisson")
-_RATIO_NAME = {"poisson": "rate ratio"}
+_SCALES = {"ordinal": "odds ratio", "ordinal_random": "odds ratio", "logit": "odds ratio", "poisson": "rate ratio"}
+POINTS_OF_OUTCOME = "points"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,20 +95,21 @@ def tidy_rows(
     n: int = 0,
     n_clusters: int = 0,
     warnings: str = "",
+    scale: str = "",
 ) -> pd.DataFrame:
     """Rows of the tidy table from estimates and standard errors [terms].
 
     Args:
         df: degrees of freedom of the t distribution; infinite for the normal.
         p: [terms] p values from elsewhere than the t distribution.
+        scale: what effects are: an "odds ratio", a "rate ratio" or "points"; by the model if empty.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         stat = estimate / se
     width = stats.t.ppf(1 - alpha / 2, df) * se
     low, high = estimate - width, estimate + width
-    ratio = model.partition(" ")[0] in RATIOS
-    shown = np.exp if ratio else np.asarray
-    kind = _RATIO_NAME.get(model, "odds ratio") if ratio else "points"
+    kind = scale or _SCALES.get(model.partition(" ")[0], POINTS_OF_OUTCOME)
+    shown = np.asarray if kind == POINTS_OF_OUTCOME else np.exp
     with np.errstate(over="ignore"):
         return pd.DataFrame(
             {
@@ -229,24 +230,21 @@ def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | No
 
 def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
     """Population averages with exchangeable correlation in a cluster."""
-    family: Family = "logit" if outcome.type in ("rating", "binary") else "linear"
+    family: Literal["linear", "logit"] = "logit" if outcome.type in ("rating", "binary") else "linear"
     data = family_data("logit", outcome, design)[1] if family == "logit" else design
     fit = fit_gee(family, data.outcome, data.names, data.columns, data.clusters.to_numpy())
     rows = tidy_rows(
         "gee",
         outcome.name,
         data.terms,
-        fit.coefficients,
-        fit.se,
+        fit.coefficients[1:],
+        fit.se[1:],
         fit.df,
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
+        scale="odds ratio" if family == "logit" else POINTS_OF_OUTCOME,
     )
-    if family == "logit":
-        for name in ("effect", "effect_low", "effect_high"):
-            rows[name] = np.exp(rows[name])
-        rows["unit"] = rows["unit"].str.replace("points", "odds ratio", n=1)
     return Fit(rows, {"correlation": fit.correlation})
 
 

@@ -60,7 +60,7 @@ class Result:
     def headlines(self) -> list[tuple[str, str]]:
         """The first fitted model of every outcome."""
         fitted = set(zip(self.rows["outcome"], self.rows["model"], strict=True))
-        found = []
+        found: list[tuple[str, str]] = []
         for outcome in self.study.outcomes:
             models = [model for model in models_of(outcome) if (outcome.name, model) in fitted]
             found += [(outcome.name, models[0])] if models else []

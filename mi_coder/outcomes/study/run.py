@@ -1,7 +1,7 @@
 """Run a study: every outcome by every model, naive and corrected, with what was left out and why."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from mi_coder.outcomes.multiplicity import adjust
 from mi_coder.outcomes.ordinal import fit_ordinal
 from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
-from mi_coder.outcomes.response import compare_responders, response_weights
+from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
@@ -59,6 +59,7 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     if chats is None:
         chats = read_chats(study.data, folder, gold.coded if gold else ())
     quality = tagger_quality(chats.coded, gold.coded) if gold else None
+    trained = _trained_on(gold) if gold else ()
     parts: list[_Part] = []
     for label, design_study in designs_of(study):
         for outcome in design_study.outcomes:
@@ -71,7 +72,7 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
                 )
             )
     rows = [each for part in parts for each in part.rows]
-    notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+    notes = (*trained, *dict.fromkeys(note for part in parts for note in part.notes))
     if not rows:
         raise ModelProblem("No model could be fitted. " + " ".join(notes))
     tidy = pd.concat(rows, ignore_index=True)[list(TIDY)]
@@ -84,6 +85,19 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     glance = pd.DataFrame([facts for part in parts for facts in part.glance])
     result = Result(study, tidy, glance, tables, notes, ())
     return replace(result, sentences=what_can_be_said(result, corrected=gold is not None))
+
+
+def _trained_on(gold: Chats) -> tuple[str, ...]:
+    """A warning where gold chats say themselves that they were for training."""
+    if "split" not in gold.frame.columns:
+        return ()
+    count = int((gold.frame["split"] == "train").sum())
+    if not count:
+        return ()
+    return (
+        f"{count:,} of {len(gold):,} gold chats are marked as training chats (split: train). If this tagger was trained on "
+        "them, it errs less on them than on others, and the correction falls short: use chats that it has not seen.",
+    )
 
 
 def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) -> _Part:
@@ -138,16 +152,14 @@ def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> No
         return
     names = [name for name in design.names if design.asked[name].std() > 0]
     columns = design.asked[names].to_numpy(dtype=float)
-    part.tables[f"response: {outcome.name}"] = compare_responders(answered, names, columns)
-    part.notes.append(
-        f"{outcome.name}: {answered.mean():.0%} of {len(answered):,} chats have it. Who answers is no random part: "
-        "chats are usually rated by those who liked or disliked them."
-    )
     try:
-        weights = response_weights(answered, names, columns)
+        weights = response_weights(fit_response(answered, names, columns), answered)
     except ModelProblem as problem:
         part.notes.append(f"{outcome.name}, weights for response: {problem}")
         return
+    gaps = compare_responders(answered, names, columns, weights.weights)
+    part.tables[f"response: {outcome.name}"] = pd.DataFrame([asdict(gap) for gap in gaps])
+    part.notes.append(f"{outcome.name}: {weights.sentence()}")
     headline = models_of(outcome)[0]
     if headline in CORRECTABLE:
         _fit_into(part, headline, study, outcome, design, weights.weights[answered], "")
@@ -195,7 +207,7 @@ def _correct_into(
         if (frame["model"] == model).all():
             frame["correction"] = "naive"
     part.rows.extend(_corrected_rows(model, study, outcome, data, corrected))
-    part.notes.extend(f"{outcome.name}, {model}: {sentence}" for sentence in corrected.warnings)
+    part.notes.extend(corrected.warnings)
     gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
     part.tables[f"gain: {outcome.name}, {model}"] = gains
     if model == models_of(outcome)[0] or model == "linear":
@@ -262,14 +274,21 @@ def _rating_tables(part: _Part, study: Study, outcome: Outcome, design: Design) 
     except ModelProblem as problem:
         part.notes.append(f"{outcome.name}, check of proportional odds: {problem}")
         return
-    part.tables[f"proportional odds: {outcome.name}"] = check.tidy()
+    part.tables[f"proportional odds: {outcome.name}"] = pd.DataFrame(
+        [
+            {"term": column.name, "cut": cut, "slope": slope, "se": se, "p": column.wald.p if column.wald else np.nan}
+            for column in check.columns
+            for cut, slope, se in zip(check.cuts, column.slopes, column.se, strict=True)
+        ]
+    )
     part.notes.append(f"{outcome.name}: {check.sentence()}")
 
 
 def _predicted(fit: Any, design: Design, name: str, points: int = 9) -> pd.DataFrame:
     """Predicted ratings over the inner 90 % of a column, the others at their means."""
     i = design.names.index(name)
-    grid = np.linspace(*np.quantile(design.columns[:, i], [0.05, 0.95]), points)
+    low, high = np.quantile(design.columns[:, i], [0.05, 0.95])
+    grid = np.linspace(low, high, points)
     columns = np.tile(design.columns.mean(axis=0), (points, 1))
     columns[:, i] = grid
     predictions = predict(fit, columns)
@@ -300,5 +319,5 @@ def _adjusted(tidy: pd.DataFrame, study: Study) -> pd.DataFrame:
     return tidy
 
 
-def _told(dropped: Mapping[str, int] | Sequence[str]) -> str:
-    return "; ".join(f"{count:,} {reason}" for reason, count in dict(dropped).items()) or "none"
+def _told(dropped: Mapping[str, int]) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "none"

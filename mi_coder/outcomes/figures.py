@@ -1,0 +1,244 @@
+"""Pictures of outcome models. Each function returns a matplotlib figure; nothing is shown and no state is kept.
+
+Colors are those of Okabe and Ito, which people with any color vision tell apart; marks differ in shape too, so that a
+print in gray can be read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.codebook import Codebook
+from mi_coder.evaluation.metrics import Bools
+from mi_coder.outcomes.balance import Balance
+from mi_coder.outcomes.propensity import Propensity
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BLACK, ORANGE, BLUE, GREEN = "#000000", "#E69F00", "#0072B2", "#009E73"
+VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
+_SVG = {"svg.hashsalt": "mi_coder", "svg.fonttype": "none"}
+_SIZE = {"font.size": 9}
+_HALVES = [1 + 0.5 * i for i in range(18)]
+_LONGEST_NAME = 38
+
+
+@dataclass(frozen=True)
+class _Mark:
+    label: str
+    color: str
+    shape: str
+
+
+_MARKS: Mapping[str, _Mark] = {
+    "": _Mark("uncorrected", BLUE, "o"),
+    "naive": _Mark("naive (tagger as true)", ORANGE, "s"),
+    "gold": _Mark("gold chats only", BLUE, "D"),
+    "ptd": _Mark("corrected", BLACK, "o"),
+}
+_LEVELS = {"within": "Within counselors", "between": "Between counselors", "": ""}
+
+
+def save(figure: "Figure", stem: Path) -> None:
+    """Write `stem`.svg and `stem`.png, the same bytes for the same figure."""
+    from matplotlib import rc_context
+
+    with rc_context(_SVG):
+        figure.savefig(stem.with_name(stem.name + ".svg"), metadata={"Date": None, "Creator": None})
+        figure.savefig(stem.with_name(stem.name + ".png"), dpi=150, metadata={"Software": None})
+
+
+def forest(tidy: pd.DataFrame) -> "Figure":
+    """Effects of one model with intervals: naive, gold-only and corrected, within and between counselors side by side.
+
+    Filled marks have q < .05.
+
+    Args:
+        tidy: rows of one outcome and model; of several designs the last one is drawn.
+    """
+    tidy = tidy[tidy["design"] == tidy["design"].iloc[-1]]
+    levels = [level for level in ("within", "between", "") if (tidy["level"] == level).any()]
+    codes = list(dict.fromkeys(tidy["code"]))
+    corrections = [name for name in _MARKS if (tidy["correction"] == name).any()]
+    height = 1.4 + len(codes) * max(0.26, 0.13 * len(corrections) + 0.1)
+    figure, axes = _axes(len(levels), (3.2 + 3.6 * len(levels), height), sharey=True)
+    place = {code: len(codes) - 1 - i for i, code in enumerate(codes)}
+    ratio = "ratio" in tidy["unit"].iloc[0]
+    for axis, level in zip(axes, levels, strict=True):
+        _null_line(axis, 1.0 if ratio else 0.0)
+        for i, correction in enumerate(corrections):
+            rows = tidy[(tidy["level"] == level) & (tidy["correction"] == correction)]
+            offset = (len(corrections) - 1) / 2 * 0.24 - i * 0.24
+            _points(axis, rows, np.array([place[code] for code in rows["code"]]) + offset, _MARKS[correction])
+        if ratio:
+            _log_ratio_axis(axis)
+        axis.set_title(_LEVELS[level], fontsize=10)
+        axis.set_xlabel(tidy["unit"].iloc[0].replace(" per ", "\nper "))
+        axis.set_ylim(-0.7, len(codes) - 0.3)
+        axis.grid(axis="y", color="#dddddd", linewidth=0.5)
+    axes[0].set_yticks(list(place.values()), [_name(code) for code in codes])
+    _legend(figure, axes[0], columns=len(corrections))
+    return figure
+
+
+def predicted_ratings(frame: pd.DataFrame) -> "Figure":
+    """Predicted probability of each rating over the use of a technique, with 95 % bands.
+
+    Args:
+        frame: columns share, level, probability, low, high.
+    """
+    figure, (axis,) = _axes(1, (6.0, 4.0))
+    levels = sorted(frame["level"].unique())
+    colors = [VERMILION, ORANGE, PURPLE, SKY, BLUE, GREEN, BLACK]
+    styles = ["-", "--", "-.", ":", "-", "--", "-."]
+    for i, level in enumerate(levels):
+        rows = frame[frame["level"] == level].sort_values("share")
+        color = colors[i % len(colors)]
+        axis.plot(
+            rows["share"], rows["probability"], color=color, linestyle=styles[i % len(styles)], label=f"{level:g}"
+        )
+        axis.fill_between(rows["share"], rows["low"], rows["high"], color=color, alpha=0.15, linewidth=0)
+    axis.set_ylim(0, None)
+    axis.set_xlabel("Use of the technique")
+    axis.set_ylabel("Predicted probability")
+    axis.legend(title="rating", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
+def love_plot(balance: Balance) -> "Figure":
+    """Standardized mean differences of all covariates before and after matching."""
+    names = [row.name for row in balance.covariates]
+    figure, (axis,) = _axes(1, (6.5, 1.4 + 0.3 * len(names)))
+    places = np.arange(len(names))[::-1]
+    _null_line(axis, 0.0)
+    for limit in (-balance.threshold, balance.threshold):
+        axis.axvline(limit, color="#777777", linestyle="--", linewidth=0.8)
+    axis.plot([row.before.smd for row in balance.covariates], places, "s", color=ORANGE, mfc="white", label="before")
+    axis.plot([row.after.smd for row in balance.covariates], places, "o", color=BLACK, label="after")
+    axis.set_yticks(places, [_short(name) for name in names])
+    axis.set_xlabel("Standardized mean difference")
+    axis.grid(axis="y", color="#dddddd", linewidth=0.5)
+    _legend(figure, axis, columns=2)
+    return figure
+
+
+def overlap(propensity: Propensity, treated: Bools) -> "Figure":
+    """Propensity scores of treated (up) and untreated rows (down), on the logit scale."""
+    figure, (axis,) = _axes(1, (6.0, 3.6))
+    edges = np.histogram_bin_edges(propensity.logit, bins=30)
+    middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    for chosen, sign, color, label in ((treated, 1, BLUE, "treated"), (~treated, -1, ORANGE, "untreated")):
+        counts = np.histogram(propensity.logit[chosen], edges)[0]
+        axis.bar(middle, sign * counts, width, color=color, edgecolor="white", linewidth=0.4, label=label)
+    axis.axhline(0, color=BLACK, linewidth=0.8)
+    axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
+    axis.set_xlabel("Logit of the propensity score")
+    axis.set_ylabel("Rows")
+    axis.legend(frameon=False)
+    return figure
+
+
+def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, title: str = "") -> "Figure":
+    """Share of messages with a code over experience: a thin line per counselor, and the fit within counselors.
+
+    Args:
+        curves: columns counselor, experience, share.
+        fit: columns experience, share, low, high.
+    """
+    figure, (axis,) = _axes(1, (6.0, 4.0))
+    for _, rows in curves.groupby("counselor", sort=False):
+        axis.plot(rows["experience"], 100 * rows["share"], color=SKY, linewidth=0.6, alpha=0.5)
+    if fit is not None:
+        axis.plot(fit["experience"], 100 * fit["share"], color=BLACK, linewidth=1.8, label="within counselors")
+        axis.fill_between(fit["experience"], 100 * fit["low"], 100 * fit["high"], color=BLACK, alpha=0.15, linewidth=0)
+        axis.legend(frameon=False)
+    axis.set_ylim(0, None)
+    axis.set_xlabel("Experience")
+    axis.set_ylabel("% of messages")
+    axis.set_title(title, fontsize=10)
+    return figure
+
+
+def error_by_outcome(frame: pd.DataFrame) -> "Figure":
+    """The tagger's recall of each code in the lower and the upper half of the outcome, with 95 % intervals.
+
+    Args:
+        frame: columns code, stratum, recall, low, high.
+    """
+    frame = frame.dropna(subset=["recall"])
+    codes = list(dict.fromkeys(frame["code"]))
+    figure, (axis,) = _axes(1, (6.5, 1.4 + 0.36 * max(len(codes), 1)))
+    place = {code: len(codes) - 1 - i for i, code in enumerate(codes)}
+    for stratum, offset, mark in (
+        ("lower", 0.13, _Mark("lower half of the outcome", VERMILION, "s")),
+        ("upper", -0.13, _Mark("upper half of the outcome", BLUE, "o")),
+    ):
+        rows = frame[frame["stratum"] == stratum]
+        places = np.array([place[code] for code in rows["code"]], dtype=float) + offset
+        spread = np.clip([rows["recall"] - rows["low"], rows["high"] - rows["recall"]], 0, None)
+        axis.errorbar(
+            rows["recall"], places, xerr=spread, fmt=mark.shape, color=mark.color, ms=4.5, lw=1.2, label=mark.label
+        )
+    axis.set_yticks(list(place.values()), [_name(code) for code in codes])
+    axis.set_xlim(0, 1.02)
+    axis.set_xlabel("Recall of the tagger on gold chats")
+    axis.grid(axis="y", color="#dddddd", linewidth=0.5)
+    _legend(figure, axis, columns=2)
+    return figure
+
+
+def _axes(count: int, size: tuple[float, float], **options: Any) -> "tuple[Figure, Sequence[Axes]]":
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_SIZE):
+        figure = Figure(figsize=size, layout="constrained")
+        axes = list(figure.subplots(1, count, squeeze=False, **options)[0])
+    for axis in axes:
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _points(axis: "Axes", rows: pd.DataFrame, places: "np.ndarray[Any, Any]", mark: _Mark) -> None:
+    """Effects with intervals; those with q < .05 filled."""
+    spread = [rows["effect"] - rows["effect_low"], rows["effect_high"] - rows["effect"]]
+    axis.errorbar(rows["effect"], places, xerr=np.clip(spread, 0, None), fmt="none", color=mark.color, elinewidth=1.2)
+    clear = (rows["q_bh"] < 0.05).to_numpy()
+    for chosen, face in ((clear, mark.color), (~clear, "white")):
+        axis.plot(rows["effect"][chosen], places[chosen], mark.shape, color=mark.color, mfc=face, ms=4.5)
+    axis.plot([], [], mark.shape, color=mark.color, label=mark.label, ms=4.5)
+
+
+def _log_ratio_axis(axis: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_xscale("log")
+    low, high = axis.get_xlim()
+    steps: list[float] = [1, 2, 5] if high / low > 8 else [1, 1.5, 2, 3, 5, 7] if high / low > 2.5 else _HALVES
+    axis.xaxis.set_major_locator(LogLocator(subs=steps))
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _null_line(axis: "Axes", value: float) -> None:
+    axis.axvline(value, color="#777777", linewidth=0.9)
+
+
+def _legend(figure: "Figure", axis: "Axes", columns: int) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+
+
+def _name(code: str) -> str:
+    known = Codebook.load().get(code)
+    return f"{known.name} ({code})" if known else _short(code)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
