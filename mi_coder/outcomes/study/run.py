@@ -19,6 +19,7 @@ from mi_coder.outcomes.response import compare_responders, fit_response, respons
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
+from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
 from mi_coder.outcomes.study.presets import designs_of
 from mi_coder.outcomes.study.quality import tagger_quality
@@ -57,9 +58,10 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     if gold is None and correction.correction != "none" and (correction.gold or correction.counts):
         gold = read_gold(correction, study.data, folder)
     if chats is None:
+        check_codebook(folder / path for path in study.data.chats)
         chats = read_chats(study.data, folder, gold.coded if gold else ())
     quality = tagger_quality(chats.coded, gold.coded) if gold else None
-    trained = _trained_on(gold) if gold else ()
+    trained = _trained_on(gold, folder / correction.model if correction.model else None) if gold else ()
     parts: list[_Part] = []
     for label, design_study in designs_of(study):
         for outcome in design_study.outcomes:
@@ -87,16 +89,14 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     return replace(result, sentences=what_can_be_said(result, corrected=gold is not None))
 
 
-def _trained_on(gold: Chats) -> tuple[str, ...]:
-    """A warning where gold chats say themselves that they were for training."""
-    if "split" not in gold.frame.columns:
-        return ()
-    count = int((gold.frame["split"] == "train").sum())
+def _trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
+    """A warning where the tagger learned from gold chats."""
+    count = learned_from(gold, model)
     if not count:
         return ()
     return (
-        f"{count:,} of {len(gold):,} gold chats are marked as training chats (split: train). If this tagger was trained on "
-        "them, it errs less on them than on others, and the correction falls short: use chats that it has not seen.",
+        f"{count:,} of {len(gold):,} gold chats, or others of the same people, trained the tagger: it errs less on "
+        "them than on others, and the correction falls short. Use gold chats that it has not seen.",
     )
 
 

@@ -136,6 +136,9 @@ class LabelError(_Strict, frozen=True, kw_only=True):
     sampling: Annotated[
         Literal["random", "weights", "convenience"], Meta(description="How the gold chats were chosen.")
     ] = "random"
+    model: Annotated[
+        str, Meta(description="Folder of the model that tagged, to see whether it learned from the gold chats.")
+    ] = ""
     probability: Annotated[
         str, Meta(description="With weights: column with the probability that a chat was chosen.")
     ] = ""
