@@ -119,16 +119,80 @@ def correct(
         TooLittleGold: fewer gold rows than five per parameter, or a code that no gold row has.
         ModelProblem: what `fit_family` and `check_clustered_errors` raise.
     """
+    pieces = fit_pieces(
+        family, outcome, names, tagged, gold, gold_rows, clusters, probabilities=probabilities, offset=offset
+    )
+    on_gold, same_rows, everywhere = pieces.on_gold, pieces.same_rows, pieces.everywhere
+    share = _tuning(pieces.gold, pieces.difference) if tuned else np.ones(len(names))
+    n, count, present = pieces.n, len(pieces.everyone), pieces.gold_clusters
+    all_factor = count / (count - 1) * (n - 1) / (n - everywhere.parameters)
+    factor, df = present / (present - 1), present - 1
+    estimate = on_gold.coefficients + share * (everywhere.coefficients - same_rows.coefficients)
+    gold_only = _coefficients(on_gold.coefficients, factor * pieces.gold**2, df, alpha)
+    corrected = _coefficients(estimate, factor * (pieces.gold - share * pieces.difference) ** 2, df, alpha)
+    return Corrected(
+        names=tuple(names),
+        naive=_coefficients(everywhere.coefficients, all_factor * pieces.everyone**2, count - 1, alpha),
+        gold_only=gold_only,
+        corrected=corrected,
+        weights=share,
+        gain=(gold_only.se / corrected.se) ** 2,
+        n=n,
+        n_gold=pieces.n_gold,
+        clusters=present,
+        warnings=(CONVENIENCE,) if convenience and probabilities is None else (),
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """The three fits, and what clusters do to them.
+
+    Attributes:
+        on_gold, same_rows, everywhere: g, c and a.
+        gold, tagged, everyone: [clusters, columns] influences on g, c and a, added up by cluster.
+        n, n_gold, gold_clusters: rows, gold rows, and the clusters that have any.
+    """
+
+    on_gold: Estimate
+    same_rows: Estimate
+    everywhere: Estimate
+    gold: Floats
+    tagged: Floats
+    everyone: Floats
+    n: int
+    n_gold: int
+    gold_clusters: int
+
+    @property
+    def difference(self) -> Floats:
+        """[clusters, columns] influences on c - a."""
+        return self.tagged - self.everyone
+
+
+def fit_pieces(
+    family: Family,
+    outcome: Floats,
+    names: Sequence[str],
+    tagged: Floats,
+    gold: Floats,
+    gold_rows: NDArray[np.intp],
+    clusters: Sequence[Any] | NDArray[Any],
+    *,
+    probabilities: Floats | None = None,
+    offset: Floats | None = None,
+) -> Pieces:
+    """Fit the three models that `correct` combines; arguments and errors are the same."""
     rows = np.asarray(gold_rows, dtype=np.intp)
     _check_shapes(outcome, names, tagged, gold, rows, probabilities)
     _check_gold(names, gold)
     weight = None if probabilities is None else len(rows) / (1 / probabilities).sum() / probabilities
     groups = cluster_codes(clusters, len(outcome))
-    present = np.unique(groups.codes[rows])
-    if len(present) < FEWEST_CLUSTERS:
+    present = len(np.unique(groups.codes[rows]))
+    if present < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"The gold chats are of {len(present)} clusters: errors clustered on them take at least {FEWEST_CLUSTERS}. "
-            "Code chats of more counselors."
+            f"The gold chats are of {present} clusters: errors clustered on them take at least {FEWEST_CLUSTERS}. Code "
+            "chats of more counselors."
         )
     part = None if offset is None else offset[rows]
     everywhere = fit_family(family, outcome, names, tagged, None, offset)
@@ -140,34 +204,13 @@ def correct(
     on_gold = fit_family(family, outcome[rows], names, gold, weight, part)
     same_rows = fit_family(family, outcome[rows], names, tagged[rows], weight, part)
     _check_levels(family, on_gold, everywhere)
-
-    small = (len(rows) / (len(rows) - on_gold.parameters)) ** 0.5
-    a = _spread_out(on_gold.influence, rows, len(outcome)) * small
-    c = _spread_out(same_rows.influence, rows, len(outcome)) * small
-    total_a, total_b, total_all = (
-        cluster_totals(each, groups.codes, len(groups)) for each in (a, c - everywhere.influence, everywhere.influence)
-    )
-    share = _tuning(total_a, total_b) if tuned else np.ones(len(names))
-    estimate = on_gold.coefficients + share * (everywhere.coefficients - same_rows.coefficients)
     check_clustered_errors(groups, everywhere.parameters)
-    n = len(outcome)
-    all_factor = len(groups) / (len(groups) - 1) * (n - 1) / (n - everywhere.parameters)
-    factor = len(present) / (len(present) - 1)
-    df = len(present) - 1
-    gold_only = _coefficients(on_gold.coefficients, factor * total_a**2, df, alpha)
-    corrected = _coefficients(estimate, factor * (total_a - share * total_b) ** 2, df, alpha)
-    return Corrected(
-        names=tuple(names),
-        naive=_coefficients(everywhere.coefficients, all_factor * total_all**2, len(groups) - 1, alpha),
-        gold_only=gold_only,
-        corrected=corrected,
-        weights=share,
-        gain=(gold_only.se / corrected.se) ** 2,
-        n=n,
-        n_gold=len(rows),
-        clusters=len(present),
-        warnings=(CONVENIENCE,) if convenience and probabilities is None else (),
+    small = (len(rows) / (len(rows) - on_gold.parameters)) ** 0.5
+    on, same = (
+        cluster_totals(each.influence * small, groups.codes[rows], len(groups)) for each in (on_gold, same_rows)
     )
+    everyone = cluster_totals(everywhere.influence, groups.codes, len(groups))
+    return Pieces(on_gold, same_rows, everywhere, on, same, everyone, len(outcome), len(rows), present)
 
 
 def error_by_outcome(
@@ -199,12 +242,6 @@ def error_by_outcome(
             )
             rows.append((code, name, int(gold[stratum, j].sum()), recall, low, high, p))
     return pd.DataFrame(rows, columns=["code", "stratum", "n", "recall", "low", "high", "p"])
-
-
-def _spread_out(influence: Floats, rows: NDArray[np.intp], count: int) -> Floats:
-    full = np.zeros((count, influence.shape[1]))
-    full[rows] = influence
-    return full
 
 
 def _tuning(a: Floats, b: Floats) -> Floats:
