@@ -1,0 +1,73 @@
+"""`mi-code power`: how many chats and gold chats a study needs, and which chats to code."""
+
+from pathlib import Path
+
+import click
+
+from mi_coder.errors import need
+
+EXAMPLE = """\b
+Examples:
+  mi-code power study.yaml --width 0.4                       # a pilot with gold chats in label_error.gold
+  mi-code power study.yaml --width 0.4 --tagger tagger.csv   # without: from the tagger's precision and recall
+  mi-code power study.yaml --width 0.4 --gold 400 -o chances.csv
+  mi-code sample chats.jsonl -o to_code.csv --n 400 --unit conversation --design given --chances chances.csv
+"""
+
+
+@click.command("power", epilog=EXAMPLE)
+@click.argument("study", type=click.Path(path_type=Path))
+@click.option(
+    "--width",
+    required=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="Wanted width of intervals, on the scale of the estimates: log odds ratio or points.",
+)
+@click.option(
+    "--chats",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Chats in all; several times.  [default: those there are, 2, 5 and 10 times as many]",
+)
+@click.option(
+    "--tagger", type=click.Path(path_type=Path), help="Table with code, precision, recall, in place of gold chats."
+)
+@click.option("--gold", type=click.IntRange(min=1), help="Gold chats to draw, for -o.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the probability of every chat to be drawn (CSV)."
+)
+def command(
+    study: Path, width: float, chats: tuple[int, ...], tagger: Path | None, gold: int | None, output: Path | None
+) -> None:
+    """Say how many chats, and how many with gold codes, a STUDY needs for intervals of a wanted width.
+
+    It takes the clustering, the outcome and the use of codes from the chats of the study, and the tagger's errors from
+    its gold chats or from a table. With -o it writes for every chat the probability to be drawn for coding: higher
+    where a chat tells more. mi-code sample draws by them, and later estimates stay valid with these probabilities.
+    """
+    for module in ("pandas", "scipy", "statsmodels"):
+        need(module, extra="analysis")
+    from mi_coder.formats.atomic import atomic_file
+    from mi_coder.outcomes.study.power import plan_study, read_tagger
+    from mi_coder.outcomes.study.spec import read_study
+    from mi_coder.outcomes.tables import to_markdown
+
+    if (gold is None) != (output is None):
+        raise click.UsageError("--gold and -o go together.")
+    plan = plan_study(read_study(study), study.parent, read_tagger(tagger) if tagger else None)
+    now = plan.budget.n
+    click.echo(
+        f"{plan.outcome}, {plan.model}: {now:,} chats, {plan.budget.n_gold:,} of them with gold codes"
+        + (" drawn from the tagger's errors." if plan.simulated else ".")
+    )
+    click.echo(f"Intervals of width {width:g}:\n")
+    click.echo(to_markdown(plan.table(width, chats or (now, 2 * now, 5 * now, 10 * now))))
+    click.echo("\nMore chats are taken to come from more counselors, as many each as now.")
+    if output is not None and gold is not None:
+        with atomic_file(output) as file:
+            file.write(plan.probabilities(gold).to_csv(index=False).encode())
+        click.echo(
+            f"Draw {gold} chats by {output}:  mi-code sample CHATS -o to_code.csv --n {gold} --unit conversation "
+            f"--design given --chances {output}",
+            err=True,
+        )
