@@ -91,12 +91,12 @@ def with_codings(tasks: Iterable[Task], units: Sequence[Unit], seed: int) -> Ite
                 f"{task.utterance_id} has {len(given)} codings, and an adjudicator can compare {len(ascii_uppercase)}. "
                 "Name files of fewer coders."
             )
-        lettered = list(zip(ascii_uppercase, (one.gold for one in given), strict=False))
+        lettered = list(zip(ascii_uppercase, given, strict=False))
         yield replace(
             task,
             meta={MARK: len(given)},
-            suggestion="  |  ".join(f"Coding {letter}: {told(gold)}" for letter, gold in lettered),
-            predictions=tuple(_prediction(letter, gold) for letter, gold in lettered),
+            suggestion="  |  ".join(f"Coding {letter}: {told(one.gold, one.own)}" for letter, one in lettered),
+            predictions=tuple(_prediction(letter, one) for letter, one in lettered),
         )
 
 
@@ -143,6 +143,20 @@ def check_project(client: Client, title: str) -> None:
             raise UsageProblem(
                 f"Project {project.id} {title!r} is for coding, not for adjudication. Name a title that is free."
             )
+
+
+def check_own(units: Iterable[Unit], offered: Collection[str]) -> None:
+    """Whether the schema offers the own codes on which an adjudicator decides.
+
+    Raises:
+        UsageProblem: it lacks some.
+    """
+    used = {code for unit in units for given in unit.given for code in given.own or ()}
+    if lacking := sorted(used - set(offered)):
+        raise UsageProblem(
+            f"The codings have codes of your own that the adjudicator could not choose: {', '.join(lacking)}. Give "
+            "`mi-code adjudicate push` the file that defines them: --overlay FILE."
+        )
 
 
 def check_export(tasks: Iterable[Mapping[str, Any]], project: int) -> None:
@@ -201,6 +215,7 @@ def decided(units: Sequence[Unit], decisions: Iterable[Coded], sources: Mapping[
             sources[one.unit.id].confidence,
             one.why if one.gold else _UNDECIDED,
             when,
+            own=one.own,
         )
         for one in kept
     )
@@ -209,23 +224,26 @@ def decided(units: Sequence[Unit], decisions: Iterable[Coded], sources: Mapping[
 
 def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settled:
     decisions = sorted(decisions, key=lambda one: (one.updated, one.coder))
-    golds = [one.gold for one in decisions]
+    choices = [(one.gold, frozenset(one.own)) for one in decisions]
     coder = "; ".join(one.coder for one in decisions)
-    gold: Gold | None = golds[-1]
-    alike = sorted({given.coder for given in unit.given if given.gold == gold})
+    own = choices[-1][1]
+    gold: Gold | None = choices[-1][0]
+    alike = sorted({one.coder for one in unit.given if one.gold == gold and one.own in (None, own)})
     why = f"as coded by {', '.join(alike)}" if alike else "unlike every coding"
     if any(one.text_hash != source.text_hash for one in decisions):
         gold, why = None, "another text was shown to the adjudicator than the one that was coded"
-    elif any(one != gold for one in golds):
-        gold, why = None, "adjudicators differ: " + "; ".join(map(told, golds))
+    elif any(one != choices[-1] for one in choices):
+        gold, why = None, "adjudicators differ: " + "; ".join(told(*one) for one in choices)
     confidence = min(one.confidence for one in decisions)
     comment = " / ".join(one.comment for one in decisions if one.comment)
-    return Settled(unit, gold, MARK, coder, confidence, why, decisions[-1].updated, comment)
+    updated = decisions[-1].updated
+    return Settled(unit, gold, MARK, coder, confidence, why, updated, comment, own if gold else frozenset())
 
 
-def _prediction(letter: str, gold: Gold) -> dict[str, Any]:
+def _prediction(letter: str, given: Given) -> dict[str, Any]:
+    gold = given.gold
     codes = Codebook.load().in_order(gold.positive)
     return {
         "model_version": f"coding {letter}",
-        "result": results(codes, gold.depth, gold.permission, gold.reason),
+        "result": results(codes, gold.depth, gold.permission, gold.reason, sorted(given.own or ())),
     }

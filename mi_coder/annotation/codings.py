@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold
-from mi_coder.corpora.standoff import read_standoff, text_hash
+from mi_coder.corpora.source import read_rows
+from mi_coder.corpora.standoff import COLUMNS, read_standoff, text_hash
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.conversations import read_conversations
 from mi_coder.formats.options import ReadOptions
@@ -16,12 +17,18 @@ Rater = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One coding of a message, by whom and in which round, and the annotation from which it was pulled, if it was."""
+    """One coding of a message, by whom and in which round.
+
+    Attributes:
+        source: the annotation from which it was pulled; empty where it was not.
+        own: the chosen codes of the platform's own; None where the file does not tell.
+    """
 
     coder: str
     round: str
     gold: Gold
     source: str = ""
+    own: frozenset[str] | None = None
 
     @property
     def rater(self) -> Rater:
@@ -103,8 +110,9 @@ _Item = tuple[tuple[str, int], str, Given]
 
 
 def _standoff(path: Path) -> Iterator[_Item]:
-    for row in read_standoff(path):
-        yield (row.conversation_id, row.index), row.text_hash, Given(row.coder, row.round, row.gold, row.source)
+    for row, cells in zip(read_standoff(path), read_rows(path, COLUMNS), strict=True):
+        own = frozenset(cells["own"].split("+")) - {""} if "own" in cells else None
+        yield (row.conversation_id, row.index), row.text_hash, Given(row.coder, row.round, row.gold, row.source, own)
 
 
 def _chats(path: Path) -> Iterator[_Item]:

@@ -5,7 +5,7 @@ allowed together, or where a code is settled and its depth, permission or reason
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -33,17 +33,23 @@ class Decision:
         how: "agreed" where all codings are the same, "single" where there is one, else the rule.
         gold: what it was settled as; None where it stays open.
         why: what spoke for it, or what keeps it open.
+        own: the codes of the platform's own with it.
     """
 
     unit: Unit
     how: How
     gold: Gold | None
     why: str
+    own: frozenset[str] = frozenset()
 
 
 def agrees(unit: Unit) -> bool:
-    """Whether all codings of a message are the same, in codes and attributes. One coding agrees with itself."""
-    return all(gold == unit.codings[0] for gold in unit.codings)
+    """Whether all codings of a message are the same, in codes, attributes and own codes where they are told.
+
+    One coding agrees with itself.
+    """
+    own = {given.own for given in unit.given} - {None}
+    return len(own) <= 1 and all(gold == unit.codings[0] for gold in unit.codings)
 
 
 def disagreements(units: Sequence[Unit]) -> list[Unit]:
@@ -58,7 +64,7 @@ def settle(
 
     Codings that are all the same are kept, whatever the rule. Majority: a code that more than half of the codings have;
     half is a tie. Unanimous: nothing else. Dawid-Skene: a code that is present with a probability of `sure` or more; it
-    is open where neither its presence nor its absence is so sure. Attributes go by majority.
+    is open where neither its presence nor its absence is so sure. Attributes and own codes go by majority.
 
     Args:
         estimates: those of `mi_coder.annotation.dawid_skene.code_estimates`, for its rule.
@@ -67,20 +73,22 @@ def settle(
     return [_decision(unit, rule, chances, sure) for unit in units]
 
 
-def told(gold: Gold) -> str:
-    """A coding in few words: its codes in the order of the codebook, with their attributes."""
+def told(gold: Gold, own: Iterable[str] | None = None) -> str:
+    """A coding in few words: its codes in the order of the codebook, with their attributes, then its own codes."""
     book = Codebook.load()
-    return "+".join(
+    codes = (
         " ".join([code, *(value for name in book[code].attributes if (value := getattr(gold, name)))])
         for code in book.in_order(gold.positive)
     )
+    return "+".join([*codes, *sorted(own or ())])
 
 
 def _decision(unit: Unit, rule: Rule, chances: Mapping[str, Mapping[str, float]], sure: float) -> Decision:
     if agrees(unit):
         count = len(unit.given)
         how: How = "agreed" if count > 1 else "single"
-        return Decision(unit, how, unit.codings[0], f"{count} codings are the same" if count > 1 else "one coding")
+        why = f"{count} codings are the same" if count > 1 else "one coding"
+        return Decision(unit, how, unit.codings[0], why, _own(unit)[0])
     if rule == "unanimous":
         return Decision(unit, rule, None, "the codings differ")
     if rule == "dawid-skene":
@@ -91,7 +99,19 @@ def _decision(unit: Unit, rule: Rule, chances: Mapping[str, Mapping[str, float]]
         given = Counter(code for gold in unit.codings for code in gold.positive)
         votes = ", ".join(f"{code} {given[code]} of {len(unit.given)}" for code in _named(unit))
         gold, fault = _gold(unit, lambda code: _majority(unit, code))
-    return Decision(unit, rule, gold, f"{fault}: {votes}" if fault else votes)
+    own, tie = _own(unit)
+    if gold and tie:
+        gold, fault = None, tie
+    return Decision(unit, rule, gold, f"{fault}: {votes}" if fault else votes, own if gold else frozenset())
+
+
+def _own(unit: Unit) -> tuple[frozenset[str], str]:
+    """The own codes in more than half of the codings that tell them, and what keeps them open, if anything."""
+    told = [given.own for given in unit.given if given.own is not None]
+    counts = Counter(code for own in told for code in own)
+    ties = sorted(code for code, count in counts.items() if 2 * count == len(told))
+    settled = frozenset(code for code, count in counts.items() if 2 * count > len(told))
+    return settled, f"{', '.join(ties)} undecided" if ties else ""
 
 
 def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:

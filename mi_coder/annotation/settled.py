@@ -47,6 +47,7 @@ class Settled:
         coder: as it stands in the gold file.
         when: ISO 8601, UTC.
         comment: the adjudicator's.
+        own: the codes of the platform's own.
     """
 
     unit: Unit
@@ -57,6 +58,7 @@ class Settled:
     why: str
     when: str
     comment: str = ""
+    own: frozenset[str] = frozenset()
 
 
 def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
@@ -74,16 +76,22 @@ def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
     return found
 
 
-def write_gold(path: Path, settled: Iterable[Settled], sources: dict[str, Source], schema: str = "") -> None:
+def write_gold(path: Path, settled: Sequence[Settled], sources: dict[str, Source], schema: str = "") -> None:
     """Write the gold file and its sidecar, each whole or not at all.
+
+    It has a column `own` where any of the codings tells of own codes.
 
     Args:
         schema: hash of the schema that the adjudicators saw.
     """
+    with_own = any(given.own is not None for one in settled for given in one.unit.given)
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(COLUMNS)
-    table.writerows(_row(one, one.gold, sources[one.unit.id].text_hash) for one in settled if one.gold is not None)
+    table.writerow((*COLUMNS, "own") if with_own else COLUMNS)
+    for one in settled:
+        if one.gold is not None:
+            row = _row(one, one.gold, sources[one.unit.id].text_hash)
+            table.writerow((*row, "+".join(sorted(one.own))) if with_own else row)
     who = "; ".join(sorted(frozenset().union(*(source.gold_from for source in sources.values()))))
     meta = StandoffMeta(Codebook.load().hash, f"settled from codings by: {who}", "message", schema)
     with atomic_file(path) as file:
@@ -122,7 +130,7 @@ def _row(one: Settled, gold: Gold, text_hash: str) -> Sequence[object]:
 
 def _reason(one: Settled) -> dict[str, object]:
     codings = [
-        {"coder": given.coder, "round": given.round, **_coding(given.gold)}
+        {"coder": given.coder, "round": given.round, **_coding(given.gold, given.own)}
         for given in sorted(one.unit.given, key=lambda given: given.rater)
     ]
     return {
@@ -130,7 +138,7 @@ def _reason(one: Settled) -> dict[str, object]:
         "index": one.unit.index,
         "codings": codings,
         "rule": one.rule,
-        "decided": _coding(one.gold) if one.gold else None,
+        "decided": _coding(one.gold, one.own) if one.gold else None,
         "by": one.coder if one.gold else None,
         "why": one.why,
         "comment": one.comment,
@@ -138,6 +146,7 @@ def _reason(one: Settled) -> dict[str, object]:
     }
 
 
-def _coding(gold: Gold) -> dict[str, object]:
+def _coding(gold: Gold, own: frozenset[str] | None) -> dict[str, object]:
     attributes = {name: value for name in Codebook.load().attributes if (value := getattr(gold, name))}
-    return {"codes": list(Codebook.load().in_order(gold.positive)), **attributes}
+    codes = list(Codebook.load().in_order(gold.positive))
+    return {"codes": codes, **attributes, **({"own": sorted(own)} if own else {})}

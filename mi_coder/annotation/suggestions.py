@@ -73,11 +73,17 @@ def prediction(coding: Coding, codes: Sequence[str], model: str) -> dict[str, An
 
 
 def results(
-    codes: Sequence[str], depth: str | None = None, permission: str | None = None, reason: str | None = None
+    codes: Sequence[str],
+    depth: str | None = None,
+    permission: str | None = None,
+    reason: str | None = None,
+    own: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """Codes and attributes as the controls of the schema hold them."""
+    """Codes, attributes and own codes as the controls of the schema hold them."""
     attributes = {"depth": depth, "permission": permission, "reason": reason}
     chosen = {"code": list(codes), **{name: [value] for name, value in attributes.items() if value}}
+    if own:
+        chosen["own"] = list(own)
     return [
         {"id": name, "from_name": name, "to_name": "text", "type": "choices", "value": {"choices": values}}
         for name, values in chosen.items()

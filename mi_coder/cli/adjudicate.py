@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mi_coder.cli.label_studio import connect, end_with_problems, some, url_option
+from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
 from mi_coder.cli.options import Decorator, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
@@ -83,9 +83,9 @@ def settle(
     dawid-skene  a code that is likely, by how often each coder is right as the codings themselves tell (Dawid and
                  Skene 1979); needs three coders or more
 
-    Depth, permission and reason go by majority. A tie stays open, as does a message whose codes come to nothing, or to
-    more than three. Codings that are all the same, and messages with one coding, are taken as they are; the column
-    coder tells them apart (settled:agreed, settled:single).
+    Depth, permission, reason and codes of your own go by majority. A tie stays open, as does a message whose codes
+    come to nothing, or to more than three. Codings that are all the same, and messages with one coding, are taken as
+    they are; the column coder tells them apart (settled:agreed, settled:single).
     """
     from mi_coder.annotation.codings import read_units
     from mi_coder.annotation.consensus import settle as settle_by
@@ -100,7 +100,16 @@ def settle(
     estimates = code_estimates(units) if rule == "dawid-skene" else []
     now = _now()
     settled = [
-        Settled(one.unit, one.gold, one.how, f"settled:{one.how}", sources[one.unit.id].confidence, one.why, now)
+        Settled(
+            one.unit,
+            one.gold,
+            one.how,
+            f"settled:{one.how}",
+            sources[one.unit.id].confidence,
+            one.why,
+            now,
+            own=one.own,
+        )
         for one in settle_by(units, rule, estimates, sure)
     ]
     if rates:
@@ -122,6 +131,7 @@ def settle(
 )
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides which coding is A.")
+@overlay_option
 @url_option
 @reading_options()
 def push(
@@ -132,6 +142,7 @@ def push(
     key: Path | None,
     context: int,
     seed: int,
+    overlay: Path | None,
     url: str,
     reading: Reading,
 ) -> None:
@@ -143,6 +154,7 @@ def push(
     """
     from mi_coder.annotation.adjudication import (
         SETTINGS,
+        check_own,
         check_project,
         check_texts,
         key_of,
@@ -163,15 +175,17 @@ def push(
     from mi_coder.codebook import Codebook
 
     client = connect(url)
+    own = read_own(overlay)
     named = read_ids(only) if only else None
     units = [unit for unit in disagreements(read_units(codes)) if named is None or unit.id in named]
     if not units:
         raise UsageProblem("The codings differ on no message: there is nothing to adjudicate. Use `adjudicate settle`.")
+    check_own(units, own.ids if own else ())
     pending = list(tasks(reading.conversations([chats]), context, frozenset(unit.id for unit in units)))
     check_texts(pending, units, read_sources(codes))
     ready = list(with_codings(pending, units, seed))
     check_project(client, title)
-    project = create_or_update(client, title, label_config(Codebook.load()), **SETTINGS).project
+    project = create_or_update(client, title, label_config(Codebook.load(), own), **SETTINGS).project
     path = key or Path(f"adjudication-{project.id}.key.json")
     letters = key_of(units, project.id, seed)
     if path.exists():
@@ -204,10 +218,10 @@ def pull(
     are the same, and stay open where they differ, or where two adjudicators do. The log keeps for each message the
     codings, who decided when, and the adjudicator's comment.
     """
-    from mi_coder.annotation.adjudication import check_export, decided
+    from mi_coder.annotation.adjudication import check_export, check_own, decided
     from mi_coder.annotation.codings import read_units
     from mi_coder.annotation.exports import read_export
-    from mi_coder.annotation.label_config import schema_hash
+    from mi_coder.annotation.label_config import offered, schema_hash
     from mi_coder.annotation.pull import latest
     from mi_coder.annotation.settled import read_sources
 
@@ -218,6 +232,8 @@ def pull(
     there = client.project(project)
     tasks = client.export(there.id)
     check_export(tasks, there.id)
+    sent = {task["data"].get("utterance_id") for task in tasks}
+    check_own((unit for unit in units if unit.id in sent), offered(there.config, "own"))
     export = read_export(tasks, client.users())
     found = decided(units, latest(export.codings), sources, _now())
     _write(found.settled, sources, output, log, still_open, schema_hash(there.config))

@@ -1,6 +1,7 @@
 """What the verbs that talk to Label Studio share."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +10,7 @@ from mi_coder.annotation.client import URL_VARIABLE, Client, check_url, find_tok
 
 if TYPE_CHECKING:
     from mi_coder.annotation.exports import Problem
+    from mi_coder.annotation.overlay import Overlay
 
 _SHOWN = 10
 _BAD_RECORDS = 3
@@ -23,6 +25,26 @@ def url_option(command: Callable[..., Any]) -> Callable[..., Any]:
         show_default=True,
         help=f"Address of Label Studio; also read from {URL_VARIABLE}.",
     )(command)
+
+
+def overlay_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The option --overlay."""
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option("--overlay", type=kind, help="File with codes of your own beside those of the codebook.")(
+        command
+    )
+
+
+def read_own(path: Path | None) -> "Overlay | None":
+    """The codes of the file that --overlay names, if it does.
+
+    Raises:
+        UsageProblem, MissingExtra: as `mi_coder.annotation.overlay.read_overlay` says.
+    """
+    from mi_coder.annotation.overlay import read_overlay
+    from mi_coder.codebook import Codebook
+
+    return read_overlay(path, Codebook.load()) if path else None
 
 
 def connect(url: str) -> Client:

@@ -1,20 +1,19 @@
 """`mi-code studio`: coding in Label Studio."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from mi_coder.cli.label_studio import connect, end_with_problems, some, url_option
+from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
 from mi_coder.cli.options import cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from mi_coder.annotation.overlay import Overlay
     from mi_coder.annotation.retrain import Retraining
     from mi_coder.annotation.suggest import Suggester
     from mi_coder.annotation.tasks import Task
@@ -33,12 +32,6 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _MARKS = {"good": "ok  ", "look": "look", "bad": "BAD "}
 
 
-def _overlay_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--overlay", type=_FILE, help="File with codes of your own beside those of the codebook.")(
-        command
-    )
-
-
 @click.group(epilog=_EXAMPLES)
 def command() -> None:
     """Code in Label Studio: make a project, send chats, fetch the codes.
@@ -50,7 +43,7 @@ def command() -> None:
 @command.command(epilog='Example:  mi-code studio create --title "Night shift" --overlay my_codes.yaml')
 @click.option("--title", required=True, help="Title of the project.")
 @click.option("--reading", is_flag=True, help="Whole conversations to read, with a comment and no codes.")
-@_overlay_option
+@overlay_option
 @url_option
 def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
     """Make a project with the schema of the codebook, or bring the schema of an existing one up to date.
@@ -64,7 +57,7 @@ def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
     if reading and overlay:
         raise UsageProblem("A project to read in has no codes: leave out --overlay or --reading.")
     client = connect(url)
-    config = reading_config() if reading else label_config(Codebook.load(), _overlay(overlay))
+    config = reading_config() if reading else label_config(Codebook.load(), read_own(overlay))
     made = create_or_update(client, title, config, **SETTINGS)
     click.echo(f"{made.outcome}: project {made.project.id} {title!r}")
     click.echo(f"Send chats:  mi-code studio push {made.project.id} chats.jsonl --url {client.url}", err=True)
@@ -240,7 +233,7 @@ def doctor(project: tuple[str, ...], url: str) -> None:
 @click.option("--planted", type=_FILE, help="Chats with gold that every coder codes among the others, to watch drift.")
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides who codes what.")
-@_overlay_option
+@overlay_option
 @url_option
 @reading_options()
 def assign(
@@ -271,7 +264,7 @@ def assign(
     known = list(reading.conversations([str(planted)])) if planted else []
     pending = list(tasks(chain(reading.conversations(chats), known), context))
     names = [name.strip() for name in coders.split(",") if name.strip()]
-    config = label_config(Codebook.load(), _overlay(overlay))
+    config = label_config(Codebook.load(), read_own(overlay))
     for share in deal(pending, names, overlap, [chat.id for chat in known], seed):
         made = create_or_update(client, f"{title}: {share.coder}", config, **SETTINGS)
         result = send(client, made.project.id, share.tasks)
@@ -378,10 +371,3 @@ def _show(level: str, what: str, mend: str) -> bool:
     if mend:
         click.echo(f"      -> {mend}")
     return level == "bad"
-
-
-def _overlay(path: Path | None) -> "Overlay | None":
-    from mi_coder.annotation.overlay import read_overlay
-    from mi_coder.codebook import Codebook
-
-    return read_overlay(path, Codebook.load()) if path else None

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from mi_coder.annotation.adjudication import (
     Key,
     check_export,
+    check_own,
     check_texts,
     decided,
     in_random_order,
@@ -22,8 +23,9 @@ from mi_coder.annotation.adjudication import (
     write_key,
 )
 from mi_coder.annotation.codings import Unit, read_units
+from mi_coder.annotation.consensus import disagreements
 from mi_coder.annotation.exports import Coded
-from mi_coder.annotation.settled import read_sources
+from mi_coder.annotation.settled import Settled, read_sources
 from mi_coder.annotation.tasks import Task
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
@@ -176,6 +178,67 @@ def test_the_key_keeps_what_is_on_the_server(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="is no key"):
         read_key(path)
     assert Key(1, 1, {}).messages == {}
+
+
+def write_own(folder: Path, own: Sequence[str | None], codes: Sequence[str] = ("SU",)) -> list[Path]:
+    """A file for each coder, who all give the same codes and these own codes; None leaves the column out."""
+    paths = write(folder, [[code] * len(own) for code in codes], CODERS[: len(own)])
+    for path, chosen in zip(paths, own, strict=True):
+        if chosen is not None:
+            header, *lines = path.read_text().splitlines()
+            path.write_text("".join(f"{line}\n" for line in (f"{header},own", *(f"{one},{chosen}" for one in lines))))
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("own", "left", "by"),
+    [
+        (("HUMOR", "HUMOR", ""), "HUMOR", "settled:majority"),
+        (("HUMOR+NAME", "HUMOR", ""), "HUMOR", "settled:majority"),
+        (("HUMOR", "", ""), "", "settled:majority"),
+        (("HUMOR+NAME", "NAME+HUMOR"), "HUMOR+NAME", "settled:agreed"),
+        (("HUMOR", None, "HUMOR"), "HUMOR", "settled:agreed"),
+    ],
+)
+def test_own_codes_are_settled_with_the_others(tmp_path: Path, own: tuple[str | None, ...], left: str, by: str) -> None:
+    _, [row], _ = settle(tmp_path, *write_own(tmp_path, own))
+    assert (row["codes"], row["own"], row["coder"]) == ("SU", left, by)
+
+
+def test_a_tie_on_own_codes_stays_open(tmp_path: Path) -> None:
+    _, rows, [reason] = settle(tmp_path, *write_own(tmp_path, ("HUMOR", "")))
+    assert not rows and (tmp_path / "open.txt").read_text() == "c#0\n"
+    assert reason["why"] == "HUMOR undecided: SU 2 of 2"
+    assert reason["codings"][0]["own"] == ["HUMOR"] and "own" not in reason["codings"][1]
+
+
+def test_own_codes_are_shown_and_decided(tmp_path: Path) -> None:
+    paths = write_own(tmp_path, ("HUMOR", ""))
+    units, sources = read_units(paths), read_sources(paths)
+    assert disagreements(units) == units
+    [task] = with_codings([Task("c", 0, "counselor", "text 0")], units, seed=1)
+    assert sorted(task.suggestion.split("  |  "), key=len)[1].endswith(": SU+HUMOR")
+    shown = [{entry["from_name"]: entry["value"]["choices"] for entry in one["result"]} for one in task.predictions]
+    assert {"code": ["SU"], "own": ["HUMOR"]} in shown and {"code": ["SU"]} in shown
+    with pytest.raises(UsageProblem, match=r"HUMOR.*--overlay FILE"):
+        check_own(units, ["NAME"])
+    check_own(units, ["HUMOR"])
+
+    def only(*decisions: Coded) -> Settled:
+        [settled] = decided(units, decisions, sources, "now").settled
+        return settled
+
+    as_ann = only(decision(0, "SU", own=("HUMOR",)))
+    assert (as_ann.own, as_ann.why) == (frozenset({"HUMOR"}), "as coded by ann")
+    assert only(decision(0, "SU")).why == "as coded by ben"
+    assert only(decision(0, "SU", own=("NAME",))).why == "unlike every coding"
+    apart = only(decision(0, "SU", own=("HUMOR",)), decision(0, "SU", coder="eve"))
+    assert (apart.gold, apart.own, apart.why) == (None, frozenset(), "adjudicators differ: SU+HUMOR; SU")
+
+
+def test_without_own_codes_the_gold_file_has_no_column_for_them(tmp_path: Path) -> None:
+    _, rows, _ = settle(tmp_path, *write(tmp_path))
+    assert "own" not in rows[0]
 
 
 def test_chats_must_hold_what_was_coded(tmp_path: Path) -> None:

@@ -137,6 +137,38 @@ def test_the_page_shows_both_codings_and_fills_in_none(
         assert not any(coder in body for coder in GIVEN)
 
 
+def test_own_codes_are_adjudicated_too(
+    studio: Studio, judge: str, chats: Path, codes: list[str], tmp_path: Path
+) -> None:
+    overlay = tmp_path / "own.yaml"
+    own_code = {"id": "HUMOR", "name": "Humor", "definition": "Makes light of it.", "hotkey": "9"}
+    overlay.write_text(json.dumps({"title": "Ours", "codes": [own_code]}), encoding="utf-8")
+    with_own = []
+    for number, chosen in enumerate(("HUMOR", "")):
+        path = tmp_path / f"own{number}.csv"
+        header, *lines = Path(codes[0]).read_text(encoding="utf-8").splitlines()
+        lines = [line.replace("first@", f"coder{number}@") for line in lines]
+        given = [f"{lines[0]},{chosen}", *(f"{line}," for line in lines[1:])]
+        path.write_text("".join(f"{line}\n" for line in (f"{header},own", *given)), encoding="utf-8")
+        Path(f"{path}.meta.json").write_text(Path(f"{codes[0]}.meta.json").read_text())
+        with_own.append(str(path))
+    arguments = ("adjudicate", "push", "Own codes differ", str(chats), *with_own, "--key", str(tmp_path / "key.json"))
+    refused = run(studio, *arguments)
+    assert isinstance(refused.exception, UsageProblem)
+    assert "HUMOR" in str(refused.exception) and "--overlay FILE" in str(refused.exception)
+    sent = done(studio, *arguments, "--overlay", str(overlay))
+    assert "1 disagreements sent" in sent.output
+    project = int(re.findall(r"project (\d+)", sent.output)[0])
+    with studio.sdk(judge) as server:
+        [task] = server.tasks.list(project=project)
+        server.annotations.create(id=task.id, result=results(["OQ"], own=["HUMOR"]), lead_time=3.0)
+    gold = tmp_path / "gold.csv"
+    pulled = done(studio, "adjudicate", "pull", str(project), *with_own, "-o", str(gold))
+    assert "4 of 4 messages settled (1 adjudication, 3 agreed), 0 open" in pulled.output
+    with gold.open(encoding="utf-8") as file:
+        assert [row["own"] for row in csv.DictReader(file)] == ["HUMOR", "", "", ""]
+
+
 def test_only_those_left_open_by_a_rule(studio: Studio, chats: Path, codes: list[str], tmp_path: Path) -> None:
     only = tmp_path / "open.txt"
     only.write_text("night#2\nnight#3\n", encoding="utf-8")
