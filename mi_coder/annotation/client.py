@@ -83,25 +83,27 @@ def find_token(url: str) -> str:
     """The token from the environment, else from the keyring.
 
     Raises:
-        UsageProblem: neither has one.
+        UsageProblem: neither has one, or it holds signs that no token has.
     """
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
-        if not token.isascii() or any(sign.isspace() for sign in token):
-            raise UsageProblem(
-                f"{TOKEN_VARIABLE} holds signs that no token has. Copy the token anew, without line breaks."
-            )
-        return token
+        return _checked(token, TOKEN_VARIABLE)
     with suppress(ImportError):
         import keyring
         from keyring.errors import KeyringError
 
         with suppress(KeyringError):
-            if kept := keyring.get_password(KEYRING_SERVICE, url):
-                return kept
+            if token := (keyring.get_password(KEYRING_SERVICE, url) or "").strip():
+                return _checked(token, "The keyring")
     raise UsageProblem(
         f"No token for {url}. In Label Studio open Account & Settings > Access Token, and put it into the environment: "
         f"export {TOKEN_VARIABLE}=...  or, with the package keyring, run: keyring set {KEYRING_SERVICE} {url}"
     )
+
+
+def _checked(token: str, place: str) -> str:
+    if not token.isascii() or any(sign.isspace() for sign in token):
+        raise UsageProblem(f"{place} holds signs that no token has. Copy the token anew, without line breaks.")
+    return token
 
 
 class Client:
