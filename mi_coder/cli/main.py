@@ -24,6 +24,7 @@ VERBS = {
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
     "relate": "Relate technique use to ratings and symptoms, as a study file says.",
     "match": "Compare chats with much and little of a technique after matching them.",
+    "experience": "Relate technique use to counselors' experience.",
     "power": "How many chats and gold chats a study needs.",
     "corpora": "Turn public corpora into chats with gold codes.",
     "train": "Train a tagger on gold codes.",

@@ -58,12 +58,14 @@ class Result:
         return self.models.copy()
 
     def headlines(self) -> list[tuple[str, str]]:
-        """The first fitted model of every outcome."""
+        """One model of every outcome: the first that is corrected for label error, else the first that could be fitted."""
         fitted = set(zip(self.rows["outcome"], self.rows["model"], strict=True))
+        corrected = self.rows[self.rows["correction"] == "ptd"]
+        mended = set(zip(corrected["outcome"], corrected["model"], strict=True))
         found: list[tuple[str, str]] = []
         for outcome in self.study.outcomes:
-            models = [model for model in models_of(outcome) if (outcome.name, model) in fitted]
-            found += [(outcome.name, models[0])] if models else []
+            pairs = [(outcome.name, str(model)) for model in models_of(outcome)]
+            found += [pair for among in (mended, fitted) for pair in pairs if pair in among][:1]
         return found
 
     def table(self, outcome: str | None = None, model: str | None = None) -> pd.DataFrame:

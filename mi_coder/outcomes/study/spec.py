@@ -144,6 +144,19 @@ class LabelError(_Strict, frozen=True, kw_only=True):
     ] = ""
 
 
+class ByExperience(_Strict, frozen=True, kw_only=True):
+    """Technique use against counselors' experience."""
+
+    time: Annotated[
+        str, Meta(description="Column with the date or time of the chat; experience is the number of earlier chats.")
+    ] = ""
+    field: Annotated[str, Meta(description="Column with the experience, from 0 on, in place of earlier chats.")] = ""
+    min_chats: Annotated[int, Meta(ge=1, description="Counselors with fewer chats are left out, and counted.")] = 1
+    min_months: Annotated[
+        float, Meta(ge=0, description="Counselors whose first and last chat are nearer are left out, and counted.")
+    ] = 0.0
+
+
 class Matching(_Strict, frozen=True, kw_only=True):
     """A matched comparison of chats with high and low use of one technique, or of any treated and untreated rows."""
 
@@ -175,6 +188,7 @@ class Study(_Strict, frozen=True, kw_only=True):
     inference: Inference = Inference()
     label_error: LabelError = LabelError()
     matching: Annotated[Matching | None, Meta(description="For `mi-code match`.")] = None
+    experience: Annotated[ByExperience | None, Meta(description="For `mi-code experience`.")] = None
     interactions: Annotated[
         tuple[tuple[Text, Text], ...],
         Meta(description="Pairs of columns whose product is held constant too; `before` is the score before."),
@@ -289,6 +303,8 @@ def _check(study: Study, source: str) -> None:
     data, gold = study.data, study.label_error
     if (data.chats and data.counts) or not (data.chats or data.counts or data.outcomes):
         raise UsageProblem(f"{source}: give data.chats (files that mi-code tag wrote) or data.counts (a table).")
+    if study.experience and not (study.experience.time or study.experience.field):
+        raise UsageProblem(f"{source}: give experience.time (when a chat was) or experience.field (a column).")
     if study.matching and bool(study.matching.technique) == bool(study.matching.treated):
         raise UsageProblem(f"{source}: give matching.technique (a code) or matching.treated (a column), not both.")
     if gold.gold and gold.counts:

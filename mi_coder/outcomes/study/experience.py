@@ -1,0 +1,199 @@
+"""Technique use against experience, as a study file says: slopes, tenure, who stays, and pictures."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.experience import (
+    Experience,
+    curves,
+    earlier_chats,
+    fit_experience,
+    months_since_first,
+    tenure_table,
+)
+from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.design import called, column_of, field_of, labels_of, recipe_of
+from mi_coder.outcomes.study.spec import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+CORRELATION_NOTE = (
+    "Pooled slopes mix what counselors learn with who stays: counselors who leave early differ from those who stay "
+    "from their first chat on. Slopes within counselors compare a counselor with himself or herself; what else changed over "
+    "the same months (training, clients, the platform) is in them too."
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ExperienceResult:
+    """What a study says of experience.
+
+    Attributes:
+        found: the slopes.
+        counts: [chats, techniques] messages that carry each.
+        messages, experience: [chats]
+        counselors: [chats]
+        tenure: shares by months since the counselor's first chat (`tenure_table`), where times are known.
+        dropped: chats left out, by reason.
+        notes: techniques that could not be fitted, and why.
+    """
+
+    found: Experience
+    counts: pd.DataFrame
+    messages: Floats
+    experience: Floats
+    counselors: "pd.Series[str]"
+    tenure: pd.DataFrame | None
+    dropped: Mapping[str, int]
+    notes: tuple[str, ...]
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per technique and level."""
+        return self.found.tidy()
+
+    def table(self) -> pd.DataFrame:
+        """As people read it: a line per technique, pooled, within and between side by side."""
+        lines = []
+        tidy = self.tidy()
+        for code, group in tidy.groupby("code", sort=False):
+            line: dict[str, object] = {"technique": called(str(code))}
+            for _, row in group.iterrows():
+                line[row["level"]] = f"{row['effect']:.2f} [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
+                line[f"q {row['level']}"] = row["q_bh"]
+            line["p within = between"] = group["p_within_is_between"].iloc[0]
+            lines.append(line)
+        return pd.DataFrame(lines)
+
+    def sentences(self) -> tuple[str, ...]:
+        """What can and cannot be said."""
+        tidy = self.tidy()
+        within = tidy[(tidy["level"] == "within") & (tidy["q_bh"] < 0.05)]
+        told = "; ".join(
+            f"{called(row['code'])} {'more' if row['estimate'] > 0 else 'less'} often, {row['effect']:.2f} times per "
+            f"doubling [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
+            for _, row in within.iterrows()
+        )
+        said = [
+            f"{self.found.chats:,} chats of {self.found.counselors:,} counselors. With experience a counselor uses "
+            + (f"{told}." if told else "no technique clearly more or less often (q < .05).")
+        ]
+        flipped = [
+            called(found.code)
+            for found in self.found.codes
+            if found.slope("pooled").estimate * found.slope("within").estimate < 0 and found.same < 0.05
+        ]
+        if flipped:
+            said.append(f"Pooled slopes point the other way for {', '.join(flipped)}: that is who stays, not learning.")
+        said += [CORRELATION_NOTE, *self._who_stays()]
+        said.append("Codes are the tagger's; errors that change with experience would look like change of practice.")
+        return tuple(said)
+
+    def plot(self, code: str) -> "Figure":
+        """Each counselor's curve of one technique, and the fit within counselors.
+
+        Raises:
+            UnknownName: the technique was not fitted.
+        """
+        from mi_coder.outcomes.figures import experience_curves
+
+        by_name = {found.code: found for found in self.found.codes}
+        if code not in by_name:
+            raise UnknownName(f"{code!r} was not fitted.{did_you_mean(code, by_name)} There are {', '.join(by_name)}.")
+        lines, fit = curves(
+            self.counts[code].to_numpy(dtype=float),
+            self.messages,
+            self.experience,
+            self.counselors.to_numpy(),
+            by_name[code].slope("within"),
+        )
+        return experience_curves(lines, fit, called(code))
+
+    def _who_stays(self) -> tuple[str, ...]:
+        if self.tenure is None:
+            return ()
+        reached = self.tenure[self.tenure["who"] == "all"].drop_duplicates("months")
+        told = ", ".join(f"{row['counselors']:,} in months {row['months']}" for _, row in reached.iterrows())
+        return (f"Counselors seen: {told}. Compare `all` with `stayers` in the first months: that gap is who stays.",)
+
+
+def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = None) -> ExperienceResult:
+    """Relate technique use to experience, as `study.experience` says.
+
+    Args:
+        folder: what the paths in the study start from.
+        chats: in place of the files that the study names.
+
+    Raises:
+        UsageProblem: the study has no `experience` or no counselor, or a column is missing or no time.
+        ModelProblem: the data cannot carry it.
+    """
+    setting = study.experience
+    if setting is None or not study.data.counselor:
+        raise UsageProblem("It takes `experience` with time or field, and data.counselor.")
+    chats = read_chats(study.data, folder) if chats is None else chats
+    frame = chats.frame
+    named = field_of(frame, study.data.counselor, "data.counselor")
+    times = _times(frame, setting.time) if setting.time else None
+    keep = named.notna().to_numpy()
+    dropped = {**chats.left_out, **({"no counselor": int((~keep).sum())} if not keep.all() else {})}
+
+    def drop(bad: "np.ndarray", reason: str) -> None:
+        nonlocal keep
+        if (bad & keep).any():
+            dropped[reason] = int((bad & keep).sum())
+            keep = keep & ~bad
+
+    if times is not None:
+        drop(times.isna().to_numpy(), f"no {setting.time}")
+    people = labels_of(named)
+    given = None
+    if setting.field:
+        given = column_of(frame, setting.field, "experience.field").to_numpy()
+        drop(np.isnan(given), f"no {setting.field}")
+    sizes = people[keep].groupby(people[keep]).transform("size").reindex(people.index, fill_value=0).to_numpy()
+    drop(sizes < setting.min_chats, f"counselors with fewer than {setting.min_chats} chats")
+    months = None
+    if times is not None and keep.any():
+        months = np.full(len(frame), np.nan)
+        months[keep] = months_since_first(people[keep].to_numpy(), times[keep])
+        last = pd.Series(months).groupby(people.to_numpy()).transform("max").to_numpy()
+        drop(last < setting.min_months, f"counselors seen for less than {setting.min_months:g} months")
+    if not keep.any():
+        raise ModelProblem("No chat is left to relate to experience.")
+    if given is not None:
+        experience = given[keep]
+    else:
+        assert times is not None
+        experience = earlier_chats(people[keep].to_numpy(), times[keep])
+    recipe = recipe_of(study.techniques, chats.counts[keep], people[keep])
+    counts = pd.DataFrame(
+        {name: chats.counts.loc[keep, list(codes)].sum(axis=1) for name, codes in recipe.groups.items()}
+    )
+    messages = frame.loc[keep, "messages"].to_numpy(dtype=float)
+    found = fit_experience(counts, messages, experience, people[keep].to_numpy(), study.inference.alpha)
+    tenure = None if months is None else tenure_table(counts, messages, months[keep], people[keep].to_numpy())
+    return ExperienceResult(
+        found, counts, messages, experience, people[keep], tenure, dropped, (*recipe.left_out, *found.notes)
+    )
+
+
+def _times(frame: pd.DataFrame, name: str) -> "pd.Series":
+    column = field_of(frame, name, "experience.time")
+    if pd.api.types.is_numeric_dtype(column):
+        raise UsageProblem(
+            f"experience.time: {name} holds numbers, no dates or times such as 2024-05-31 or 2024-05-31T18:30:00. "
+            "Where it is experience itself, give it as experience.field."
+        )
+    times = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+    if times.isna().all():
+        raise UsageProblem(f"experience.time: no value of {name} is a date or time such as 2024-05-31T18:30:00.")
+    return times
