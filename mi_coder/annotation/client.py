@@ -208,12 +208,16 @@ class Client:
         with self._answer(f"the predictions of project {project}"):
             return frozenset(str(one.model_version) for one in self._sdk.predictions.list(project=project))
 
-    def sign_up_is_open(self) -> bool:
-        """Whether anyone can make an account without an invite link."""
+    def sign_up_is_open(self) -> bool | None:
+        """Whether anyone can make an account without an invite link; None where the server does not tell.
+
+        The page to log in then leads to the form. The form itself is shown either way, and refused once it is sent.
+        """
         import httpx
 
-        with self._answer("its sign-up page"):
-            return self._connection.get(f"{self.url}/user/signup/").status_code == httpx.codes.OK
+        with self._answer("its page to log in"):
+            reply = self._connection.get(f"{self.url}/user/login/")
+        return "/user/signup" in reply.text if reply.status_code == httpx.codes.OK else None
 
     def _project(self, one: Any) -> Project:
         return Project(

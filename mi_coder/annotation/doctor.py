@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
+from mi_coder.annotation.adjudication import MARK
 from mi_coder.annotation.client import LOOPBACK, Client, Project
 from mi_coder.annotation.label_config import label_config, offered
 from mi_coder.annotation.project import same
@@ -55,9 +56,22 @@ def look_at_server(client: Client, token: str) -> Iterator[Finding]:
 def look_at_project(client: Client, project: Project) -> Iterator[Finding]:
     """A project: its schema, its tasks, and whether coders see suggestions."""
     yield from _schema(project)
-    yield from _tasks(client, project)
+    names: Counter[str] = Counter()
+    adjudication = False
+    for task in client.tasks(project.id):
+        names[str(task["data"].get("utterance_id", ""))] += 1
+        adjudication |= MARK in task["meta"]
+    yield from _tasks(names)
     models = client.model_versions(project.id)
-    if not models:
+    if adjudication and project.shows_predictions:
+        yield Finding(
+            "bad",
+            "the project is for adjudication, and fills in a coding before the adjudicator chooses",
+            f"Give `mi-code adjudicate push {project.title!r} ...` once more.",
+        )
+    elif adjudication:
+        yield Finding("good", "the project is for adjudication: codings are told in words, and none is filled in")
+    elif not models:
         yield Finding("good", "no task has a suggestion")
     elif not project.shows_predictions:
         yield Finding(
@@ -86,12 +100,19 @@ def _version(version: str) -> Finding:
     return Finding("good", f"Label Studio {version}, as tested")
 
 
-def _sign_up(is_open: bool) -> Finding:
+def _sign_up(is_open: bool | None) -> Finding:
+    if is_open is None:
+        return Finding(
+            "look",
+            "whether anyone can sign up is not told",
+            "Open it where you are not signed in, and see that it offers no sign-up.",
+        )
     if is_open:
         return Finding(
             "bad",
             "anyone who reaches the server can sign up and sees every project",
-            "Start it with LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK=true and send invite links.",
+            "Start it with LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK=true, and send coders an invite link "
+            "(Organization > Invite Members).",
         )
     return Finding("good", "sign-up needs an invite link")
 
@@ -151,8 +172,7 @@ def _overlay(project: Project) -> str:
         return ""
 
 
-def _tasks(client: Client, project: Project) -> Iterator[Finding]:
-    names = Counter(str(task["data"].get("utterance_id", "")) for task in client.tasks(project.id))
+def _tasks(names: Counter[str]) -> Iterator[Finding]:
     nameless = names.pop("", 0)
     doubled = sorted(name for name, count in names.items() if count > 1)
     if nameless:

@@ -50,8 +50,9 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
         return Made(client.create_project(title, config, **settings), "created")
     project = client.project(str(found[0].id))
     if same(project.config, config):
-        if settings.get("show_collab_predictions") and not project.shows_predictions:
-            return Made(client.update_project(project.id, show_collab_predictions=True), "updated")
+        shows = settings.get("show_collab_predictions", project.shows_predictions)
+        if shows != project.shows_predictions:
+            return Made(client.update_project(project.id, show_collab_predictions=shows), "updated")
         return Made(project, "unchanged")
     if dropped := dropped_codes(client.export(project.id), config):
         names = ", ".join(f"{name} ({count} times)" for name, count in sorted(dropped.items()))

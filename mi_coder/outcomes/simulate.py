@@ -60,8 +60,8 @@ def simulate(chats: int = 3000, counselors: int = 120, gold: float = 0.15, seed:
     liking = random.dirichlet(base * 80, counselors)
     tilt = np.outer(np.log1p(order), np.where(np.isin(ids, ["REF", "OQ", "EA"]), 0.10, 0.0))
     style = random.gamma(liking[counselor] * 50 * np.exp(tilt) + 1e-3)
-    messages = 8 + random.negative_binomial(3, 3 / 25, chats)
-    truth = random.multinomial(messages, style / style.sum(axis=1, keepdims=True)).astype(float)
+    messages = 8.0 + random.negative_binomial(3, 3 / 25, chats)
+    truth = random.multinomial(messages.astype(int), style / style.sum(axis=1, keepdims=True)).astype(float)
     share = 10 * truth / messages[:, None]
     client = random.integers(0, max(chats // 2, 1), chats)
     sorrow = random.normal(size=client.max() + 1)[client]
@@ -78,7 +78,7 @@ def simulate(chats: int = 3000, counselors: int = 120, gold: float = 0.15, seed:
     index = pd.Index([f"chat{i:05d}" for i in range(chats)])
     known = pd.DataFrame(
         {
-            "messages": messages,
+            "messages": messages.astype(int),
             "counselor_id": [f"counselor{i:03d}" for i in counselor],
             "client_id": [f"client{i:04d}" for i in client],
             "started_at": started.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -92,7 +92,7 @@ def simulate(chats: int = 3000, counselors: int = 120, gold: float = 0.15, seed:
     )
     frames = [pd.DataFrame(counts, columns=ids, index=index).astype(int) for counts in (tagged, truth)]
     coded = np.sort(random.choice(chats, int(gold * chats), replace=False))
-    true = frames[1].assign(messages=messages)
+    true = frames[1].assign(messages=messages.astype(int))
     return Platform(known.join(frames[0]), true.iloc[coded], true)
 
 

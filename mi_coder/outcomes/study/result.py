@@ -58,7 +58,7 @@ class Result:
         return self.models.copy()
 
     def headlines(self) -> list[tuple[str, str]]:
-        """One model of every outcome: the first that is corrected for label error, else the first that could be fitted."""
+        """One model of every outcome: the first that is corrected for label error, else the first that was fitted."""
         fitted = set(zip(self.rows["outcome"], self.rows["model"], strict=True))
         corrected = self.rows[self.rows["correction"] == "ptd"]
         mended = set(zip(corrected["outcome"], corrected["model"], strict=True))
