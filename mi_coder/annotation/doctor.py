@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from mi_coder.annotation.adjudication import MARK
 from mi_coder.annotation.client import LOOPBACK, Client, Project
-from mi_coder.annotation.label_config import label_config, offered
+from mi_coder.annotation.label_config import label_config, offered, reading_config
 from mi_coder.annotation.project import same
 from mi_coder.codebook import Codebook
 
@@ -54,20 +54,22 @@ def look_at_server(client: Client, token: str) -> Iterator[Finding]:
 
 
 def look_at_project(client: Client, project: Project) -> Iterator[Finding]:
-    """A project: its schema, its tasks, and whether coders see suggestions."""
-    yield from _schema(project)
+    """A project: its schema, its tasks, and whether coders see suggestions, which adjudicators must not."""
     names: Counter[str] = Counter()
     adjudication = False
     for task in client.tasks(project.id):
         names[str(task["data"].get("utterance_id", ""))] += 1
         adjudication |= MARK in task["meta"]
+    again = f"adjudicate push {project.title!r} ..." if adjudication else f"studio create --title {project.title!r}"
+    mend = f"mi-code {again}{_overlay(project)}"
+    yield from _schema(project, mend)
     yield from _tasks(names)
     models = client.model_versions(project.id)
     if adjudication and project.shows_predictions:
         yield Finding(
             "bad",
             "the project is for adjudication, and fills in a coding before the adjudicator chooses",
-            f"Give `mi-code adjudicate push {project.title!r} ...` once more.",
+            f"Once more: {mend}",
         )
     elif adjudication:
         yield Finding("good", "the project is for adjudication: codings are told in words, and none is filled in")
@@ -77,7 +79,7 @@ def look_at_project(client: Client, project: Project) -> Iterator[Finding]:
         yield Finding(
             "bad",
             f"suggestions of {', '.join(sorted(models))} are there, and the project hides them",
-            f"mi-code studio create --title {project.title!r}{_overlay(project)}",
+            mend,
         )
     elif project.model_version and project.model_version not in models | client.backends(project.id):
         yield Finding(
@@ -145,8 +147,11 @@ def _own_addresses() -> list[str]:
     return sorted(address for address in found if not ipaddress.ip_address(address.partition("%")[0]).is_loopback)
 
 
-def _schema(project: Project) -> Iterator[Finding]:
+def _schema(project: Project, again: str) -> Iterator[Finding]:
     book = Codebook.load()
+    if same(project.config, reading_config()):
+        yield Finding("good", "the project is to read whole chats in, without codes")
+        return
     if same(project.config, label_config(book)):
         yield Finding("good", "the schema is that of the codebook")
         return
@@ -154,7 +159,7 @@ def _schema(project: Project) -> Iterator[Finding]:
         found = set(offered(project.config, "code"))
     except ElementTree.ParseError:
         found = set()
-    mend = f"Bring it up to date: mi-code studio create --title {project.title!r}{_overlay(project)}"
+    mend = f"Bring it up to date: {again}"
     lacking, strange = book.in_order(set(book.ids) - found), sorted(found - set(book.ids))
     if lacking:
         yield Finding("bad", f"the schema lacks the codes {', '.join(lacking)}", mend)

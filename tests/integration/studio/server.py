@@ -11,9 +11,9 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Studio:
     data: Path
     port: int
     process: "subprocess.Popen[bytes]"
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     def stop(self) -> None:
         """End the server; its data stays."""
@@ -52,7 +53,7 @@ class Studio:
 
     def start(self) -> None:
         """Start it again on the same data and port."""
-        self.process = _launch(self.data, self.port)
+        self.process = _launch(self.data, self.port, self.settings)
         _wait(self.url, self.process)
 
     @contextmanager
@@ -63,17 +64,22 @@ class Studio:
         with httpx.Client(timeout=120) as connection:
             yield LabelStudio(base_url=self.url, api_key=token, httpx_client=connection)
 
-    def sign_up(self, email: str) -> str:
-        """Make an account through the page's own form; its token."""
+    def sign_up(self, email: str, invite: str = "") -> str:
+        """Make an account through the page's own form; its token.
+
+        Args:
+            invite: what an invite link has after the address of the form, such as "?token=...".
+        """
         with httpx.Client(base_url=self.url) as client:
-            client.get("/user/signup/")
+            page = f"/user/signup/{invite}"
+            client.get(page)
             form = {
                 "csrfmiddlewaretoken": client.cookies["csrftoken"],
                 "email": email,
                 "password": PASSWORD,
                 "allow_newsletters": "false",
             }
-            reply = client.post("/user/signup/", data=form, headers={"Referer": self.url})
+            reply = client.post(page, data=form, headers={"Referer": self.url})
             assert reply.status_code == 302, reply.status_code
             token: str = client.get("/api/current-user/token").json()["token"]
             return token
@@ -87,12 +93,16 @@ def executable() -> Path | None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Studio]:
-    """A server whose data lies in `folder`; it ends with the block."""
+def running(folder: Path, **settings: str) -> Iterator[Studio]:
+    """A server whose data lies in `folder`; it ends with the block.
+
+    Args:
+        settings: environment variables beside those of every test.
+    """
     data = folder / "data"
     shutil.copytree(_template(folder), data)
     port = _free_port()
-    studio = Studio(f"http://127.0.0.1:{port}", TOKEN, data, port, _launch(data, port))
+    studio = Studio(f"http://127.0.0.1:{port}", TOKEN, data, port, _launch(data, port, settings), settings)
     try:
         _wait(studio.url, studio.process)
         yield studio
@@ -106,7 +116,7 @@ def _template(folder: Path) -> Path:
     if not (template / "label_studio.sqlite3").exists():
         fresh, port = folder / "fresh", _free_port()
         fresh.mkdir()
-        first = Studio(f"http://127.0.0.1:{port}", TOKEN, fresh, port, _launch(fresh, port))
+        first = Studio(f"http://127.0.0.1:{port}", TOKEN, fresh, port, _launch(fresh, port, {}))
         try:
             _wait(first.url, first.process)
         finally:
@@ -118,14 +128,14 @@ def _template(folder: Path) -> Path:
     return template
 
 
-def _launch(data: Path, port: int) -> "subprocess.Popen[bytes]":
+def _launch(data: Path, port: int, settings: Mapping[str, str]) -> "subprocess.Popen[bytes]":
     program = executable()
     assert program is not None
     command = [program, "start", "--no-browser", "--internal-host", "127.0.0.1", "--port", str(port)]
     with (data.parent / f"{data.name}.log").open("ab") as log:
         return subprocess.Popen(
             [*map(str, command), "--log-level", "WARNING"],
-            env=_environment(data, port),
+            env={**_environment(data, port), **settings},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
+from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE, Client
+from mi_coder.annotation.doctor import Finding, look_at_project
 from mi_coder.annotation.suggestions import results
 from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
@@ -135,6 +136,28 @@ def test_the_page_shows_both_codings_and_fills_in_none(
         body = page.inner_text("body")
         assert "Coding A: " in body and "Coding B: " in body and "REF simple" in body
         assert not any(coder in body for coder in GIVEN)
+
+
+def test_the_doctor_knows_that_an_adjudication_project_hides_predictions_on_purpose(
+    studio: Studio, chats: Path, codes: list[str], tmp_path: Path
+) -> None:
+    arguments = ("adjudicate", "push", "Doctor", str(chats), *codes, "--key", str(tmp_path / "key.json"))
+    done(studio, *arguments)
+    client = Client(studio.url, studio.token)
+
+    def look() -> dict[str, Finding]:
+        return {one.what: one for one in look_at_project(client, client.project("Doctor"))}
+
+    found = look()
+    assert {one.level for one in found.values()} == {"good"}
+    assert "the project is for adjudication: codings are told in words, and none is filled in" in found
+
+    client.update_project(client.project("Doctor").id, show_collab_predictions=True)
+    [bad] = [one for one in look().values() if one.level == "bad"]
+    assert "fills in a coding before the adjudicator chooses" in bad.what
+    assert "mi-code adjudicate push 'Doctor'" in bad.mend
+    done(studio, *arguments)
+    assert look() == found
 
 
 def test_own_codes_are_adjudicated_too(

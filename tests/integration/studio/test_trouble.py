@@ -23,14 +23,14 @@ from mi_coder.annotation.client import (
     find_token,
 )
 from mi_coder.annotation.doctor import look_at_project, look_at_server
-from mi_coder.annotation.label_config import label_config
+from mi_coder.annotation.label_config import label_config, reading_config
 from mi_coder.annotation.push import push
 from mi_coder.annotation.suggestions import results
 from mi_coder.annotation.tasks import Task
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from tests.integration.studio.proxy import proxy
-from tests.integration.studio.server import Studio
+from tests.integration.studio.server import Studio, executable, running
 
 CONFIG = label_config(Codebook.load())
 MANY = 5000
@@ -169,6 +169,28 @@ def test_a_doctor_finds_what_is_open(studio: Studio) -> None:
     said = {one.what: one for one in look_at_server(Client(studio.url, studio.token), studio.token)}
     assert any("anyone who reaches the server can sign up" in what and one.level == "bad" for what, one in said.items())
     assert all(one.mend or one.level == "good" for one in said.values())
+
+
+def test_with_sign_up_by_invite_link_the_doctor_is_content(tmp_path: Path) -> None:
+    if executable() is None:
+        pytest.skip("no Label Studio")
+    with running(tmp_path, LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK="true") as closed:
+        client = Client(closed.url, closed.token)
+        said = {one.what: one.level for one in look_at_server(client, closed.token)}
+        assert said["sign-up needs an invite link"] == "good"
+        assert "bad" not in said.values()
+        with pytest.raises(AssertionError, match="403"):
+            closed.sign_up("nobody@example.com")
+        with closed.sdk(closed.token) as server:
+            _, _, invite = server.organizations.invites.get_invite_link().invite_url.partition("/user/signup/")
+        assert closed.sign_up("ann@example.com", invite)
+        assert "ann@example.com" in client.users().values()
+
+
+def test_a_project_to_read_in_is_no_trouble(studio: Studio) -> None:
+    client = Client(studio.url, studio.token)
+    project = client.create_project("Reading only", reading_config())
+    assert {one.level for one in look_at_project(client, project)} == {"good"}
 
 
 def test_a_wrong_token_and_a_wrong_project_are_explained(studio: Studio) -> None:
