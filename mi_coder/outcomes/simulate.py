@@ -60,7 +60,7 @@ def simulate(chats: int = 3000, counselors: int = 120, gold: float = 0.15, seed:
     liking = random.dirichlet(base * 80, counselors)
     tilt = np.outer(np.log1p(order), np.where(np.isin(ids, ["REF", "OQ", "EA"]), 0.10, 0.0))
     style = random.gamma(liking[counselor] * 50 * np.exp(tilt) + 1e-3)
-    messages = 8.0 + random.negative_binomial(3, 3 / 25, chats)
+    messages: Floats = np.asarray(8 + random.negative_binomial(3, 3 / 25, chats), dtype=np.float64)
     truth = random.multinomial(messages.astype(int), style / style.sum(axis=1, keepdims=True)).astype(float)
     share = 10 * truth / messages[:, None]
     client = random.integers(0, max(chats // 2, 1), chats)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 CORRELATION_NOTE = (
     "Pooled slopes mix what counselors learn with who stays: counselors who leave early differ from those who stay "
-    "from their first chat on. Slopes within counselors compare each counselor's later chats with the earlier ones; what "
-    "else changed over the same months (training, clients, the platform) is in them too."
+    "from their first chat on. Slopes within counselors compare each counselor's later chats with the earlier ones; "
+    "what else changed over the same months (training, clients, the platform) is in them too."
 )
 
 
