@@ -95,8 +95,8 @@ def find_token(url: str) -> str:
             if token := (keyring.get_password(KEYRING_SERVICE, url) or "").strip():
                 return _checked(token, "The keyring")
     raise UsageProblem(
-        f"No token for {url}. In Label Studio open Account & Settings > Access Token, and put it into the environment: "
-        f"export {TOKEN_VARIABLE}=...  or, with the package keyring, run: keyring set {KEYRING_SERVICE} {url}"
+        f"No token for {url}. In Label Studio open Account & Settings > Personal Access Token, and put it into the "
+        f"environment: export {TOKEN_VARIABLE}=...  or, with the package keyring, run: keyring set {KEYRING_SERVICE} {url}"
     )
 
 

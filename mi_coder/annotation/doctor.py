@@ -114,7 +114,7 @@ def _sign_up(is_open: bool | None) -> Finding:
             "bad",
             "anyone who reaches the server can sign up and sees every project",
             "Start it with LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK=true, and send coders an invite link "
-            "(Organization > Invite Members).",
+            "(Organization > Add Members).",
         )
     return Finding("good", "sign-up needs an invite link")
 

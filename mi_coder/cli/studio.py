@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\b
 Examples:
-  export LABEL_STUDIO_API_KEY=...                  Account & Settings > Access Token
+  export LABEL_STUDIO_API_KEY=...                  Account & Settings > Personal Access Token
   mi-code studio create --title "Night shift"
   mi-code studio push "Night shift" chats.jsonl
   mi-code studio pull "Night shift" -o codes.csv
