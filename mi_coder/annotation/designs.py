@@ -1,7 +1,12 @@
 """The ways to choose what is coded next, each as a plan with known inclusion probabilities."""
 
-from dataclasses import dataclass
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, get_args
+
+import numpy as np
 
 from mi_coder.annotation.clusters import clusters, text_vectors
 from mi_coder.annotation.merit import Scores
@@ -11,13 +16,15 @@ from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
 
-Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity"]
+Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity", "given"]
 Vectors = Literal["scores", "text"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
 
 LIKELIEST = "code"
 CLUSTERS = 20
 FLOOR = 0.2
+NO_FLOOR = 1e-12
+"""For chances that are given: they hold a floor already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +70,58 @@ class Planned:
     codes: tuple[str, ...] = ()
 
 
-def planned(found: Population, request: Request, scores: Scores | None) -> Planned:
+def read_chances(path: Path) -> dict[str, float]:
+    """The probability of each conversation to be drawn: a CSV with conversation_id and probability.
+
+    Raises:
+        UsageProblem: other columns, a conversation twice, or a probability that is none.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [(row["conversation_id"], float(row["probability"])) for row in csv.DictReader(file)]
+    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UsageProblem(
+            f"{path} must be a CSV with conversation_id and probability, as mi-code power -o writes it ({error!r})."
+        ) from None
+    chances = dict(rows)
+    if len(chances) < len(rows):
+        raise UsageProblem(f"{path} has a conversation more than once.")
+    if not all(0 < chance <= 1 for chance in chances.values()):
+        raise UsageProblem(f"{path}: probabilities must be above 0 and at most 1.")
+    return chances
+
+
+def with_chances(found: Population, chances: Mapping[str, float]) -> Population:
+    """The conversations that have a chance to be drawn.
+
+    Raises:
+        UsageProblem: messages are to be drawn and not conversations, or none has a chance.
+    """
+    if found.unit != "conversation":
+        raise UsageProblem("Given chances are for whole conversations: use --unit conversation.")
+    units = tuple(unit for unit in found.units if unit.chat.id in chances)
+    if not units:
+        raise UsageProblem("No conversation has a chance: were the chances made from other chats?")
+    return replace(found, units=units)
+
+
+def planned(
+    found: Population, request: Request, scores: Scores | None, chances: Mapping[str, float] | None = None
+) -> Planned:
     """The plan of a request.
 
     Args:
         scores: of the units of `found`, where the request needs them; else None.
+        chances: for given: of all conversations of `found` (`with_chances`).
 
     Raises:
         UsageProblem: more is to be drawn than there is, or no unit has the field of `by`.
         UnknownName: a code that the codebook lacks or the tagger does not give.
         MissingExtra: vectors of texts without scikit-learn.
     """
+    if request.design == "given":
+        sizes = np.array([(chances or {})[unit.chat.id] for unit in found.units])
+        return Planned(proportional(sizes, request.size, NO_FLOOR))
     if scores is None:
         return Planned(_without_scores(found, request))
     if request.design == "rare-code":

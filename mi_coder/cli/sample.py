@@ -50,7 +50,7 @@ def command() -> None:
 @click.option("--n", "size", required=True, type=click.IntRange(min=1), help="How many to draw.")
 @choice(
     "--design",
-    values=["random", "stratified", "uncertainty", "rare-code", "diversity"],
+    values=["random", "stratified", "uncertainty", "rare-code", "diversity", "given"],
     help="How to draw, see above.",
 )
 @choice("--unit", values=["message", "conversation"], help="What is drawn.")
@@ -86,6 +86,7 @@ def command() -> None:
     type=_FILE,
     help="File of codes or earlier sample (CSV) whose messages are left out. Repeatable.",
 )
+@click.option("--chances", type=_FILE, help="Given: file of mi-code power -o with the chance of every conversation.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is drawn.")
 @click.option(
     "--model",
@@ -108,6 +109,7 @@ def draw(
     clusters: int,
     vectors: "Vectors",
     exclude: tuple[Path, ...],
+    chances: Path | None,
     seed: int,
     model: Path | None,
     tagged: Path | None,
@@ -122,6 +124,7 @@ def draw(
     uncertainty  the likelier, the less sure the tagger is
     rare-code    the likelier, the more probably they carry one of --codes
     diversity    as many from each of --clusters of messages that are alike
+    given        whole conversations by the chances in --chances
 
     Each message has a known chance to be drawn, which stands in the file, so that weighted rates (mi-code sample
     report) hold for all that could be drawn and not only for the sample. Messages that are coded (complete gold,
@@ -129,7 +132,7 @@ def draw(
 
     Whether to go on coding tells `mi-code sample report`; see its --help.
     """
-    from mi_coder.annotation.designs import Request, planned
+    from mi_coder.annotation.designs import Request, planned, read_chances, with_chances
     from mi_coder.annotation.population import population, read_done
     from mi_coder.annotation.sample_file import write_sample
     from mi_coder.annotation.sampling import check_size
@@ -137,9 +140,11 @@ def draw(
 
     if codes and design != "rare-code":
         raise UsageProblem("--codes goes with --design rare-code.")
+    if (chances is None) == (design == "given"):
+        raise UsageProblem("--chances and --design given go together.")
     if model and tagged:
         raise UsageProblem("--tagged holds the scores of a tagger already: leave out --model.")
-    new_file(output, force, [*map(Path, chats), *exclude, *filter(None, [tagged])])
+    new_file(output, force, [*map(Path, chats), *exclude, *filter(None, [tagged, chances])])
     request = Request(
         design=design,
         size=size,
@@ -157,9 +162,13 @@ def draw(
         f"{found.empty} without text",
         err=True,
     )
+    given = read_chances(chances) if chances else None
+    if given is not None:
+        found = with_chances(found, given)
+        click.echo(f"{len(found.units)} of them have a chance in {chances}", err=True)
     check_size(len(found.units), size)
     scores, name = _scores(found.units, model, tagged, reading) if request.needs_scores else (None, "")
-    plan = planned(found, request, scores)
+    plan = planned(found, request, scores, given)
     meta = write_sample(output, found, request, plan, drawn_from(plan.plan, seed), name)
     looked_for = f", looking for {' '.join(meta.codes)}" if meta.codes else ""
     click.echo(f"{output}: {meta.drawn} {unit}s drawn, {meta.messages} messages to code{looked_for}")

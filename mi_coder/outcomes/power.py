@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from mi_coder.annotation.sampling import proportional
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.label_error import Pieces
@@ -153,23 +154,6 @@ def sampling_probabilities(influence: Floats, size: int, floor: float = 0.2) -> 
     Raises:
         UsageProblem: more chats are wanted than there are, or a floor outside 0 to 1.
     """
-    chats = len(influence)
-    if not 0 < size <= chats:
-        raise UsageProblem(f"{size} of {chats} chats cannot be drawn.")
-    if not 0 < floor <= 1:
-        raise UsageProblem(f"The floor is {floor:g}: it must be above 0 and at most 1.")
     spread = influence.std(axis=0)
     merit = np.sqrt(((influence / np.where(spread > 0, spread, 1.0)) ** 2).mean(axis=1))
-    wanted = floor / chats + (1 - floor) * merit / merit.sum()
-    probability = np.zeros(chats)
-    open_ = np.ones(chats, dtype=bool)
-    while True:
-        left = size - float((~open_).sum())
-        probability[open_] = wanted[open_] / wanted[open_].sum() * left
-        over = open_ & (probability >= 1)
-        if not over.any():
-            return probability
-        probability[over] = 1.0
-        open_ &= ~over
-        if not open_.any():
-            return probability
+    return proportional(merit, size, floor).probabilities

@@ -3,18 +3,20 @@
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import binom, norm
 
 from mi_coder.annotation.clusters import clusters
-from mi_coder.annotation.designs import Request, planned
+from mi_coder.annotation.designs import Request, planned, read_chances, with_chances
 from mi_coder.annotation.merit import Scores
 from mi_coder.annotation.population import Done, Population, population
 from mi_coder.annotation.sampling import Plan, draw, simple, stratified
 from mi_coder.annotation.weighted import weighted_rates
-from mi_coder.conversation import Conversation, Message
+from mi_coder.conversation import COUNSELOR, Conversation, Message
+from mi_coder.errors import UsageProblem
 
 CODES = ("OQ", "SU", "WA")
 DRAWS = 1000
@@ -183,3 +185,33 @@ def test_draws_are_unbiased_over_clusters_that_differ_by_seed() -> None:
         drawn = draw(plan, seed)
         times[drawn] += 1 / plan.probabilities[drawn]
     assert times / DRAWS == pytest.approx(np.ones(12), abs=0.25)
+
+
+def test_given_chances_are_kept_and_conversations_without_one_are_left_out(tmp_path: Path) -> None:
+    chats = [
+        Conversation(f"c{i}", [Message("client", "i am sad"), Message(COUNSELOR, f"what happened {i}")])
+        for i in range(6)
+    ]
+    path = tmp_path / "chances.csv"
+    path.write_text("conversation_id,probability\nc0,0.9\nc1,0.5\nc2,0.2\nc3,0.4\n")
+    chances = read_chances(path)
+    found = with_chances(population(chats, "conversation", Done()), chances)
+    assert [unit.chat.id for unit in found.units] == ["c0", "c1", "c2", "c3"]
+    plan = planned(found, Request(design="given", size=2), None, chances).plan
+    assert plan.probabilities == pytest.approx([0.9, 0.5, 0.2, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("chat,probability\nc0,1\n", "conversation_id and probability"),
+        ("conversation_id,probability\nc0,x\n", "conversation_id and probability"),
+        ("conversation_id,probability\nc0,0\n", "above 0 and at most 1"),
+        ("conversation_id,probability\nc0,1\nc0,1\n", "more than once"),
+    ],
+)
+def test_chances_that_are_none(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "chances.csv"
+    path.write_text(text)
+    with pytest.raises(UsageProblem, match=said):
+        read_chances(path)

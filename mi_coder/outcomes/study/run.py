@@ -95,8 +95,8 @@ def _trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"{count:,} of {len(gold):,} gold chats, or others of the same people, trained or tuned the tagger: it errs less "
-        "on them than on others, and the correction falls short. Use gold chats that it has not seen.",
+        f"{count:,} of {len(gold):,} gold chats, or others of the same people, trained or tuned the tagger: it errs "
+        "less on them than on others, and the correction falls short. Use gold chats that it has not seen.",
     )
 
 
