@@ -22,6 +22,7 @@ VERBS = {
     "bias": "How far shown suggestions pull coders, per code.",
     "sample": "Choose what to code next, and tell whether to go on.",
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
+    "profile": "Profile technique use by counselor, period or chat.",
     "relate": "Relate technique use to ratings and symptoms, as a study file says.",
     "match": "Compare chats with much and little of a technique after matching them.",
     "experience": "Relate technique use to counselors' experience.",

@@ -1,0 +1,261 @@
+"""Profiles of technique use: by conversation, counselor, period or all together, each figure with n and an interval."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.evaluation.metrics import Floats
+from mi_coder.measures.intervals import DRAWS, Errors, corrected, intervals
+from mi_coder.measures.patterns import Patterns
+from mi_coder.measures.reading import Chat
+from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES
+from mi_coder.measures.tally import AT, CODES, UNITS, Unit, tally
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+CONVERSATION = "conversation"
+ALL = "all"
+PERIODS: Mapping[str, str] = {"year": "%Y", "month": "%Y-%m", "week": "%G-W%V"}
+FEWEST_RIGHT = 5
+LONG = (
+    "measure",
+    "unit",
+    "value",
+    "low",
+    "high",
+    "interval",
+    "conversations",
+    "units",
+    "note",
+    "fair",
+    "good",
+    "formula",
+)
+Interval = Literal["", "conversations", "conversations and tagger"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measure of one group.
+
+    Attributes:
+        group: values of the fields that groups are made by.
+        value: None where it cannot be given, and `note` says why.
+        low, high: 95 % interval; None where there are too few conversations.
+        interval: what it holds: chance in which conversations there are, and the tagger's errors where they are known.
+    """
+
+    group: tuple[str, ...]
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    interval: Interval
+    conversations: int
+    units: int
+    note: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Technique use of chats.
+
+    Attributes:
+        by: fields that groups are made by.
+        unit: message or volley.
+        figures: one per group and measure.
+        ids, counts: [conversations] and their counts [conversations, columns] (`mi_coder.measures.tally.COLUMNS`).
+        patterns: of all chats together.
+        corrected: whether figures were corrected for the tagger's errors.
+    """
+
+    by: tuple[str, ...]
+    unit: Unit
+    figures: tuple[Figure, ...]
+    ids: tuple[str, ...]
+    counts: Floats
+    patterns: Patterns
+    corrected: bool
+
+    def long(self) -> list[dict[str, Any]]:
+        """One row per group and measure, ready for a file."""
+        known = {measure.name: measure for measure in MEASURES}
+        return [
+            {
+                **dict(zip(self.by, figure.group, strict=True)),
+                "measure": figure.measure,
+                "unit": self.unit,
+                "value": figure.value,
+                "low": figure.low,
+                "high": figure.high,
+                "interval": figure.interval,
+                "conversations": figure.conversations,
+                "units": figure.units,
+                "note": figure.note,
+                "fair": known[figure.measure].fair,
+                "good": known[figure.measure].good,
+                "formula": known[figure.measure].formula,
+            }
+            for figure in self.figures
+        ]
+
+    def frame(self) -> "pd.DataFrame":
+        """The same as a pandas frame (extra `analysis`)."""
+        from mi_coder.errors import need
+
+        return need("pandas", "analysis").DataFrame(self.long(), columns=[*self.by, *LONG])
+
+    def counts_table(self) -> list[dict[str, Any]]:
+        """One row per conversation as study files read it in `data.counts`: id, messages, a column per code."""
+        return [
+            {"conversation_id": name, "messages": int(row[AT["units"]]), **{code: int(row[AT[code]]) for code in CODES}}
+            for name, row in zip(self.ids, self.counts, strict=True)
+        ]
+
+    def summary(self, most: int = 20) -> str:
+        """The summaries of the groups with most units, as text."""
+        wanted = {measure.name for measure in SUMMARIES}
+        by_group: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
+        for figure in self.figures:
+            if figure.measure in wanted:
+                by_group[figure.group].append(figure)
+        largest = sorted(by_group.items(), key=lambda item: -item[1][0].units)[:most]
+        lines = []
+        for group, figures in largest:
+            title = ", ".join(f"{name} {value}" for name, value in zip(self.by, group, strict=True)) or "all chats"
+            lines.append(f"{title}: {figures[0].conversations:,} conversations, {figures[0].units:,} {self.unit}s")
+            lines += [f"  {figure.measure:26} {_shown(figure)}" for figure in figures]
+        if len(by_group) > most:
+            lines.append(f"... and {len(by_group) - most:,} more groups; write them all with -o.")
+        return "\n".join(lines)
+
+
+def profile(
+    chats: Iterable[Chat],
+    by: Sequence[str] = (CONVERSATION,),
+    unit: Unit = "message",
+    time: str = "",
+    errors: Mapping[str, Errors] | None = None,
+    draws: int = DRAWS,
+    seed: int = 1,
+) -> Profile:
+    """Profile chats (`mi_coder.measures.reading.read_chats`, with the fields of `by` and `time`).
+
+    Args:
+        by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
+            of the field `time`.
+        errors: of the tagger by code (`errors_of`); figures are corrected and intervals hold them.
+        draws: of the bootstrap over conversations.
+
+    Raises:
+        UsageProblem: another unit, a period without `time`, a time that is none, or no conversation.
+    """
+    if unit not in UNITS:
+        raise UsageProblem(f"The unit is {unit!r}: it is one of {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
+    if (periods := [name for name in by if name in PERIODS]) and not time:
+        raise UsageProblem(f"By {periods[0]}: name the field with the time of the chat (--time started_at).")
+    names = () if tuple(by) == (ALL,) else tuple(by)
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    ids: list[str] = []
+    rows: list[Floats] = []
+    patterns = Patterns()
+    for chat in chats:
+        groups[tuple(_value(chat, name, time) for name in names)].append(len(ids))
+        ids.append(chat.id)
+        rows.append(tally(chat.turns, unit))
+        patterns.add(chat.turns)
+    if not ids:
+        raise UsageProblem("There are no chats to profile.")
+    counts = np.vstack(rows)
+    if not counts[:, AT["units"]].any():
+        raise UsageProblem("No counselor message carries codes. Tag the chats first:  mi-code tag CHATS")
+    figures = [
+        figure
+        for group, places in sorted(groups.items())
+        for figure in _figures(group, counts[places], errors, draws, seed)
+    ]
+    return Profile(names, unit, tuple(figures), tuple(ids), counts, patterns, errors is not None)
+
+
+def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat]) -> dict[str, Errors]:
+    """The tagger's errors on chats that both sides coded, message by message.
+
+    Codes that it found rightly fewer than five times are left out, and their figures are not corrected.
+
+    Raises:
+        UsageProblem: no chat has codes of both.
+    """
+    truth = {chat.id: chat for chat in gold}
+    seen = dict.fromkeys(CODES, (0, 0, 0))
+    pairs = 0
+    for chat in tagged:
+        other = truth.get(chat.id)
+        if other is None or len(other.turns) != len(chat.turns):
+            continue
+        for found, true in zip(chat.turns, other.turns, strict=True):
+            if found.codes is None or true.codes is None:
+                continue
+            pairs += 1
+            for code in {*found.codes, *true.codes} & seen.keys():
+                tp, fp, fn = seen[code]
+                right, wrong = code in found.codes and code in true.codes, code in found.codes
+                seen[code] = (tp + right, fp + (wrong and not right), fn + (not wrong))
+    if not pairs:
+        raise UsageProblem("No message of the validation file has both gold codes and codes of the tagger.")
+    return {code: Errors(*three) for code, three in seen.items() if three[0] >= FEWEST_RIGHT}
+
+
+def _figures(
+    group: tuple[str, ...], counts: Floats, errors: Mapping[str, Errors] | None, draws: int, seed: int
+) -> Iterable[Figure]:
+    total = counts.sum(axis=0)
+    ends = intervals(counts, MEASURES, errors, draws, seed)
+    shown = total if errors is None else corrected(total, errors)
+    kind: Interval = "" if ends is None else "conversations" if errors is None else "conversations and tagger"
+    for i, measure in enumerate(MEASURES):
+        reason = measure.needs(total)
+        value = float(measure.value(shown))
+        if not reason and np.isnan(value):
+            reason = NOTHING
+        low, high = (None, None) if reason or ends is None or np.isnan(ends[i][0]) else ends[i]
+        yield Figure(
+            group,
+            measure.name,
+            None if reason else value,
+            low,
+            high,
+            kind if low is not None else "",
+            len(counts),
+            int(total[AT["units"]]),
+            reason,
+        )
+
+
+def _value(chat: Chat, name: str, time: str) -> str:
+    if name == CONVERSATION:
+        return chat.id
+    if name in PERIODS:
+        raw = chat.fields.get(time)
+        if raw in (None, ""):
+            return ""
+        try:
+            return datetime.fromisoformat(str(raw)).strftime(PERIODS[name])
+        except ValueError:
+            raise UsageProblem(
+                f"Chat {chat.id!r}: {time} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00."
+            ) from None
+    value = chat.fields.get(name)
+    return "" if value is None else str(value)
+
+
+def _shown(figure: Figure) -> str:
+    if figure.value is None:
+        return figure.note
+    interval = "" if figure.low is None or figure.high is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
+    return f"{figure.value:.2f}{interval}"
