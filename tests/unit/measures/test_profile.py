@@ -1,0 +1,210 @@
+"""Profiles: the formulas of the manuals by hand, volleys, groups, intervals, and what cannot be told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mi_coder.cli.profile import command
+from mi_coder.errors import UsageProblem
+from mi_coder.measures.intervals import Errors, intervals
+from mi_coder.measures.profile import Figure, Profile, errors_of, profile
+from mi_coder.measures.reading import Chat, read_chats
+from mi_coder.measures.summaries import CANNOT_TELL, MEASURES, NEEDS_DEPTH, NOTHING
+from mi_coder.measures.tally import AT, CODES, Turn, tally
+
+CLIENT = Turn("client", None, None, None, 4)
+
+
+def _turn(*codes: str, depth: str | None = None, permission: str | None = None, words: int = 3) -> Turn:
+    return Turn("counselor", codes, depth, permission, words)
+
+
+def _of(turns: list[Turn], unit: str = "message") -> dict[str, Figure]:
+    found = profile([Chat("a", turns, {})], ["all"], unit)  # type: ignore[arg-type]
+    return {figure.measure: figure for figure in found.figures}
+
+
+def test_the_summaries_by_hand() -> None:
+    turns = [
+        _turn("OQ"), CLIENT, _turn("REF", depth="simple"), CLIENT, _turn("REF", "CQ", depth="complex"), CLIENT,
+        _turn("REF", depth="complex"), CLIENT, _turn("AF"), CLIENT, _turn("EA", "SC"), CLIENT,
+        _turn("PR", permission="without"), CLIENT, _turn("PR", permission="with"), CLIENT, _turn("CO"), CLIENT,
+        _turn("WA"), CLIENT,
+    ]  # fmt: skip
+    found = _of(turns)
+    assert found["R:Q"].value == 3 / 2
+    assert found["% complex reflections"].value == 2 / 3
+    assert found["% open questions"].value == 1 / 2
+    assert found["MI-adherent per unit"].value == 3 / 10
+    assert found["MI-non-adherent per unit"].value == 2 / 10
+    # MICO: PR with, AF, EA, SC, OQ, 3 REF; MIIN: PR without, CO, WA.
+    assert found["% MI-consistent"].value == 8 / 11
+    assert found["talk share"].value == 30 / 70
+    assert found["CQ"].value == 1 / 10
+    assert all(figure.units == 10 and figure.conversations == 1 and figure.low is None for figure in found.values())
+
+
+def test_in_a_volley_each_code_counts_once_and_complex_wins() -> None:
+    volley = [
+        _turn("REF", depth="simple"), _turn("REF", "AF", depth="complex"), _turn("AF"), _turn("CQ"), _turn("OQ"),
+        _turn("PR", permission="without"), _turn("PR", permission="with"),
+    ]  # fmt: skip
+    row = tally([*volley, CLIENT, _turn("AF"), CLIENT], "volley")
+    assert [row[AT[name]] for name in ("units", "REF", "REF:complex", "REF:simple", "AF", "OQ", "CQ")] == [
+        2, 1, 1, 0, 2, 1, 0,
+    ]  # fmt: skip
+    assert [row[AT[name]] for name in ("PR", "PR:with", "PR:without")] == [1, 1, 0]
+    assert tally([*volley, CLIENT, _turn("AF")], "message")[AT["units"]] == 8
+
+
+def test_a_volley_ends_with_the_chat_and_uncoded_messages_do_not_count() -> None:
+    row = tally([_turn("OQ"), Turn("counselor", None, None, None, 2), _turn("SU"), CLIENT], "volley")
+    assert row[AT["units"]] == 1 and row[AT["counselor_words"]] == 8
+    assert tally([CLIENT, Turn("counselor", None, None, None, 2)], "volley")[AT["units"]] == 0
+
+
+def test_what_cannot_be_told_is_said() -> None:
+    found = _of([_turn("REF"), CLIENT, _turn("PR")])
+    assert found["% complex reflections"].value is None and found["% complex reflections"].note == NEEDS_DEPTH
+    assert found["% MI-consistent"].note == CANNOT_TELL and found["MI-non-adherent per unit"].note == CANNOT_TELL
+    assert found["R:Q"].value is None and found["R:Q"].note == NOTHING
+
+
+def _chats(number: int = 30, seed: int = 1) -> list[Chat]:
+    random = np.random.default_rng(seed)
+    chats = []
+    for i in range(number):
+        turns: list[Turn] = []
+        for _ in range(20):
+            code = str(random.choice(["OQ", "CQ", "REF", "SU"], p=[0.3, 0.2, 0.3, 0.2]))
+            turns += [CLIENT, _turn(code, depth="simple" if code == "REF" else None)]
+        chats.append(Chat(f"c{i}", turns, {"counselor_id": f"k{i % 3}", "at": f"2024-0{1 + i % 2}-10T09:00:00"}))
+    return chats
+
+
+def _groups(found: Profile) -> set[tuple[str, ...]]:
+    return {figure.group for figure in found.figures}
+
+
+def test_groups_by_field_period_and_chat() -> None:
+    chats = _chats()
+    assert _groups(profile(chats, ["counselor_id", "month"], time="at")) == {
+        (f"k{k}", month) for k in range(3) for month in ("2024-01", "2024-02")
+    }
+    assert _groups(profile(chats, ["year"], time="at")) == {("2024",)}
+    assert _groups(profile(chats, ["week"], time="at")) == {("2024-W02",), ("2024-W06",)}
+    assert len(_groups(profile(chats))) == 30 and _groups(profile(chats, ["all"])) == {()}
+    assert _groups(profile(chats, ["site"])) == {("",)}
+    with pytest.raises(UsageProblem, match="--time"):
+        profile(chats, ["month"])
+    with pytest.raises(UsageProblem, match="no date or time"):
+        profile([Chat("x", [_turn("OQ")], {"at": "yesterday"})], ["month"], time="at")
+
+
+def test_no_chats_and_no_codes() -> None:
+    with pytest.raises(UsageProblem, match="no chats"):
+        profile([])
+    with pytest.raises(UsageProblem, match="mi-code tag"):
+        profile([Chat("a", [Turn("counselor", None, None, None, 1)], {})])
+    with pytest.raises(UsageProblem, match="Did you mean 'volley'"):
+        profile(_chats(2), unit="voley")  # type: ignore[arg-type]
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    held = 0
+    for seed in range(200):
+        figure = next(f for f in profile(_chats(40, seed), ["all"], draws=200).figures if f.measure == "OQ")
+        assert figure.low is not None and figure.high is not None
+        held += figure.low <= 0.3 <= figure.high
+    assert 0.90 * 200 <= held <= 0.99 * 200
+
+
+def test_few_chats_have_no_interval() -> None:
+    assert intervals(np.ones((4, len(AT))), MEASURES) is None
+
+
+def test_the_taggers_errors_mend_the_figure_and_widen_the_interval() -> None:
+    errors = {"OQ": Errors(true_positive=40, false_positive=10, false_negative=40)}
+    chats = _chats(40)
+    plain, mended = (
+        next(f for f in profile(chats, ["all"], errors=given).figures if f.measure == "OQ") for given in (None, errors)
+    )
+    assert plain.value is not None and mended.value is not None and plain.low is not None and mended.low is not None
+    assert mended.value == pytest.approx(plain.value * (40.5 / 51) / (40.5 / 81))
+    assert mended.high - mended.low > 2 * (plain.high - plain.low)  # type: ignore[operator]
+    assert (plain.interval, mended.interval) == ("conversations", "conversations and tagger")
+
+
+def test_errors_of_validated_chats() -> None:
+    found = [_turn("OQ")] * 7 + [_turn("SU")] * 2
+    true = [_turn("OQ")] * 6 + [_turn("SU")] * 3
+    errors = errors_of([Chat("a", found, {}), Chat("b", found, {})], [Chat("a", true, {})])
+    assert errors == {"OQ": Errors(6, 1, 0)}
+    with pytest.raises(UsageProblem, match="both gold codes"):
+        errors_of([Chat("a", found, {})], [Chat("b", true, {})])
+
+
+def test_what_goes_together_and_follows() -> None:
+    found = profile([Chat("a", [CLIENT, _turn("OQ", "SU"), _turn("AF"), CLIENT, _turn("SU")], {})], ["all"]).patterns
+    oq, su, af = (CODES.index(code) for code in ("OQ", "SU", "AF"))
+    assert found.together[oq][su] == found.together[su][oq] == 1 and found.together[su][su] == 2
+    assert found.following[0][oq] == 1 and found.following[1 + oq][af] == 1 and found.following[0][su] == 2
+    assert sum(found.messages) == 3 and found.position[2][oq] == 1 and found.position[8][su] == 1
+
+
+def _line(i: int, roles: list[str], codes: list[list[str] | None], **more: Any) -> dict[str, Any]:
+    messages: list[dict[str, Any]] = []
+    for role, found in zip(roles, codes, strict=True):
+        message: dict[str, Any] = {"role": role, "text": "so it goes"}
+        if role in ("counselor", "helper") and found is not None:
+            message |= {"codes": found, "scores": dict.fromkeys(found, 0.5)}
+            message |= {"depth": "simple"} if "REF" in found else {}
+            message |= {"permission": "with"} if "PR" in found else {}
+        messages.append(message)
+    return {"conversation_id": f"c{i}", "messages": messages, **more}
+
+
+_CODES = st.one_of(st.none(), st.lists(st.sampled_from(["OQ", "REF", "PR", "SU"]), min_size=1, max_size=3, unique=True))
+_CHAT = st.lists(st.tuples(st.sampled_from(["counselor", "client", "helper"]), _CODES), min_size=1, max_size=8)
+
+
+@given(st.lists(_CHAT, min_size=1, max_size=4))
+def test_the_quick_reader_and_the_one_for_all_formats_agree(chats: list[list[tuple[str, list[str] | None]]]) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.jsonl"
+        lines = [_line(i, [r for r, _ in chat], [c for _, c in chat], site="x") for i, chat in enumerate(chats)]
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        other = path.with_suffix(".ndjson.jsonl")
+        other.write_text(json.dumps({**lines[0], "conversation_id": 7}) + "\n" + path.read_text())
+        quick, general = list(read_chats(str(path), ["site"])), list(read_chats(str(other), ["site"]))
+    assert [(chat.id, chat.turns, chat.fields) for chat in general[1:]] == [
+        (chat.id, chat.turns, chat.fields) for chat in quick
+    ]
+
+
+def test_the_command_writes_figures_and_counts_and_leaves_bad_records_out(tmp_path: Path) -> None:
+    lines = [_line(i, ["client", "counselor"], [None, ["OQ"]], counselor_id=f"k{i % 2}") for i in range(12)]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (tmp_path / "t.jsonl").write_text(text + '{"conversation_id": "bad", "messages": 3}\n')
+    for ending in ("csv", "jsonl", "parquet"):
+        out, counts = tmp_path / f"p.{ending}", tmp_path / f"c.{ending}"
+        arguments = [str(tmp_path / "t.jsonl"), "--by", "counselor_id", "-o", str(out), "--counts", str(counts)]
+        result = CliRunner().invoke(command, arguments)
+        assert result.exit_code == 0, result.output
+        assert "counselor_id k0: 6 conversations, 6 messages" in result.output
+        assert "1 bad records were left out" in result.output
+        assert out.stat().st_size and counts.stat().st_size
+        assert isinstance(CliRunner().invoke(command, arguments).exception, UsageProblem)
+    rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
+    assert {row["measure"] for row in rows} == {measure.name for measure in MEASURES}
+    assert rows[0]["fair"] == 1.0 and "MITI" in rows[0]["formula"]
+    first = (tmp_path / "c.csv").read_text().splitlines()
+    assert first[0].startswith("conversation_id,messages,OQ,") and first[1].startswith("c0,1,1,")
