@@ -3,7 +3,8 @@
 Counts of a code have a Poisson rate per message, with log(1 + experience) as the column and the log of the chat's
 messages as the offset. Pooled, the slope mixes what counselors learn with who stays: those who stay differ from those
 who leave from their first chat on. So experience is split into the counselor's mean (between) and the deviation from it
-(within; Mundlak 1978, Econometrica 46, 69-85), and errors are clustered by counselor.
+(within; Mundlak 1978, Econometrica 46, 69-85), and errors are clustered by counselor. `experience_fixed` gives each
+counselor an effect in place of the mean, and `survivorship` tells who stays.
 """
 
 import math
@@ -17,19 +18,41 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.experience_checks import check_chats, check_times, count_users, refuse_unvarying
 from mi_coder.outcomes.families import Estimate, clustered_covariance, fit_family
-from mi_coder.outcomes.guards import BadShape, ModelProblem, cluster_codes
+from mi_coder.outcomes.guards import (
+    SAME_VALUE,
+    ModelProblem,
+    check_clustered_errors,
+    warn_of_few_clusters,
+)
 from mi_coder.outcomes.multiplicity import adjust
 
 BUCKETS = ((0.0, 1.0, "0-1"), (1.0, 6.0, "1-6"), (6.0, 12.0, "6-12"), (12.0, math.inf, "12+"))
 """Months since a counselor's first chat (Shah et al. 2022, section on listeners' experience)."""
 LEVELS = ("pooled", "within", "between")
 CURVE_POINTS = 25
+# Seconds.
+MONTH = 30.44 * 86_400
+UNIT = "rate ratio per doubling of 1 + experience"
+TIDY = (
+    *("model", "outcome", "term", "code", "level", "estimate", "se", "stat", "df", "p", "q_bh", "ci_low", "ci_high"),
+    *("effect", "effect_low", "effect_high", "unit", "n", "n_clusters", "correction", "weight", "warnings"),
+)
+"""Columns of the tidy tables of experience that all tidy tables of outcomes have."""
+CAUTION = (
+    "These are correlations. The pooled slope cannot tell practice from selection: counselors who stay differ from "
+    "those who leave from the first chat on. Slopes within counselors leave that out, and not what else changed over "
+    "the same chats, such as training, clients or the platform."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Slope:
-    """A slope of the log rate on log(1 + experience); `ratio` is the rate ratio where 1 + experience doubles."""
+    """A slope of the log rate on log(1 + experience); `ratio` is the rate ratio where 1 + experience doubles.
+
+    Not a number between counselors who all have the same mean experience.
+    """
 
     level: str
     estimate: float
@@ -44,6 +67,37 @@ class Slope:
         """Per doubling: estimate, low, high."""
         return tuple(math.exp(math.log(2) * value) for value in (self.estimate, self.low, self.high))  # type: ignore[return-value]
 
+    def tidy(self, code: str, chats: int, counselors: int, warnings: str = "") -> dict[str, object]:
+        """A row of a tidy table, without q."""
+        ratio, low, high = self.ratio
+        return {
+            "model": "poisson",
+            "outcome": f"messages with {code}",
+            "term": "log(1 + experience)",
+            "code": code,
+            "level": self.level,
+            "estimate": self.estimate,
+            "se": self.se,
+            "stat": self.estimate / self.se,
+            "df": self.df,
+            "p": self.p,
+            "ci_low": self.low,
+            "ci_high": self.high,
+            "effect": ratio,
+            "effect_low": low,
+            "effect_high": high,
+            "unit": UNIT,
+            "n": chats,
+            "n_clusters": counselors,
+            "correction": "",
+            "weight": float("nan"),
+            "warnings": warnings,
+        }
+
+    def __str__(self) -> str:
+        ratio, low, high = self.ratio
+        return f"{ratio:.3f} [{low:.3f}, {high:.3f}]"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CodeExperience:
@@ -51,7 +105,7 @@ class CodeExperience:
 
     Attributes:
         slopes: pooled, within and between counselors, in this order.
-        same: p of the Wald test that within and between are the same.
+        same: p of the Wald test that within and between are the same; not a number where there is no slope between.
         dispersion: Pearson's, of the model with both; far above 1, plain Poisson errors would be too small.
         never: counselors who never used the code; they tell nothing about the slope within.
     """
@@ -74,8 +128,9 @@ class Experience:
     Attributes:
         codes: those that could be fitted.
         chats, counselors: how many.
-        notes: codes that could not be fitted, and why.
+        notes: codes that could not be fitted, and why; and where there is no slope between.
         alpha: intervals hold 1 - alpha.
+        warnings: what to read intervals and p values with, or an empty string.
     """
 
     codes: tuple[CodeExperience, ...]
@@ -83,37 +138,41 @@ class Experience:
     counselors: int
     notes: tuple[str, ...]
     alpha: float
+    warnings: str = ""
 
     def tidy(self) -> pd.DataFrame:
         """One row per code and level, q over the codes of a level."""
-        rows = []
+        rows = [
+            {
+                **slope.tidy(found.code, self.chats, self.counselors, self.warnings),
+                "p_within_is_between": found.same,
+                "dispersion": found.dispersion,
+                "never": found.never,
+            }
+            for found in self.codes
+            for slope in found.slopes
+        ]
+        return with_q(pd.DataFrame(rows))
+
+    def summary(self) -> str:
+        """What was found, in plain sentences, a line each."""
+        lines = [
+            f"{self.chats:,} chats of {self.counselors:,} counselors. Rate ratios where 1 + experience doubles, with "
+            f"{1 - self.alpha:.0%} intervals by counselor:"
+        ]
         for found in self.codes:
-            for slope in found.slopes:
-                ratio, low, high = slope.ratio
-                rows.append(
-                    {
-                        "code": found.code,
-                        "level": slope.level,
-                        "estimate": slope.estimate,
-                        "se": slope.se,
-                        "df": slope.df,
-                        "p": slope.p,
-                        "ci_low": slope.low,
-                        "ci_high": slope.high,
-                        "effect": ratio,
-                        "effect_low": low,
-                        "effect_high": high,
-                        "unit": "rate ratio per doubling of 1 + experience",
-                        "p_within_is_between": found.same,
-                        "dispersion": found.dispersion,
-                        "n": self.chats,
-                        "n_clusters": self.counselors,
-                    }
+            pooled, within, between = found.slopes
+            if math.isnan(between.estimate):
+                line = f"{found.code}: {within} within counselors; {pooled} pooled."
+            else:
+                differ = "differ" if found.same < self.alpha else "do not clearly differ"
+                line = (
+                    f"{found.code}: {within} within counselors, {between} between them; {pooled} pooled. Within and "
+                    f"between {differ} (p = {found.same:.2g})."
                 )
-        tidy = pd.DataFrame(rows)
-        if len(tidy):
-            tidy["q_bh"] = tidy.groupby("level")["p"].transform(lambda p: adjust(p.to_numpy(dtype=float)).q)
-        return tidy
+            never = f" {found.never:,} counselors never used it." if found.never else ""
+            lines.append(f"{line} Pearson dispersion {found.dispersion:.2f}.{never}")
+        return "\n".join([*lines, *self.notes, *filter(None, [self.warnings]), CAUTION])
 
 
 def fit_experience(
@@ -132,53 +191,95 @@ def fit_experience(
         counselors: [chats] any labels.
 
     Raises:
-        ModelProblem: fewer than five counselors, experience below 0 or that never varies, or not one code fitted.
+        BadShape: arrays whose lengths do not fit each other.
+        Gaps: a value, or a counselor, that is missing.
+        TooFewClusters: fewer than five counselors.
+        ConstantColumn: experience never varies within counselors.
+        ModelProblem: experience below 0, a chat without messages, or not one code that can be fitted.
     """
-    experience = np.asarray(experience, dtype=np.float64)
-    messages = np.asarray(messages, dtype=np.float64)
-    if not len(counts) == len(messages) == len(experience):
-        raise BadShape(f"{len(counts)} counts, {len(messages)} lengths and {len(experience)} values of experience.")
-    if not (experience >= 0).all():
-        raise ModelProblem("Experience must be known and not below 0 in every chat: drop other chats, and count them.")
-    if not (messages > 0).all():
-        raise ModelProblem("A chat without messages has no rate: drop it, and count it.")
-    groups = cluster_codes(counselors, len(counts))
+    experience, messages = (np.asarray(values, dtype=np.float64) for values in (experience, messages))
+    groups = check_chats(len(counts), messages, experience, counselors)
+    check_clustered_errors(groups, parameters=3)
     x = np.log1p(experience)
     mean = (np.bincount(groups.codes, x) / groups.sizes)[groups.codes]
-    columns, offset = np.column_stack([x - mean, mean]), np.log(messages)
-    found, notes = [], []
+    refuse_unvarying(x - mean, x)
+    all_alike = bool(np.ptp(mean) <= SAME_VALUE * mean.max())
+    names, columns = ["within", "between"], np.column_stack([x - mean, mean])
+    notes = []
+    if all_alike:
+        names, columns = names[:1], columns[:, :1]
+        notes.append("All counselors have the same mean experience: there is no slope between counselors.")
+    offset = np.log(messages)
+    found = []
     for code in counts.columns:
         values = counts[code].to_numpy(dtype=np.float64)
         try:
+            never = len(groups) - count_users(values, groups)
             pooled = fit_family("poisson", values, ["experience"], x[:, None], offset=offset)
-            both = fit_family("poisson", values, ["within", "between"], columns, offset=offset)
+            both = fit_family("poisson", values, names, columns, offset=offset)
             slopes = (
                 *_slopes(pooled, groups.codes, ("pooled",), alpha),
-                *_slopes(both, groups.codes, LEVELS[1:], alpha),
+                *_slopes(both, groups.codes, names, alpha),
             )
-            never = int((np.bincount(groups.codes, values, len(groups)) == 0).sum())
-            same = _same(both, groups.codes, len(groups) - 1)
+            same = float("nan") if all_alike else _same(both, groups.codes, len(groups) - 1)
         except ModelProblem as problem:
             notes.append(f"{code}: {problem}")
             continue
+        if all_alike:
+            slopes = (*slopes, slope_of("between", math.nan, math.nan, len(groups) - 1, alpha))
         found.append(CodeExperience(str(code), slopes, same, both.dispersion, never))
     if not found:
         raise ModelProblem("No code could be related to experience. " + " ".join(notes))
-    return Experience(tuple(found), len(counts), len(groups), tuple(notes), alpha)
+    return Experience(tuple(found), len(counts), len(groups), tuple(notes), alpha, warn_of_few_clusters(groups))
 
 
-def earlier_chats(counselors: Sequence[Any] | NDArray[Any], times: "pd.Series[Any]") -> Floats:
-    """[chats] how many chats the counselor had before, by time; chats at the same moment count in their order."""
-    frame = pd.DataFrame({"counselor": np.asarray(counselors), "time": times.to_numpy()})
-    order = frame.sort_values("time", kind="stable")
-    return np.asarray(order.groupby("counselor", sort=False).cumcount().reindex(frame.index), dtype=np.float64)
+def with_q(tidy: pd.DataFrame) -> pd.DataFrame:
+    """A tidy table with q over the codes of a level, the common columns first."""
+    if tidy.empty:
+        return pd.DataFrame(columns=list(TIDY))
+    q = tidy.groupby("level")["p"].transform(lambda p: adjust(p.to_numpy(dtype=float)).q)
+    tidy = tidy.assign(q_bh=q)
+    return tidy[[*TIDY, *(name for name in tidy.columns if name not in TIDY)]]
+
+
+def slope_of(level: str, estimate: float, se: float, df: int, alpha: float) -> Slope:
+    """A slope with its interval and p value by the t distribution."""
+    width = float(stats.t.ppf(1 - alpha / 2, df)) * se
+    p = float(2 * stats.t.sf(abs(estimate) / se, df))
+    return Slope(level, estimate, se, df, estimate - width, estimate + width, p)
+
+
+def earlier_chats(counselors: Sequence[Any] | NDArray[Any], times: "Floats | pd.Series[Any]") -> Floats:
+    """[chats] how many chats the counselor had before, by time; chats at the same moment count in their order.
+
+    Chats that are not in the data (before its start, or of other counselors' names) are not counted.
+
+    Args:
+        times: [chats] dates, or numbers that rise with time.
+
+    Raises:
+        BadShape, Gaps: not a counselor and a time for each chat.
+    """
+    series, groups = check_times(counselors, times)
+    order = np.lexsort([series.rank(method="dense").to_numpy(), groups.codes])
+    starts = np.cumsum(groups.sizes) - groups.sizes
+    earlier = np.empty(len(order))
+    earlier[order] = np.arange(len(order)) - np.repeat(starts, groups.sizes)
+    return earlier
 
 
 def months_since_first(counselors: Sequence[Any] | NDArray[Any], times: "pd.Series[Any]") -> Floats:
-    """[chats] months of 30.44 days since the counselor's first chat."""
-    series = pd.Series(times.to_numpy())
-    first = series.groupby(np.asarray(counselors)).transform("min")
-    return np.asarray((series - first).dt.total_seconds() / (30.44 * 86_400), dtype=np.float64)
+    """[chats] months of 30.44 days since the counselor's first chat.
+
+    Args:
+        times: [chats] dates.
+
+    Raises:
+        BadShape, Gaps: not a counselor and a date for each chat.
+    """
+    series, groups = check_times(counselors, times)
+    first = series.groupby(groups.codes).transform("min")
+    return np.asarray((series - first).dt.total_seconds() / MONTH, dtype=np.float64)
 
 
 def tenure_table(
@@ -195,9 +296,12 @@ def tenure_table(
     Returns:
         Rows of code, months (the bucket), who ("all" or "stayers"), share with low and high (95 %, by counselor), chats
         and counselors.
+
+    Raises:
+        ModelProblem: arrays that do not fit each other, a value that is missing, or a chat without messages.
     """
-    groups = cluster_codes(counselors, len(counts))
-    months = np.asarray(months, dtype=np.float64)
+    messages, months = (np.asarray(values, dtype=np.float64) for values in (messages, months))
+    groups = check_chats(len(counts), messages, months, counselors, "months since the first chat")
     stays = np.zeros(len(groups), dtype=bool)
     np.logical_or.at(stays, groups.codes, months >= BUCKETS[-1][0])
     rows = []
@@ -251,10 +355,8 @@ def curves(
 
 def _slopes(estimate: Estimate, codes: NDArray[np.intp], levels: Sequence[str], alpha: float) -> tuple[Slope, ...]:
     se = np.sqrt(np.diag(clustered_covariance(estimate, codes)))
-    df = int(codes.max())
-    width = stats.t.ppf(1 - alpha / 2, df)
     return tuple(
-        Slope(level, b, s, df, b - width * s, b + width * s, float(2 * stats.t.sf(abs(b) / s, df)))
+        slope_of(level, b, s, int(codes.max()), alpha)
         for level, b, s in zip(levels, map(float, estimate.coefficients), map(float, se), strict=True)
     )
 
