@@ -23,6 +23,7 @@ VERBS = {
     "sample": "Choose what to code next, and tell whether to go on.",
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
     "profile": "Profile technique use by counselor, period or chat.",
+    "report": "One page about tagged chats: codes, counselors over time, order, quality.",
     "relate": "Relate technique use to ratings and symptoms, as a study file says.",
     "match": "Compare chats with much and little of a technique after matching them.",
     "experience": "Relate technique use to counselors' experience.",

@@ -34,6 +34,7 @@ class _Said(msgspec.Struct, gc=False):
     depth: str | None = None
     permission: str | None = None
     uncoded: str | None = None
+    review: bool = False
 
 
 def read_chats(
@@ -87,6 +88,7 @@ def _quick(path: Path, fields: Sequence[str]) -> Iterator[Chat | None]:
                         said.depth,
                         said.permission,
                         len(said.text.split()),
+                        said.review,
                     )
                     for said in chat.messages
                 ]

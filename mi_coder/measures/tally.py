@@ -31,6 +31,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         codes: None where the message was not coded, or is not the counselor's.
         words: separated by blanks.
+        review: the tagger was too unsure.
     """
 
     role: Role
@@ -38,17 +39,19 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     depth: str | None
     permission: str | None
     words: int
+    review: bool = False
 
 
 def turns_of(conversation: Conversation, gold: bool = False) -> Iterator[Turn]:
     """The messages of a conversation, with the tagger's codes or with gold codes."""
     for message in conversation.messages:
-        codes, depth, permission = None, None, None
+        codes, depth, permission, review = None, None, None, False
         if message.is_counselor and gold and message.gold is not None:
             codes, depth, permission = tuple(message.gold.positive), message.gold.depth, message.gold.permission
         elif message.is_counselor and not gold and message.coding is not None and not message.coding.uncoded:
-            codes, depth, permission = message.coding.codes, message.coding.depth, message.coding.permission
-        yield Turn(message.role, codes, depth, permission, len(message.text.split()))
+            coding = message.coding
+            codes, depth, permission, review = coding.codes, coding.depth, coding.permission, coding.review
+        yield Turn(message.role, codes, depth, permission, len(message.text.split()), review)
 
 
 def tally(turns: Iterable[Turn], unit: Unit) -> Floats:

@@ -1,0 +1,75 @@
+"""`mi-code report`: one page about tagged chats."""
+
+from pathlib import Path
+
+import click
+
+from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.target import new_file
+
+EXAMPLE = """\b
+Examples:
+  mi-code report chats.tagged.jsonl -o report.html
+  mi-code report chats.tagged.jsonl -o report.html --counselor counselor_id --time started_at
+  mi-code report chats.tagged.jsonl -o report.html --validation gold.tagged.jsonl --outcomes out/
+"""
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command("report", epilog=EXAMPLE)
+@click.argument("tagged", nargs=-1, required=True)
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="The page (HTML).")
+@click.option("--counselor", default="", metavar="FIELD", help="Field with the counselor.")
+@click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
+@choice("--period", values=["month", "week", "year"], help="Steps of the pictures over time.")
+@choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
+@click.option(
+    "--validation", type=click.Path(exists=True, dir_okay=False), help="Tagged chats that have gold codes too."
+)
+@click.option("--agreement", type=_FILE, help="Report of mi-code agreement, as text.")
+@click.option(
+    "--outcomes", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of mi-code relate."
+)
+@click.option("--include-text", is_flag=True, help="Show messages. They are private: mind who gets the page.")
+@click.option("--title", default="Use of techniques", show_default=True)
+@force_option("Write over a page that is there.")
+def command(
+    tagged: tuple[str, ...],
+    output: Path,
+    counselor: str,
+    time: str,
+    period: str,
+    unit: str,
+    validation: str | None,
+    agreement: Path | None,
+    outcomes: Path | None,
+    include_text: bool,
+    title: str,
+    force: bool,
+) -> None:
+    """Write one page about TAGGED chats: use of codes, counselors over time, order in chats, quality of the tagger.
+
+    The page is one file without scripts that takes nothing from the network. It holds no message text unless you ask
+    with --include-text.
+    """
+    from mi_coder.formats.atomic import atomic_file
+    from mi_coder.report.build import ReportOptions, build_report
+
+    new_file(output, force, [Path(path) for path in tagged])
+    html = build_report(
+        tagged,
+        ReportOptions(
+            counselor=counselor,
+            time=time,
+            period=period,
+            unit=unit,
+            validation=validation or "",
+            agreement=agreement,
+            outcomes=outcomes,
+            include_text=include_text,
+            title=title,
+        ),
+    )
+    with atomic_file(output) as file:
+        file.write(html.encode())
+    click.echo(f"Open {output} in a browser.", err=True)

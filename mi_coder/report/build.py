@@ -1,0 +1,140 @@
+"""A report from tagged chats: read once, count, and put the page together."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mi_coder.batch.meta import read_meta
+from mi_coder.batch.paths import RunPaths
+from mi_coder.errors import UsageProblem
+from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.measures.profile import PERIODS, errors_of, profile
+from mi_coder.measures.reading import Chat, read_chats
+from mi_coder.report import sections
+from mi_coder.report.page import page, paragraph
+
+TEXTS_PER_CODE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What the page is to hold.
+
+    Attributes:
+        counselor, time: fields of the conversation; empty where there is none.
+        period: year, month or week.
+        validation: tagged chats with gold codes, for the tagger's errors.
+        agreement: a report of `mi-code agreement`.
+        outcomes: a folder that `mi-code relate` wrote.
+        include_text: show messages.
+    """
+
+    counselor: str = ""
+    time: str = ""
+    period: str = "month"
+    unit: str = "message"
+    validation: str = ""
+    agreement: Path | None = None
+    outcomes: Path | None = None
+    include_text: bool = False
+    title: str = "Use of techniques"
+
+
+def build_report(paths: Sequence[str], options: ReportOptions) -> str:
+    """The page as HTML.
+
+    Raises:
+        UsageProblem: no coded chats, a field that no conversation has, or a folder that holds no results.
+    """
+    fields = [field for field in (options.counselor, options.time) if field]
+    chats = [chat for path in paths for chat in read_chats(path, fields)]
+    for field in fields:
+        if not any(chat.fields.get(field) not in (None, "") for chat in chats):
+            raise UsageProblem(f"No conversation has the field {field!r}.")
+    errors = None
+    if options.validation:
+        errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True))
+    unit = "volley" if options.unit == "volley" else "message"
+    whole = profile(chats, ["all"], unit, errors=errors)  # type: ignore[arg-type]
+    parts = [
+        sections.overview(_overview(chats, options), whole.figures),
+        sections.code_use(whole.figures, unit, errors is not None),
+    ]
+    if options.counselor:
+        by = profile(chats, [options.counselor], unit, errors=errors)  # type: ignore[arg-type]
+        parts.append(sections.counselors(by, options.counselor))
+    if options.counselor and options.time:
+        if options.period not in PERIODS:
+            raise UsageProblem(f"The period is one of {', '.join(PERIODS)}.")
+        timed = [chat for chat in chats if chat.fields.get(options.time) not in (None, "")]
+        names = [options.counselor, options.period]
+        over = profile(timed, names, unit, time=options.time, errors=errors)  # type: ignore[arg-type]
+        periods = sorted({figure.group[1] for figure in over.figures})
+        if len(periods) > 1:
+            parts.append(sections.over_time(over, periods))
+    parts.append(sections.order(whole.patterns))
+    model = _model(paths)
+    parts.append(sections.tagger_quality(errors, model) if errors else sections.unvalidated(model))
+    if options.agreement:
+        parts.append(sections.agreement(_text(options.agreement)))
+    if options.outcomes:
+        parts.append(_outcomes(options.outcomes))
+    if options.include_text:
+        parts.append(sections.examples(_texts(paths)))
+    lead = paragraph(
+        "Codes are given by a tagger that makes mistakes, rare codes most. They say which techniques were used, not "
+        "whether they helped, and nothing about risk or safety. No figure here is a verdict on a person."
+    )
+    return page(options.title, lead, parts)
+
+
+def _overview(chats: Sequence[Chat], options: ReportOptions) -> sections.Overview:
+    coded = [turn for chat in chats for turn in chat.turns if turn.codes is not None]
+    times = sorted(
+        str(chat.fields[options.time])[:10] for chat in chats if options.time and chat.fields.get(options.time)
+    )
+    people = {chat.fields.get(options.counselor) for chat in chats} - {None, ""} if options.counselor else None
+    return sections.Overview(
+        len(chats),
+        len(coded),
+        sum(turn.role == "client" for chat in chats for turn in chat.turns),
+        sum(turn.review for turn in coded),
+        None if people is None else len(people),
+        times[0] if times else "",
+        times[-1] if times else "",
+    )
+
+
+def _model(paths: Sequence[str]) -> str:
+    models = {meta.model for path in paths if (meta := read_meta(RunPaths("-", Path(path)).meta)) is not None}
+    return " and ".join(sorted(models)) or "unknown (no sidecar of mi-code tag beside the files)"
+
+
+def _outcomes(folder: Path) -> sections.Section:
+    pictures = {path.stem.removeprefix("forest_"): path for path in sorted(folder.glob("forest_*.svg"))}
+    report = folder / "report.md"
+    if not pictures or not report.is_file():
+        raise UsageProblem(f"{folder} holds no results of mi-code relate.")
+    drawn = {name: (svg := _text(path))[svg.index("<svg") :] for name, path in pictures.items()}
+    lines = _text(report).partition("\n## ")[0].splitlines()
+    return sections.outcomes(drawn, [line.removeprefix("- ") for line in lines if line.startswith("- ")])
+
+
+def _texts(paths: Sequence[str]) -> dict[str, list[str]]:
+    """The messages with the highest probability of each code."""
+    best: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for path in paths:
+        for conversation in read_conversations(path, ReadOptions(overwrite=True)):
+            for message in conversation.messages:
+                for code in message.coding.codes if message.coding else ():
+                    best[code].append((message.coding.scores.get(code, 0.0), message.text))  # type: ignore[union-attr]
+                    best[code] = sorted(best[code], reverse=True)[:TEXTS_PER_CODE]
+    return {code: [text for _, text in said] for code, said in sorted(best.items())}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(f"{path} cannot be read: {error}.") from None

@@ -1,0 +1,281 @@
+"""The sections of the page, each from what was counted."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+
+from mi_coder.codebook import Codebook
+from mi_coder.measures.intervals import Errors
+from mi_coder.measures.patterns import FROM, Patterns
+from mi_coder.measures.profile import Figure, Profile
+from mi_coder.measures.summaries import SUMMARIES
+from mi_coder.measures.tally import CODES
+from mi_coder.report.charts import Dot, Step, dots, heat, line
+from mi_coder.report.page import Section, folded, paragraph, table
+
+Cells = Sequence[str | float | int | None]
+TRACKED = ("% MI-consistent", "R:Q")
+MOST_COUNSELORS = 12
+THRESHOLDS = (
+    "Fair and good are the thresholds of MITI 4.2.1: opinions of experts on recorded sessions, not norms, and not made "
+    "for chats. They are context and no verdict."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What the files hold.
+
+    Attributes:
+        review: coded messages that the tagger was too unsure of.
+    """
+
+    conversations: int
+    counselor_messages: int
+    client_messages: int
+    review: int
+    counselors: int | None
+    first: str
+    last: str
+
+
+def overview(facts: Overview, whole: Sequence[Figure]) -> Section:
+    """Numbers of everything, and the summaries over all chats."""
+    share = facts.review / facts.counselor_messages if facts.counselor_messages else 0.0
+    rows: list[Cells] = [
+        ["conversations", facts.conversations],
+        ["coded counselor messages", facts.counselor_messages],
+        ["client messages", facts.client_messages],
+        ["messages to be looked at by a person", f"{facts.review:,} ({share:.1%})"],
+    ]
+    if facts.counselors is not None:
+        rows.insert(1, ["counselors", facts.counselors])
+    if facts.first:
+        rows.append(["from, to", f"{facts.first} to {facts.last}"])
+    return Section(
+        "overview",
+        "Overview",
+        table("What the files hold", ["", "number"], rows) + _summaries("All chats together", whole),
+    )
+
+
+def code_use(whole: Sequence[Figure], unit: str, corrected: bool) -> Section:
+    """How often each code is used."""
+    names = _names()
+    by_code = {figure.measure: figure for figure in whole}
+    used = sorted((by_code[code] for code in CODES), key=lambda figure: -(figure.value or 0))
+    rows = [
+        Dot(
+            names[figure.measure], figure.value or 0.0, figure.low, figure.high,
+            f"{names[figure.measure]}: {_interval(figure, percent=True)}",
+        )
+        for figure in used
+    ]  # fmt: skip
+    told = (
+        "Figures are corrected for the tagger's errors on validated chats, and intervals hold these errors."
+        if corrected
+        else "Intervals are over conversations. The tagger's errors are not in them: see the quality of the tagger."
+    )
+    cells: list[Cells] = [[names[f.measure], f.measure, _interval(f, percent=True), f.units] for f in used]
+    return Section(
+        "use",
+        "Use of codes",
+        paragraph(f"Share of {unit}s that carry each code; a {unit} can carry up to three.")
+        + dots(rows, f"Share of {unit}s with each code, with 95 % intervals")
+        + paragraph(told, note=True)
+        + folded("The same as a table", table("", ["code", "id", "share [95 %]", f"{unit}s"], cells)),
+    )
+
+
+def counselors(found: Profile, field: str) -> Section:
+    """The summaries of each counselor, largest first."""
+    groups = _by_group(found.figures)
+    wanted = [measure.name for measure in SUMMARIES]
+    rows: list[Cells] = [
+        [
+            group[0] or "(none)",
+            figures[0].conversations,
+            figures[0].units,
+            *(_interval(figure) for figure in figures if figure.measure in wanted),
+        ]
+        for group, figures in sorted(groups.items(), key=lambda item: -item[1][0].units)
+    ]
+    return Section(
+        "counselors",
+        "Counselors",
+        paragraph(
+            "Each figure with its 95 % interval over the counselor's conversations; without one there are fewer than "
+            "five. Wide intervals overlap: do not rank by them."
+        )
+        + table(f"By {field}", [field, "chats", f"{found.unit}s", *wanted], rows),
+    )
+
+
+def over_time(found: Profile, periods: Sequence[str]) -> Section:
+    """Tracked figures of the counselors with most messages, period by period."""
+    groups = _by_group(found.figures)
+    sizes: dict[str, int] = {}
+    for (counselor, _), figures in groups.items():
+        sizes[counselor] = sizes.get(counselor, 0) + figures[0].units
+    chosen = sorted(sizes, key=lambda name: -sizes[name])[:MOST_COUNSELORS]
+    body = paragraph(
+        f"The {len(chosen)} counselors with most messages. The band is the 95 % interval of a period with five "
+        "conversations or more; what lies within it may be chance."
+    )
+    for measure in TRACKED:
+        tracks = {
+            name: [_step(groups.get((name, period), ()), measure, period) for period in periods] for name in chosen
+        }
+        top = max([step.value or 0.0 for steps in tracks.values() for step in steps] or [1.0]) or 1.0
+        pictures = "".join(
+            f"<div><h3>{escape(name or '(none)')}</h3>"
+            f"{line(steps, f'{measure} of {name} by period', max(top, 0.01))}</div>"
+            for name, steps in tracks.items()
+        )
+        body += f'<h3>{escape(measure)}</h3><div class="many">{pictures}</div>'
+    return Section("time", "Counselors over time", body)
+
+
+def order(patterns: Patterns) -> Section:
+    """Where codes stand in chats, what they follow, and what they stand with."""
+    names = _names()
+    used = [i for i, code in enumerate(CODES) if patterns.together[i][i]]
+    tenths = [f"{10 * i}-{10 * i + 10}" for i in range(len(patterns.messages))]
+    where = [
+        [patterns.position[j][i] / total if total else None for j, total in enumerate(patterns.messages)] for i in used
+    ]
+    origins = [i for i, row in enumerate(patterns.following) if sum(row)]
+    after = [[patterns.following[i][j] / sum(patterns.following[i]) for j in used] for i in origins]
+    labels = ["client's message" if i == 0 else names[FROM[i]] for i in origins]
+    columns = [CODES[j] for j in used]
+    both = [[patterns.together[i][j] / patterns.together[i][i] if i != j else None for j in used] for i in used]
+    rows = [names[CODES[i]] for i in used]
+    return Section(
+        "order",
+        "Order in chats",
+        "<h3>Where in a chat each code stands</h3>"
+        + paragraph("Percent of coded messages in each tenth of the chat that carry the code.", note=True)
+        + _scrolling(heat(rows, tenths, where, "Share of messages with each code by tenth of the chat"))
+        + "<h3>What comes next</h3>"
+        + paragraph(
+            "Of the codes that follow a message of the client, or a code in the counselor's message before: percent.",
+            note=True,
+        )
+        + _scrolling(heat(labels, columns, after, "Which codes follow which"))
+        + "<h3>What stands together</h3>"
+        + paragraph("Percent of the messages with the code on the left that carry the other one too.", note=True)
+        + _scrolling(heat(rows, columns, both, "Which codes stand in one message")),
+    )
+
+
+def tagger_quality(errors: Mapping[str, Errors], model: str) -> Section:
+    """Precision, recall and F1 on validated chats."""
+    names = _names()
+    rows: list[Cells] = []
+    for code, seen in errors.items():
+        found, true = seen.true_positive + seen.false_positive, seen.true_positive + seen.false_negative
+        if found + true:
+            rows.append(
+                [
+                    names[code],
+                    seen.true_positive / found if found else None,
+                    seen.true_positive / true if true else None,
+                    2 * seen.true_positive / (found + true),
+                    true,
+                ]
+            )
+    return Section(
+        "tagger",
+        "Quality of the tagger",
+        paragraph(f"Model {model}, against gold codes of the validation file, message by message.")
+        + table("", ["code", "precision", "recall", "F1", "messages with the code"], rows),
+    )
+
+
+def unvalidated(model: str) -> Section:
+    """In place of the quality, where nobody has checked the tagger on these chats."""
+    return Section(
+        "tagger",
+        "Quality of the tagger",
+        paragraph(
+            f"Model {model}. Nobody has checked it on these chats: code some of them by hand and give them with "
+            "--validation, and figures and intervals will hold its errors. Rare codes are told worst; the model card "
+            "has its figures on other chats."
+        ),
+    )
+
+
+def outcomes(pictures: Mapping[str, str], sentences: Sequence[str]) -> Section:
+    """Forest plots and sentences of a folder that `mi-code relate` wrote."""
+    drawn = "".join(
+        f'<h3>{escape(title)}</h3><div class="scroll" style="background:#fff">{svg}</div>'
+        for title, svg in pictures.items()
+    )
+    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return Section("outcomes", "Outcomes", f"{drawn}<ul>{said}</ul>")
+
+
+def agreement(report: str) -> Section:
+    """A report of `mi-code agreement`, as it is."""
+    return Section("agreement", "Agreement of coders", f'<div class="scroll"><pre>{escape(report)}</pre></div>')
+
+
+def examples(texts: Mapping[str, Sequence[str]]) -> Section:
+    """Messages of each code, where the user asked for texts."""
+    names = _names()
+    body = "".join(
+        f"<h3>{escape(names[code])}</h3>" + "".join(f"<blockquote>{escape(text)}</blockquote>" for text in said)
+        for code, said in texts.items()
+    )
+    return Section(
+        "examples", "Messages", paragraph("Messages of which the tagger was surest. They are private.", True) + body
+    )
+
+
+def _summaries(caption: str, figures: Sequence[Figure]) -> str:
+    known = {measure.name: measure for measure in SUMMARIES}
+    rows = [
+        [
+            figure.measure,
+            _interval(figure),
+            ""
+            if known[figure.measure].fair is None
+            else f"{known[figure.measure].fair:g}, {known[figure.measure].good:g}",
+            known[figure.measure].formula,
+        ]
+        for figure in figures
+        if figure.measure in known
+    ]
+    return table(caption, ["figure", "value [95 %]", "fair, good", "formula"], rows) + paragraph(THRESHOLDS, note=True)
+
+
+def _scrolling(picture: str) -> str:
+    return f'<div class="scroll wide" tabindex="0">{picture}</div>'
+
+
+def _by_group(figures: Sequence[Figure]) -> dict[tuple[str, ...], list[Figure]]:
+    groups: dict[tuple[str, ...], list[Figure]] = {}
+    for figure in figures:
+        groups.setdefault(figure.group, []).append(figure)
+    return groups
+
+
+def _step(figures: Sequence[Figure], measure: str, period: str) -> Step:
+    found = next((figure for figure in figures if figure.measure == measure), None)
+    return Step(period, None, None, None) if found is None else Step(period, found.value, found.low, found.high)
+
+
+def _interval(figure: Figure, percent: bool = False) -> str:
+    if figure.value is None:
+        return figure.note.partition(":")[0]
+
+    def shown(value: float) -> str:
+        return f"{value:.1%}" if percent else f"{value:.2f}"
+
+    if figure.low is None or figure.high is None:
+        return shown(figure.value)
+    return f"{shown(figure.value)} [{shown(figure.low)}, {shown(figure.high)}]"
+
+
+def _names() -> dict[str, str]:
+    return {code.id: code.name for code in Codebook.load().codes}
