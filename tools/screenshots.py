@@ -12,6 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from mi_coder.annotation.client import Client  # noqa: E402
 from mi_coder.annotation.label_config import label_config  # noqa: E402
+from mi_coder.annotation.project import SETTINGS  # noqa: E402
 from mi_coder.annotation.push import push  # noqa: E402
 from mi_coder.annotation.suggestions import codings_of, with_suggestions  # noqa: E402
 from mi_coder.annotation.tasks import tasks  # noqa: E402
@@ -32,32 +33,37 @@ def main() -> None:
     chats = list(read_conversations(str(CHATS)))
     tagger = Tagger.load()
     codings = codings_of(tagger, chats)
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as studio:
+    invited_only = {"LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true"}
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder), **invited_only) as studio:
         client = Client(studio.url, studio.token)
-        blind = client.create_project("Night shift", label_config(book), show_collab_predictions=True)
-        helped = client.create_project(
-            "Night shift, with suggestions", label_config(book), show_collab_predictions=True
-        )
+        blind = client.create_project("Night shift", label_config(book), **SETTINGS)
+        helped = client.create_project("Night shift, with suggestions", label_config(book), **SETTINGS)
         push(client, blind.id, tasks(chats))
         shown = with_suggestions(tasks(chats), codings, f"{tagger.config.name} {tagger.config.version}", hidden_share=0)
         push(client, helped.id, shown)
-        studio.sign_up(ANNOTATOR)
-        _pictures(studio.url, blind.id, helped.id, book)
+        with studio.sdk(studio.token) as server:
+            invite = server.organizations.invites.get_invite_link().invite_url
+        _pictures(studio.url, invite, blind.id, helped.id, book)
 
 
-def _pictures(url: str, blind: int, helped: int, book: Codebook) -> None:
-    with pages.signed_in(url, ANNOTATOR) as page:
-        page.goto(f"{url}/projects")
-        page.get_by_text("Night shift", exact=True).first.wait_for()
+def _pictures(url: str, invite: str, blind: int, helped: int, book: Codebook) -> None:
+    with pages.opened() as page:
+        pages.fill_in_invite(page, url, invite, ANNOTATOR)
+        page.screenshot(path=IMAGES / "sign-up.png")
+        page.click("button[type=submit]")
+        recent = page.get_by_text("Recent Projects")
+        recent.wait_for()
         page.wait_for_timeout(800)
-        page.screenshot(path=IMAGES / "projects.png")
+        box = recent.bounding_box()
+        page.screenshot(path=IMAGES / "projects.png", clip={"x": 0, "y": box["y"] - 20, "width": 960, "height": 235})
         pages.open_stream(page, url, blind)
         page.screenshot(path=IMAGES / "message.png")
         pages.press(page, book["OQ"].hotkey)
         pages.press(page, book["INT"].hotkey)
         page.screenshot(path=IMAGES / "coded.png")
         pages.submit(page)
-        page.wait_for_timeout(1200)
+        pages.wait_until_saved(page)
+        page.locator(".mi .target").click()
         pages.press(page, book["REF"].hotkey)
         page.get_by_text("Depth", exact=True).wait_for()
         page.screenshot(path=IMAGES / "depth.png")

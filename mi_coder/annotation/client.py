@@ -96,7 +96,8 @@ def find_token(url: str) -> str:
                 return _checked(token, "The keyring")
     raise UsageProblem(
         f"No token for {url}. In Label Studio open Account & Settings > Personal Access Token, and put it into the "
-        f"environment: export {TOKEN_VARIABLE}=...  or, with the package keyring, run: keyring set {KEYRING_SERVICE} {url}"
+        f"environment: export {TOKEN_VARIABLE}=...  or, with the package keyring, run: "
+        f"keyring set {KEYRING_SERVICE} {url}"
     )
 
 

@@ -18,23 +18,39 @@ def browser() -> str | None:
 
 
 @contextmanager
-def signed_in(url: str, email: str, width: int = 1440, height: int = 900) -> Iterator[Any]:
-    """A page with a coder signed in."""
+def opened(width: int = 1440, height: int = 900) -> Iterator[Any]:
+    """An empty page."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         program = playwright.chromium.launch(executable_path=browser(), args=["--no-sandbox"])
         page = program.new_context(viewport={"width": width, "height": height}).new_page()
         page.set_default_timeout(_PATIENCE)
+        try:
+            yield page
+        finally:
+            program.close()
+
+
+@contextmanager
+def signed_in(url: str, email: str, width: int = 1440, height: int = 900) -> Iterator[Any]:
+    """A page with a coder signed in."""
+    with opened(width, height) as page:
         page.goto(f"{url}/user/login/")
         page.fill("input[name=email]", email)
         page.fill("input[name=password]", PASSWORD)
         page.click("button[type=submit]")
         page.wait_for_url(lambda found: "/user/login" not in found)
-        try:
-            yield page
-        finally:
-            program.close()
+        yield page
+
+
+def fill_in_invite(page: Any, url: str, invite: str, email: str) -> None:
+    """Open an invite link and fill its form in as docs/annotators.md says, without sending it."""
+    page.goto(url + invite)
+    page.fill("input[name=email]", email)
+    page.fill("input[name=password]", PASSWORD)
+    page.get_by_text("Get the latest news").click()
+    assert page.input_value("input[name=allow_newsletters]") == "false"
 
 
 def open_stream(page: Any, url: str, project: int) -> None:
@@ -54,6 +70,13 @@ def press(page: Any, key: str) -> None:
     """Press a key and let the page take it in."""
     page.keyboard.press(key)
     page.wait_for_timeout(120)
+
+
+def wait_until_saved(page: Any) -> None:
+    """Wait until the page has said that it saved, and has taken the words away again."""
+    said = page.locator("[class^=toast__content]")
+    said.wait_for()
+    said.wait_for(state="hidden")
 
 
 def submit(page: Any) -> int:

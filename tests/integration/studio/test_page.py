@@ -7,6 +7,7 @@ import pytest
 from mi_coder.annotation.client import Client
 from mi_coder.annotation.exports import read_export
 from mi_coder.annotation.label_config import label_config
+from mi_coder.annotation.project import SETTINGS
 from mi_coder.annotation.push import push
 from mi_coder.annotation.tasks import tasks
 from mi_coder.codebook import Codebook
@@ -26,7 +27,7 @@ SAID = "You moved back in, and part of you misses the old street."
 def project(studio: Studio) -> int:
     """A project of its own for each test: the page keeps drafts of what was not submitted."""
     client = Client(studio.url, studio.token)
-    made = client.create_project("Hotkeys", label_config(BOOK), show_collab_predictions=True)
+    made = client.create_project("Hotkeys", label_config(BOOK), **SETTINGS)
     long = [
         Message("client" if turn % 2 else "counselor", f"turn {turn} <b>of</b> a long chat " * 6) for turn in range(40)
     ]
@@ -101,3 +102,52 @@ def test_the_last_turns_of_a_long_chat_are_in_sight_and_markup_stays_text(studio
         assert box["y"] <= last["y"] and last["y"] + last["height"] <= box["y"] + box["height"] + 2
         assert page.locator(".mi .context img").count() == 0
         assert "<img src=x>" in page.locator(".mi .context p").last.inner_text()
+
+
+def test_the_first_minutes_are_as_the_page_for_coders_says(studio: Studio, project: int) -> None:
+    """docs/annotators.md, step by step: what it says of Label Studio's own pages is true of this version."""
+    with studio.sdk(studio.token) as server:
+        invite = server.organizations.invites.get_invite_link().invite_url
+    client = Client(studio.url, studio.token)
+    with pages.opened() as page:
+        pages.fill_in_invite(page, studio.url, invite, "new@example.com")
+        page.get_by_role("button", name="Create Account").click()
+        page.get_by_text("Recent Projects").wait_for()
+        assert "new@example.com" in client.users().values()
+        page.goto(f"{studio.url}/projects/{project}/data")
+        page.get_by_role("button", name="Label All Tasks").click()
+        page.locator(".mi .target").click()
+
+        send = page.get_by_test_id("bottombar-submit-button")
+        assert not send.is_enabled()
+        pages.press(page, "0")
+        send.click()
+        page.get_by_text("Pick at least one code").wait_for()
+        page.get_by_role("button", name="OK").click()
+        page.locator(".mi .target").click()
+        pages.press(page, BOOK["SU"].hotkey)
+        page.locator(".mi textarea").fill("no need to add")
+        send.click()
+        pages.wait_until_saved(page)
+        [coding] = read_export(client.export(project)).codings
+        assert (coding.codes, coding.comment, coding.unsure) == (("SU",), "no need to add", True)
+
+        page.get_by_role("button", name="Previous task").click()
+        page.wait_for_function("document.querySelectorAll('.mi input:checked').length > 0")
+        page.locator(".mi .target").click()
+        pages.press(page, BOOK["AF"].hotkey)
+        update = page.get_by_text("Update", exact=True)
+        with page.expect_response(lambda reply: reply.request.method == "PATCH") as reply:
+            update.click()
+        assert reply.value.ok
+        [coding] = read_export(client.export(project)).codings
+        assert set(coding.codes) == {"SU", "AF"}
+
+        for _ in range(3):
+            pages.open_stream(page, studio.url, project)
+            page.get_by_role("button", name="skip-task").click()
+            page.wait_for_timeout(700)
+        page.get_by_text("No More Tasks Left in Queue").wait_for()
+        page.context.clear_cookies()
+        page.goto(f"{studio.url}/projects/{project}/data?labeling=1")
+        assert page.locator("input[name=password]").is_visible()
