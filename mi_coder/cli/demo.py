@@ -31,7 +31,7 @@ _COLUMN = 34
 )
 @force_option("Write over any other file that is there.")
 def command(output: Path, force: bool) -> None:
-    """Code twelve invented chats, show two of them (? = a person should look), and count the codes of all."""
+    """Code twelve invented chats, show two of them (? = a person should look), and write a report about all."""
     keep_blas_to_one_thread()
     from mi_coder.batch.interrupt import Stop
     from mi_coder.batch.options import TagOptions
@@ -40,11 +40,18 @@ def command(output: Path, force: bool) -> None:
     from mi_coder.batch.problems import RunProblem
     from mi_coder.batch.run import tag_file
     from mi_coder.formats import AS_CODED, read_conversations
+    from mi_coder.formats.atomic import atomic_file
+    from mi_coder.measures.profile import ALL, profile
+    from mi_coder.measures.reading import read_chats
+    from mi_coder.report.build import ReportOptions, build_report
     from mi_coder.tagger.tagger import Tagger
 
     if str(output) == STDIO:
         raise UsageProblem("The demo shows its chats by itself. Name a file for the coded chats with -o.")
     check_output(output)
+    page = output.with_name(output.name.partition(".")[0] + ".report.html")
+    again = output.is_file() and _is_of_a_demo(output)
+    new_file(page, force, ours=lambda _: again)
     paths = RunPaths(str(_chats()), new_file(output, force, [_chats()], _is_of_a_demo))
     try:
         outcome = tag_file(paths, Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop())
@@ -55,7 +62,15 @@ def command(output: Path, force: bool) -> None:
         click.echo("\n".join(_lines(conversation)))
         click.echo()
     click.echo(summary(outcome.counts, str(output), ""))
-    click.echo("\nNext:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
+    click.echo()
+    click.echo(profile(read_chats(str(output)), [ALL]).summary())
+    options = ReportOptions(counselor="counselor_id", validation=str(output), title="The demo chats")
+    with atomic_file(page) as file:
+        file.write(build_report([str(output)], options).encode())
+    click.echo(
+        f"\nOpen {page} in a browser. It shows use of codes, counselors, order in chats and the tagger's quality."
+    )
+    click.echo("Next:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
 
 
 def _is_of_a_demo(output: Path) -> bool:

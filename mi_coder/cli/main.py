@@ -79,7 +79,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example:  mi-code tag transcripts.jsonl",
+    epilog="Start:  mi-code demo    Then:  mi-code tag transcripts.jsonl",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."

@@ -26,7 +26,16 @@ def test_the_demo_can_be_run_again(demo: Callable[..., Result], tmp_path: Path) 
         done = demo()
         assert done.exit_code == 0, done.output
         assert "12 records in = 12 out" in done.stdout
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["demo.tagged.jsonl", "demo.tagged.meta.json"]
+        assert "all chats: 12 conversations" in done.stdout and "Open demo.report.html" in done.stdout
+    names = ["demo.report.html", "demo.tagged.jsonl", "demo.tagged.meta.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert "<h1>The demo chats</h1>" in (tmp_path / "demo.report.html").read_text()
+
+
+def test_a_page_that_is_not_of_a_demo_is_left_alone(demo: Callable[..., Result], tmp_path: Path) -> None:
+    (tmp_path / "demo.report.html").write_text("mine")
+    assert isinstance(demo().exception, UsageProblem)
+    assert (tmp_path / "demo.report.html").read_text() == "mine"
 
 
 def test_a_file_that_is_not_of_a_demo_is_left_alone(demo: Callable[..., Result], tmp_path: Path) -> None:

@@ -1,0 +1,135 @@
+"""The page: what stands in it, that it keeps texts to itself, and that a browser could read it without a network."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from mi_coder.cli.report import command
+from mi_coder.errors import UsageProblem
+from mi_coder.report.charts import Dot, Step, dots, heat, line
+
+SECRET = "nobody but us may read this"
+VOID = {"meta", "link", "img", "br", "hr", "input"}
+
+
+def _chats(path: Path, number: int = 24, gold: bool = False) -> Path:
+    lines = []
+    for i in range(number):
+        messages = []
+        for j, code in enumerate(["INT", "OQ", "REF", "SU", "OUT"]):
+            message = {"role": "counselor", "text": f"{SECRET} {j}", "codes": [code], "scores": {code: 0.9}}
+            message |= {"depth": "simple"} if code == "REF" else {}
+            message |= {"review": True} if j == 3 else {}
+            message |= {"gold": {"codes": [code if i % 6 else "SU"]}} if gold else {}
+            messages += [{"role": "client", "text": SECRET}, message]
+        month = 1 + i % 3
+        lines.append(
+            {
+                "conversation_id": f"c{i}",
+                "counselor_id": f"<b>k{i % 2}",
+                "at": f"2024-0{month}-05T10:00:00Z",
+                "messages": messages,
+            }
+        )
+    path.write_text("".join(json.dumps(chat) + "\n" for chat in lines))
+    return path
+
+
+def _run(folder: Path, *options: str) -> Result:
+    return CliRunner().invoke(command, [str(folder / "t.jsonl"), "-o", str(folder / "r.html"), *options])
+
+
+class _Balanced(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        self.links += [given["href"] or ""] if "href" in given else []
+        self.addresses += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_page_holds_all_sections_and_no_text(tmp_path: Path) -> None:
+    _chats(tmp_path / "t.jsonl")
+    done = _run(tmp_path, "--counselor", "counselor_id", "--time", "at")
+    assert done.exit_code == 0, done.output
+    html = (tmp_path / "r.html").read_text()
+    for title in ("Overview", "Use of codes", "Counselors", "Counselors over time", "Order in chats", "Quality"):
+        assert title in html
+    assert SECRET not in html and "<script" not in html and "<b>k0" not in html and "&lt;b&gt;k0" in html
+    assert "24 (20.0%)" in html
+    parsed = _Balanced()
+    parsed.feed(html)
+    assert not parsed.open and len(parsed.ids) == len(set(parsed.ids))
+    assert all(link.startswith("#") and link[1:] in parsed.ids for link in parsed.links)
+    assert not re.search(r"(?:https?:)?//", "".join(parsed.addresses)) and "@import" not in html and "url(" not in html
+    assert html.count('role="img"') == html.count("<svg") and "aria-label" in html
+
+
+def test_texts_only_when_asked(tmp_path: Path) -> None:
+    _chats(tmp_path / "t.jsonl")
+    assert _run(tmp_path, "--include-text").exit_code == 0
+    assert SECRET in (tmp_path / "r.html").read_text()
+
+
+def test_validated_chats_show_the_quality_and_mend_the_figures(tmp_path: Path) -> None:
+    _chats(tmp_path / "t.jsonl", gold=True)
+    assert _run(tmp_path, "--validation", str(tmp_path / "t.jsonl")).exit_code == 0
+    html = (tmp_path / "r.html").read_text()
+    assert "corrected for the tagger" in html and '<td class="n">0.83</td>' in html
+
+
+def test_outcomes_of_a_folder(tmp_path: Path) -> None:
+    _chats(tmp_path / "t.jsonl")
+    out = tmp_path / "out"
+    out.mkdir()
+    assert isinstance(_run(tmp_path, "--outcomes", str(out)).exception, UsageProblem)
+    (out / "forest_rating.svg").write_text('<?xml version="1.0"?><svg id="forest"></svg>')
+    (out / "report.md").write_text("# T\n- These are associations.\n\n## rating\n- not this\n")
+    assert _run(tmp_path, "--outcomes", str(out)).exit_code == 0
+    html = (tmp_path / "r.html").read_text()
+    assert 'id="forest"' in html and "These are associations." in html and "not this" not in html
+
+
+def test_a_field_that_is_not_there_and_a_page_that_is(tmp_path: Path) -> None:
+    _chats(tmp_path / "t.jsonl")
+    assert "no conversation has the field 'who'" in str(_run(tmp_path, "--counselor", "who").exception).lower()
+    (tmp_path / "r.html").write_text("mine")
+    assert isinstance(_run(tmp_path).exception, UsageProblem)
+    assert (tmp_path / "r.html").read_text() == "mine"
+    assert _run(tmp_path, "--force").exit_code == 0
+
+
+def test_pictures_keep_their_marks_inside() -> None:
+    drawn = dots([Dot("a", 0.2, 0.1, 0.37, "a"), Dot("b", 0.05, None, None, "b")], "shares")
+    width = float(drawn.split('viewBox="0 0 ')[1].split()[0])
+    assert drawn.count("<circle") == 2 and drawn.count('class="mark" x1') == 1
+    assert all(float(x) <= width for x in re.findall(r'(?:x2|cx)="([\d.]+)"', drawn))
+    assert heat(["r"], ["x", "y", "z"], [[0.5, None, 0.01]], "heat").count("<rect") == 2
+    drawn = line([Step("1", 0.5, 0.4, 0.6), Step("2", None, None, None), Step("3", 1.0, 0.8, 1.2)], "line", 1.0)
+    assert drawn.count("<circle") == 2 and "<polygon" in drawn
+    assert all(float(y) >= 0 for y in re.findall(r'cy="(-?[\d.]+)"', drawn))
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_few_chats_have_no_intervals(tmp_path: Path, number: int) -> None:
+    _chats(tmp_path / "t.jsonl", number)
+    assert _run(tmp_path, "--counselor", "counselor_id", "--time", "at").exit_code == 0
+    assert 'class="mark" x1' not in (tmp_path / "r.html").read_text()
