@@ -79,7 +79,11 @@ class Survivorship:
         lines = [
             "Counselors who reached months "
             + ", ".join(f"{name}: {self.reached[name]:,} of {self.could[name]:,} who could" for name in self.reached)
-            + " (the others began too late before the data end)."
+            + (
+                " (the others began too late before the data end)."
+                if min(self.could.values()) < max(self.could.values())
+                else "."
+            )
         ]
         lines.append(
             f"First chats of {self.stayers:,} counselors who reached months {last} against {self.leavers:,} who left "
