@@ -88,21 +88,22 @@ def world() -> World:
 
 def trials(family: Family, differential: bool, replications: int, first: int = 0, truth_chats: int = 300_000) -> Trials:
     """Simulate studies with seeds from 1000 + `first` on; the truth is the gold model on `truth_chats` chats."""
-    given = world()
-    truth = _truth(given, family, truth_chats)
+    true = truth(family, truth_chats)
     tested = [k - 1 for k in (*FOCAL, *NULL)]
     shape = (len(METHODS), len(tested), replications)
     estimate, low, high = (np.full(shape, np.nan) for _ in range(3))
     for r in range(replications):
-        for i, part in enumerate(_study(given, family, differential, 1000 + first + r)):
+        for i, part in enumerate(one_study(family, differential, 1000 + first + r)):
             if part is not None:
                 estimate[i, :, r], low[i, :, r], high[i, :, r] = (
                     each[tested] for each in (part.coefficients, part.low, part.high)
                 )
-    return Trials(estimate, low, high, truth[tested])
+    return Trials(estimate, low, high, true[tested])
 
 
-def _study(given: World, family: Family, differential: bool, seed: int) -> "list[Coefficients | None]":
+def one_study(family: Family, differential: bool, seed: int) -> "list[Coefficients | None]":
+    """Naive, gold-only and corrected coefficients of one study, or None for each where a fit failed."""
+    given = world()
     random = np.random.default_rng(seed)
     counts, covariates, outcome, counselor = _chats(given, family, 2_000, COUNSELORS, random)
     found = _found(given, counts, outcome, differential, random)
@@ -116,7 +117,9 @@ def _study(given: World, family: Family, differential: bool, seed: int) -> "list
     return [result.naive, result.gold_only, result.corrected]
 
 
-def _truth(given: World, family: Family, chats: int) -> Floats:
+def truth(family: Family, chats: int = 300_000) -> Floats:
+    """[columns] coefficients of the gold model on so many chats."""
+    given = world()
     random = np.random.default_rng(7)
     counts, covariates, outcome, _ = _chats(given, family, chats, chats // 10, random)
     columns = np.hstack([_shares(counts), covariates])

@@ -203,7 +203,8 @@ class Study(_Strict, frozen=True, kw_only=True):
 
         Args:
             folder: what the paths in the study start from.
-            chats, gold: in place of the files that the study names.
+            chats: in place of the files that the study names.
+            gold: in place of the files with gold codes.
         """
         from mi_coder.outcomes.study.run import run_study
 
