@@ -56,6 +56,10 @@ def command(study: Path, output: Path | None) -> None:
     result.tidy().to_csv(output / "tidy.csv", index=False)
     if result.tenure is not None:
         result.tenure.to_csv(output / "tenure.csv", index=False)
+    if result.stays is not None:
+        result.stays.tidy().to_csv(output / "who_stays.csv", index=False)
+    if result.fixed.codes:
+        result.fixed.tidy().to_csv(output / "counselor_effects.csv", index=False)
     for found in result.found.codes:
         figures.save(result.plot(found.code), output / f"curves_{found.code.lower()}")
     add_to_log(output / LOG, facts)

@@ -18,10 +18,12 @@ from mi_coder.outcomes.experience import (
     months_since_first,
     tenure_table,
 )
+from mi_coder.outcomes.experience_fixed import FixedEffects, fit_fixed_effects
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.study.chats import Chats, read_chats
 from mi_coder.outcomes.study.design import called, column_of, field_of, labels_of, recipe_of
 from mi_coder.outcomes.study.spec import Study
+from mi_coder.outcomes.survivorship import Survivorship, who_stays
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,6 +45,8 @@ class ExperienceResult:
         messages, experience: [chats]
         counselors: [chats]
         tenure: shares by months since the counselor's first chat (`tenure_table`), where times are known.
+        stays: who stays and how their first chats differ (`who_stays`), where times are known.
+        fixed: slopes with an effect of each counselor, where pyfixest is installed.
         dropped: chats left out, by reason.
         notes: techniques that could not be fitted, and why.
     """
@@ -53,6 +57,8 @@ class ExperienceResult:
     experience: Floats
     counselors: "pd.Series[str]"
     tenure: pd.DataFrame | None
+    stays: Survivorship | None
+    fixed: FixedEffects
     dropped: Mapping[str, int]
     notes: tuple[str, ...]
 
@@ -86,14 +92,13 @@ class ExperienceResult:
             f"{self.found.chats:,} chats of {self.found.counselors:,} counselors. With experience a counselor uses "
             + (f"{told}." if told else "no technique clearly more or less often (q < .05).")
         ]
-        flipped = [
-            called(found.code)
-            for found in self.found.codes
-            if found.slope("pooled").estimate * found.slope("within").estimate < 0 and found.same < 0.05
-        ]
+        flipped = [str(code) for code, rows in tidy.groupby("code", sort=False) if _turned(rows)]
         if flipped:
-            said.append(f"Pooled slopes point the other way for {', '.join(flipped)}: that is who stays, not learning.")
-        said += [CORRELATION_NOTE, *self._who_stays()]
+            named = ", ".join(map(called, flipped))
+            said.append(f"Pooled slopes point the other way for {named}: that is who stays, not learning.")
+        said.append(CORRELATION_NOTE)
+        if self.stays is not None:
+            said += self.stays.summary().splitlines()
         said.append("Codes are the tagger's; errors that change with experience would look like change of practice.")
         return tuple(said)
 
@@ -117,12 +122,11 @@ class ExperienceResult:
         )
         return experience_curves(lines, fit, called(code))
 
-    def _who_stays(self) -> tuple[str, ...]:
-        if self.tenure is None:
-            return ()
-        reached = self.tenure[self.tenure["who"] == "all"].drop_duplicates("months")
-        told = ", ".join(f"{row['counselors']:,} in months {row['months']}" for _, row in reached.iterrows())
-        return (f"Counselors seen: {told}. Compare `all` with `stayers` in the first months: that gap is who stays.",)
+
+def _turned(rows: pd.DataFrame) -> bool:
+    """Whether pooled and within slopes of a code are both clear (q < .05) and point apart."""
+    clear = rows[rows["q_bh"] < 0.05].set_index("level")["estimate"]
+    return {"pooled", "within"} <= set(clear.index) and clear["pooled"] * clear["within"] < 0
 
 
 def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = None) -> ExperienceResult:
@@ -179,10 +183,19 @@ def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = No
         {name: chats.counts.loc[keep, list(codes)].sum(axis=1) for name, codes in recipe.groups.items()}
     )
     messages = frame.loc[keep, "messages"].to_numpy(dtype=float)
-    found = fit_experience(counts, messages, experience, people[keep].to_numpy(), study.inference.alpha)
-    tenure = None if months is None else tenure_table(counts, messages, months[keep], people[keep].to_numpy())
+    names, alpha = people[keep].to_numpy(), study.inference.alpha
+    found = fit_experience(counts, messages, experience, names, alpha)
+    fixed = fit_fixed_effects(counts, messages, experience, names, alpha)
+    tenure = None if months is None else tenure_table(counts, messages, months[keep], names)
+    notes = [*recipe.left_out, *found.notes, *fixed.notes]
+    stays = None
+    if times is not None:
+        try:
+            stays = who_stays(counts, messages, names, times[keep], alpha)
+        except ModelProblem as problem:
+            notes.append(f"Who stays: {problem}")
     return ExperienceResult(
-        found, counts, messages, experience, people[keep], tenure, dropped, (*recipe.left_out, *found.notes)
+        found, counts, messages, experience, people[keep], tenure, stays, fixed, dropped, tuple(dict.fromkeys(notes))
     )
 
 
