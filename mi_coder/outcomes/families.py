@@ -15,10 +15,14 @@ from numpy.typing import NDArray
 from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
+    AliasedColumn,
     BadShape,
     Columns,
+    ConstantColumn,
     ExactFit,
+    Gaps,
     ModelProblem,
+    Separation,
     check_clustered_errors,
     check_outcome,
     cluster_codes,
@@ -30,6 +34,8 @@ from mi_coder.outcomes.ordinal import fit_ordinal, row_scores
 Family = Literal["linear", "logit", "ordinal", "poisson"]
 # A residual sum of squares below this share of the total is rounding.
 EXACT = 1e-10
+# Where a Poisson model expects fewer, it is on its way to expecting none.
+NO_COUNT = 1e-10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +76,8 @@ def fit_family(
         outcome: [rows] numbers, two levels, ordered levels, or counts.
         names: [columns]
         columns: [rows, columns] without gaps and without a constant column.
-        weights: [rows] above 0, such as inverse probabilities of being in the sample.
-        offset: [rows] of a Poisson model, such as the log of the number of messages.
+        weights: [rows] above 0, such as inverse probabilities of being in the sample; only their ratios count.
+        offset: [rows] of a Poisson model alone, such as the log of the number of messages.
 
     Raises:
         MissingExtra: statsmodels is not installed.
@@ -80,6 +86,8 @@ def fit_family(
     weight = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=np.float64)
     if weight.shape != (len(outcome),) or not (np.isfinite(weight).all() and (weight > 0).all()):
         raise BadShape(f"Weights must be {len(outcome)} numbers above 0, one for each row.")
+    weight = weight / weight.mean()
+    _check_offset(family, offset, len(outcome))
     if family in ("ordinal", "logit"):
         return _ordered(family, outcome, names, columns, weight)
     values = check_outcome(outcome)
@@ -109,7 +117,8 @@ def clustered_covariance(estimate: Estimate, clusters: Sequence[Any] | NDArray[A
 
 def cluster_totals(influence: Floats, codes: NDArray[np.intp], clusters: int) -> Floats:
     """[clusters, columns] influences [rows, columns] added up by cluster."""
-    return np.column_stack([np.bincount(codes, column, clusters) for column in influence.T])
+    totals = [np.bincount(codes, column, clusters) for column in influence.T]
+    return np.asarray(totals, dtype=np.float64).reshape(len(totals), clusters).T
 
 
 def _ordered(family: Family, outcome: Floats, names: Sequence[str], columns: Floats, weight: Floats) -> Estimate:
@@ -125,7 +134,7 @@ def _ordered(family: Family, outcome: Floats, names: Sequence[str], columns: Flo
     if family == "logit":
         mean = 1 / (1 + np.exp(fit.thresholds[0] - columns @ fit.coefficients))
         pearson = (codes - mean) ** 2 / np.clip(mean * (1 - mean), 1e-12, None)
-        dispersion = float(weight @ pearson / weight.sum() * len(codes) / max(len(codes) - len(names) - 1, 1))
+        dispersion = float(weight @ pearson / max(len(codes) - len(names) - 1, 1))
     return Estimate(
         family,
         fit.names,
@@ -162,11 +171,40 @@ def _poisson(values: Floats, standard: Columns, weight: Floats, offset: Floats |
     mean = np.asarray(fit.mu, dtype=np.float64)
     if not (fit.converged and np.isfinite(fit.params).all()):
         raise ModelProblem("The Poisson model has no solution: a column may be above 0 only where all counts are 0.")
+    _refuse_separated_counts(standard, mean)
     information = design.T @ ((weight * mean)[:, None] * design)
     scores = design * (weight * (values - mean))[:, None]
     degrees = max(len(values) - design.shape[1], 1)
     dispersion = float((weight * (values - mean) ** 2 / mean).sum() / degrees)
     return _of("poisson", standard, fit.params, information, scores, dispersion)
+
+
+def _check_offset(family: Family, offset: Floats | None, rows: int) -> None:
+    if offset is None:
+        return
+    if family != "poisson":
+        raise ModelProblem(f"Only a Poisson model takes an offset, and this model is {family}: leave the offset out.")
+    if offset.shape != (rows,):
+        raise BadShape(f"There are {rows} outcomes and an offset of shape {offset.shape}: give one for each row.")
+    gaps = np.flatnonzero(~np.isfinite(offset))
+    if gaps.size:
+        raise Gaps(
+            f"The offset is not a number in row {gaps[0] + 1} ({gaps.size} such rows), as the log of 0 messages is: "
+            "drop such rows, and count them, before fitting."
+        )
+
+
+def _refuse_separated_counts(columns: Columns, mean: Floats) -> None:
+    """Refuse columns that only rows with counts of 0 tell of: those rows have means [rows] of nearly 0."""
+    others = columns.z[mean >= NO_COUNT]
+    try:
+        standardize(columns.names, others, len(others))
+    except (ConstantColumn, AliasedColumn) as problem:
+        raise Separation(
+            f"Column {problem.columns[0]!r} tells rows apart in which every count is 0: its best coefficient is "
+            "infinite. Leave it out, or put it together with a related column, and say so.",
+            problem.columns,
+        ) from None
 
 
 def _of(
