@@ -131,7 +131,7 @@ def fit_ordinal(
     raw = back @ best.parameters
     clustered = None
     if groups is not None:
-        scores = _scores(standard.z, best.cells, best.parameters[len(names) :], codes) * weight[:, None]
+        scores = scores_of(standard.z, best.cells, best.parameters[len(names) :], codes) * weight[:, None]
         totals = np.column_stack([np.bincount(groups.codes, column, len(groups)) for column in scores.T])
         half = back @ best.inverse @ totals.T
         factor = len(groups) / (len(groups) - 1) * (len(codes) - 1) / (len(codes) - parameters)
@@ -168,7 +168,7 @@ def row_scores(fit: OrdinalFit, ratings: Floats, columns: Floats) -> Floats:
     if not known.all():
         row = int(np.argmin(known))
         raise EmptyLevel(f"Row {row + 1} has {ratings[row]:g}, a level that the model was not fitted on.")
-    return _scores(columns, cells(predictor, fit.thresholds, codes), fit.thresholds, codes)
+    return scores_of(columns, cells(predictor, fit.thresholds, codes), fit.thresholds, codes)
 
 
 def predictors(fit: OrdinalFit, columns: Floats) -> Floats:
@@ -213,7 +213,7 @@ def maximize(columns: Columns, codes: Indices, levels: int, weight: Floats) -> M
         scores = threshold_scores(now.above, now.below, thresholds, codes)
         gradient = np.concatenate([(weight * now.score) @ columns.z, weight @ scores])
         try:
-            inverse = inverse_of(_information(columns.z, now, thresholds, codes, counts, weight))
+            inverse = inverse_of(information_of(columns.z, now, thresholds, codes, counts, weight))
         except np.linalg.LinAlgError:
             break
         step = inverse @ gradient
@@ -244,8 +244,15 @@ def _climb(
         share /= 2
 
 
-def _information(z: Floats, now: Cells, thresholds: Floats, codes: Indices, counts: Floats, weight: Floats) -> Floats:
-    """[parameters, parameters] the negated second derivatives."""
+def information_of(z: Floats, now: Cells, thresholds: Floats, codes: Indices, counts: Floats, weight: Floats) -> Floats:
+    """[parameters, parameters] the negated second derivatives of the log-likelihood of rows [rows, columns].
+
+    Args:
+        now: probabilities at the parameters.
+        codes: [rows] levels from 0 on.
+        counts: [levels] weights added up by level.
+        weight: [rows]
+    """
     width = z.shape[1]
     above, below = weight * now.density_above, weight * now.density_below
     information = np.empty((width + len(thresholds),) * 2)
@@ -256,7 +263,8 @@ def _information(z: Floats, now: Cells, thresholds: Floats, codes: Indices, coun
     return information
 
 
-def _scores(z: Floats, at: Cells, thresholds: Floats, codes: Indices) -> Floats:
+def scores_of(z: Floats, at: Cells, thresholds: Floats, codes: Indices) -> Floats:
+    """[rows, parameters] derivatives of each row's log-likelihood, coefficients first, at the probabilities `at`."""
     return np.column_stack([z * at.score[:, None], threshold_scores(at.above, at.below, thresholds, codes)])
 
 

@@ -118,11 +118,11 @@ def wild_bootstrap(
     refit = np.linalg.solve(design.T @ design, sums(design * residual[:, None]).T)
     drags = sums(design * own[:, None]) @ refit
     maps = np.diag(moves) - drags
-    actual = float(_t_values(np.ones((1, len(groups))), moves, maps)[0])
+    actual = float(t_values(np.ones((1, len(groups))), moves, maps)[0])
 
-    signs, exhaustive = _signs(len(groups), draws, seed)
+    signs, exhaustive = sign_vectors(len(groups), draws, seed)
     far = sum(
-        int((abs(_t_values(signs[i : i + BATCH], moves, maps)) >= abs(actual) * (1 - TIE)).sum())
+        int((abs(t_values(signs[i : i + BATCH], moves, maps)) >= abs(actual) * (1 - TIE)).sum())
         for i in range(0, len(signs), BATCH)
     )
     factor = len(groups) / (len(groups) - 1) * (len(outcome) - 1) / (len(outcome) - parameters)
@@ -140,7 +140,7 @@ def wild_bootstrap(
     )
 
 
-def _t_values(signs: Floats, moves: Floats, maps: Floats) -> Floats:
+def t_values(signs: Floats, moves: Floats, maps: Floats) -> Floats:
     """[draws] of sign vectors [draws, clusters], without the factor of the errors."""
     numerator, error = signs @ moves, np.sqrt(np.einsum("ij,ij->i", scores := signs @ maps.T, scores))
     # A cluster that takes all of its column's variation can leave no score: as far out as can be.
@@ -148,7 +148,7 @@ def _t_values(signs: Floats, moves: Floats, maps: Floats) -> Floats:
         return np.where(error > 0, numerator / error, np.where(numerator == 0, 0.0, np.inf))
 
 
-def _signs(clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
+def sign_vectors(clusters: int, draws: int, seed: int) -> tuple[Floats, bool]:
     """Rademacher sign vectors [draws, clusters], and whether they are all, of which opposite ones count once."""
     if 2**clusters <= draws:
         numbers = np.arange(2 ** (clusters - 1))

@@ -15,6 +15,7 @@ from mi_coder.outcomes.gee import fit_gee
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, Separation, cluster_codes
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.random_intercept import fit_random_intercept
+from mi_coder.outcomes.score_bootstrap import score_bootstrap
 from mi_coder.outcomes.study.design import Design, Term
 from mi_coder.outcomes.study.spec import Model, Outcome, Study
 from mi_coder.outcomes.wild_bootstrap import wild_bootstrap
@@ -151,8 +152,8 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     p, warnings = None, ""
     if clusters < ENOUGH_CLUSTERS:
         warnings = f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"
-        if family == "linear" and both is None:
-            p = _wild_p(study, data)
+        if both is None:
+            p = _wild_p(study, family, data)
             warnings += ", p of codes by the wild cluster bootstrap"
     facts: dict[str, Any] = {"levels": ", ".join(f"{level:g}" for level in estimate.levels)} if estimate.levels else {}
     if family in ("poisson", "linear"):
@@ -175,18 +176,17 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     return Fit(rows, facts)
 
 
-def _wild_p(study: Study, data: Design) -> Floats:
+def _wild_p(study: Study, family: Family, data: Design) -> Floats:
     """p values of the technique columns by the wild cluster bootstrap, not numbers for covariates."""
     clusters = data.clusters.to_numpy()
     draws, seed = study.inference.draws, study.seed
-    return np.array(
-        [
-            wild_bootstrap(data.outcome, data.names, data.columns, clusters, term.name, draws=draws, seed=seed).p
-            if term.code
-            else np.nan
-            for term in data.terms
-        ]
-    )
+
+    def p_of(name: str) -> float:
+        if family == "linear":
+            return wild_bootstrap(data.outcome, data.names, data.columns, clusters, name, draws=draws, seed=seed).p
+        return score_bootstrap(family, data.outcome, data.names, data.columns, clusters, name, draws, seed)
+
+    return np.array([p_of(term.name) if term.code else np.nan for term in data.terms])
 
 
 def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
