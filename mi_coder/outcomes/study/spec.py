@@ -286,11 +286,27 @@ def _refuse_unknown(content: Mapping[str, Any], struct: type, source: str, path:
                 f"{source}: unknown key {path + str(key)!r}.{did_you_mean(str(key), hints)} "
                 f"Allowed here: {', '.join(hints)}."
             )
+        allowed = _choices(hints[key])
+        for choice in value if isinstance(value, list) else [value]:
+            if allowed and isinstance(choice, str) and choice not in allowed:
+                raise UsageProblem(
+                    f"{source}: {path}{key} is {choice!r}.{did_you_mean(choice, allowed)} "
+                    f"It can be {', '.join(each or 'empty' for each in allowed)}."
+                )
         for inner in _structs(hints[key]):
             for i, item in enumerate(value if isinstance(value, list) else [value]):
                 if isinstance(item, dict):
                     place = f"{path}{key}[{i}]." if isinstance(value, list) else f"{path}{key}."
                     _refuse_unknown(item, inner, source, place)
+
+
+def _choices(hint: Any) -> tuple[str, ...]:
+    """The texts that a key, or each entry of its list, can be; none where any text goes."""
+    if get_origin(hint) is Literal:
+        return tuple(each for each in get_args(hint) if isinstance(each, str))
+    if get_origin(hint) is tuple:
+        return _choices(get_args(hint)[0])
+    return ()
 
 
 def _structs(hint: Any) -> list[type]:
