@@ -1,6 +1,5 @@
 """The page: what stands in it, that it keeps texts to itself, and that a browser could read it without a network."""
 
-import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,32 +10,9 @@ from click.testing import CliRunner, Result
 from mi_coder.cli.report import command
 from mi_coder.errors import UsageProblem
 from mi_coder.report.charts import Dot, Step, dots, heat, line
+from tests.report_chats import SECRET, write_chats
 
-SECRET = "nobody but us may read this"
 VOID = {"meta", "link", "img", "br", "hr", "input"}
-
-
-def _chats(path: Path, number: int = 24, gold: bool = False) -> Path:
-    lines = []
-    for i in range(number):
-        messages = []
-        for j, code in enumerate(["INT", "OQ", "REF", "SU", "OUT"]):
-            message = {"role": "counselor", "text": f"{SECRET} {j}", "codes": [code], "scores": {code: 0.9}}
-            message |= {"depth": "simple"} if code == "REF" else {}
-            message |= {"review": True} if j == 3 else {}
-            message |= {"gold": {"codes": [code if i % 6 else "SU"]}} if gold else {}
-            messages += [{"role": "client", "text": SECRET}, message]
-        month = 1 + i % 3
-        lines.append(
-            {
-                "conversation_id": f"c{i}",
-                "counselor_id": f"<b>k{i % 2}",
-                "at": f"2024-0{month}-05T10:00:00Z",
-                "messages": messages,
-            }
-        )
-    path.write_text("".join(json.dumps(chat) + "\n" for chat in lines))
-    return path
 
 
 def _run(folder: Path, *options: str) -> Result:
@@ -67,7 +43,7 @@ class _Balanced(HTMLParser):
 
 
 def test_the_page_holds_all_sections_and_no_text(tmp_path: Path) -> None:
-    _chats(tmp_path / "t.jsonl")
+    write_chats(tmp_path / "t.jsonl")
     done = _run(tmp_path, "--counselor", "counselor_id", "--time", "at")
     assert done.exit_code == 0, done.output
     html = (tmp_path / "r.html").read_text()
@@ -84,20 +60,20 @@ def test_the_page_holds_all_sections_and_no_text(tmp_path: Path) -> None:
 
 
 def test_texts_only_when_asked(tmp_path: Path) -> None:
-    _chats(tmp_path / "t.jsonl")
+    write_chats(tmp_path / "t.jsonl")
     assert _run(tmp_path, "--include-text").exit_code == 0
     assert SECRET in (tmp_path / "r.html").read_text()
 
 
 def test_validated_chats_show_the_quality_and_mend_the_figures(tmp_path: Path) -> None:
-    _chats(tmp_path / "t.jsonl", gold=True)
+    write_chats(tmp_path / "t.jsonl", gold=True)
     assert _run(tmp_path, "--validation", str(tmp_path / "t.jsonl")).exit_code == 0
     html = (tmp_path / "r.html").read_text()
     assert "corrected for the tagger" in html and '<td class="n">0.83</td>' in html
 
 
 def test_outcomes_of_a_folder(tmp_path: Path) -> None:
-    _chats(tmp_path / "t.jsonl")
+    write_chats(tmp_path / "t.jsonl")
     out = tmp_path / "out"
     out.mkdir()
     assert isinstance(_run(tmp_path, "--outcomes", str(out)).exception, UsageProblem)
@@ -109,7 +85,7 @@ def test_outcomes_of_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_field_that_is_not_there_and_a_page_that_is(tmp_path: Path) -> None:
-    _chats(tmp_path / "t.jsonl")
+    write_chats(tmp_path / "t.jsonl")
     assert "no conversation has the field 'who'" in str(_run(tmp_path, "--counselor", "who").exception).lower()
     (tmp_path / "r.html").write_text("mine")
     assert isinstance(_run(tmp_path).exception, UsageProblem)
@@ -130,6 +106,6 @@ def test_pictures_keep_their_marks_inside() -> None:
 
 @pytest.mark.parametrize("number", [1, 4])
 def test_few_chats_have_no_intervals(tmp_path: Path, number: int) -> None:
-    _chats(tmp_path / "t.jsonl", number)
+    write_chats(tmp_path / "t.jsonl", number)
     assert _run(tmp_path, "--counselor", "counselor_id", "--time", "at").exit_code == 0
     assert 'class="mark" x1' not in (tmp_path / "r.html").read_text()
