@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.families import Estimate, Family, cluster_totals, fit_family
+from mi_coder.outcomes.families import EXACT, Estimate, Family, cluster_totals, fit_family
 from mi_coder.outcomes.guards import (
     FEWEST_CLUSTERS,
     BadShape,
@@ -115,8 +115,11 @@ def correct(
         convenience: gold rows were not drawn at random; a warning says so.
 
     Raises:
-        BadShape: arrays that do not fit each other.
-        TooLittleGold: fewer gold rows than five per parameter, or a code that no gold row has.
+        BadShape: arrays that do not fit each other, gold rows that are not there or stand twice, or probabilities
+            that are none.
+        TooLittleGold: fewer gold rows than five per parameter, or a level of an ordinal outcome that none has.
+        ConstantColumn: a code that is the same in all gold rows.
+        TooFewClusters: gold rows of fewer than five clusters, or of no more than parameters.
         ModelProblem: what `fit_family` and `check_clustered_errors` raise.
     """
     pieces = fit_pieces(
@@ -201,6 +204,11 @@ def fit_pieces(
             f"{len(rows)} gold chats are too few for {everywhere.parameters} parameters: it takes at least "
             f"{ROWS_PER_PARAMETER * everywhere.parameters}. Code more chats, or relate fewer codes."
         )
+    if present <= everywhere.parameters:
+        raise TooFewClusters(
+            f"The gold chats are of {present} clusters, too few for clustered errors of {everywhere.parameters} "
+            "parameters: errors would come out far too small. Code chats of more counselors, or relate fewer codes."
+        )
     on_gold = fit_family(family, outcome[rows], names, gold, weight, part)
     same_rows = fit_family(family, outcome[rows], names, tagged[rows], weight, part)
     _check_levels(family, on_gold, everywhere)
@@ -218,8 +226,9 @@ def error_by_outcome(
 ) -> pd.DataFrame:
     """Whether the tagger errs otherwise where the outcome is high: per code, recall in both halves, and a test.
 
-    The test regresses the error of a chat (found less true messages) on the outcome, with errors by cluster; it is for
-    the chats, so that messages of one chat do not count as independent.
+    The test regresses the error of a chat (found less true messages) on the outcome, with errors by cluster, given the
+    true messages with the code and with any: a tagger that misses the same share everywhere misses more messages where
+    there are more. It is for the chats, so that messages of one chat do not count as independent.
 
     Args:
         tagged, gold: [gold chats, codes] messages with the code, found and true.
@@ -235,7 +244,8 @@ def error_by_outcome(
     upper = outcome > middle if (outcome > middle).any() else outcome >= middle
     rows = []
     for j, code in enumerate(codes):
-        p = _p_of_slope(tagged[:, j] - gold[:, j], outcome, groups)
+        given = np.column_stack([np.ones(len(outcome)), gold[:, j], gold.sum(axis=1)])
+        p = _p_of_slope(tagged[:, j] - gold[:, j], outcome, given, groups)
         for name, stratum in (("lower", ~upper), ("upper", upper)):
             recall, low, high = _ratio(
                 np.minimum(tagged[:, j], gold[:, j])[stratum], gold[stratum, j], groups.codes[stratum]
@@ -271,17 +281,25 @@ def _ratio(part: Floats, whole: Floats, codes: NDArray[np.intp]) -> tuple[float,
     return ratio, max(ratio - half, 0.0), min(ratio + half, 1.0)
 
 
-def _p_of_slope(error: Floats, outcome: Floats, groups: Clusters) -> float:
-    """p of the slope of the error on the outcome, not a number where the tagger never errs or clusters are few."""
-    if np.ptp(error) == 0 or np.ptp(outcome) == 0 or len(groups) < FEWEST_CLUSTERS:
+def _p_of_slope(error: Floats, outcome: Floats, given: Floats, groups: Clusters) -> float:
+    """p of the slope of the error on the outcome, given columns [chats, columns] with a constant.
+
+    Not a number where the tagger never errs, where the outcome follows from the columns, or where clusters are few.
+    """
+    rest, unexplained = (each - given @ np.linalg.lstsq(given, each)[0] for each in (outcome, error))
+    count, rows, parameters = len(groups), len(outcome), given.shape[1] + 1
+    if _nothing(rest, outcome) or _nothing(unexplained, error) or count < FEWEST_CLUSTERS or rows <= parameters:
         return float("nan")
-    centered = outcome - outcome.mean()
-    slope = float(centered @ error / (centered @ centered))
-    residual = error - error.mean() - slope * centered
-    totals = np.bincount(groups.codes, centered * residual, len(groups))
-    count = len(groups)
-    se = float(np.sqrt(count / (count - 1) * (totals**2).sum()) / (centered @ centered))
+    slope = float(rest @ unexplained / (rest @ rest))
+    totals = np.bincount(groups.codes, rest * (unexplained - slope * rest), count)
+    factor = count / (count - 1) * (rows - 1) / (rows - parameters)
+    se = float(np.sqrt(factor * (totals**2).sum()) / (rest @ rest))
     return float(2 * stats.t.sf(abs(slope) / se, count - 1)) if se > 0 else float("nan")
+
+
+def _nothing(rest: Floats, values: Floats) -> bool:
+    """Whether what is left of values is rounding."""
+    return bool(rest @ rest <= EXACT * (values @ values))
 
 
 def _check_shapes(
@@ -297,6 +315,8 @@ def _check_shapes(
             f"With {len(outcome)} outcomes, {len(rows)} gold rows and {len(names)} names, tagged and gold columns must "
             f"be {(len(outcome), len(names))} and {(len(rows), len(names))}; they are {tagged.shape} and {gold.shape}."
         )
+    if len(rows) and not 0 <= rows.min() <= rows.max() < len(outcome):
+        raise BadShape(f"Gold rows are numbers of rows from 0 to {len(outcome) - 1}, and one is not.")
     if len(np.unique(rows)) != len(rows):
         raise BadShape("A chat stands twice among the gold rows.")
     if probabilities is not None and not (
