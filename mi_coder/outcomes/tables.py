@@ -3,6 +3,7 @@
 Intervals come before p values, and no stars are set. HTML carries no colors, so that it follows the page it stands on.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
@@ -16,8 +17,13 @@ _LATEX = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
     **{sign: "\\" + sign for sign in "_%&#${}"},
 }
+# What Markdown takes for marks, links and tags; "_" inside a word and "<" before a number it leaves alone.
+_MARKS = re.compile(r"[\\|`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|<(?=[A-Za-z/!?])")
 
 
 def display_table(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -35,9 +41,7 @@ def display_table(tidy: pd.DataFrame) -> pd.DataFrame:
             line["level"] = level
         for _, row in group.iterrows():
             label = _CORRECTIONS.get(row["correction"], row["correction"])
-            line[label or "effect"] = (
-                f"{_number(row['effect'])} [{_number(row['effect_low'])}, {_number(row['effect_high'])}]"
-            )
+            line[label or "effect"] = _interval(row["effect"], row["effect_low"], row["effect_high"])
             line[f"p {label}".strip()] = _p(row["p"])
             if pd.notna(row["q_bh"]):
                 line[f"q {label}".strip()] = _p(row["q_bh"])
@@ -52,8 +56,8 @@ def display_table(tidy: pd.DataFrame) -> pd.DataFrame:
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """A pipe table; pipes in cells are escaped."""
-    header, rows = _cells(frame, lambda text: text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " "))
+    """A pipe table; what Markdown would take for marks, links or tags is escaped."""
+    header, rows = _cells(frame, lambda text: _MARKS.sub(r"\\\g<0>", text))
     aligned = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, aligned, *rows))
 
@@ -95,12 +99,18 @@ def _cells(frame: pd.DataFrame, quoted: Callable[[str], str]) -> tuple[list[str]
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value
-    if value is None or (isinstance(value, float) and value != value):
+        return " ".join(value.splitlines())
+    if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
     if isinstance(value, float) or pd.api.types.is_float(value):
         return _number(float(value))
     return str(value)
+
+
+def _interval(value: float, low: float, high: float) -> str:
+    if value != value:
+        return ""
+    return _number(value) if low != low or high != high else f"{_number(value)} [{_number(low)}, {_number(high)}]"
 
 
 def _number(value: float) -> str:
