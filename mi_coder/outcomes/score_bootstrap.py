@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.errors import UnknownName, did_you_mean, need
+from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.cumulative import cells
 from mi_coder.outcomes.families import Family
@@ -20,14 +20,11 @@ from mi_coder.outcomes.guards import (
     Clusters,
     Columns,
     ModelProblem,
-    TooFewClusters,
     check_outcome,
-    cluster_codes,
     level_codes,
-    standardize,
 )
 from mi_coder.outcomes.ordinal import information_of, maximize, scores_of
-from mi_coder.outcomes.wild_bootstrap import DRAWS, FEWEST_CLUSTERS, TIE, sign_vectors, t_values
+from mi_coder.outcomes.wild_bootstrap import DRAWS, TIE, checked, sign_vectors, t_values
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,16 +65,9 @@ def score_bootstrap(
         UnknownName: no such column.
         ModelProblem: one of its kinds in `mi_coder.outcomes.guards`, with what to do. `TooFewClusters` under five.
     """
-    if name not in names:
-        raise UnknownName(f"There is no column {name!r} in the model.{did_you_mean(name, names)}")
     if family == "linear":
         raise ModelProblem("For a linear model use the wild bootstrap of its residuals.")
-    standard = standardize(names, columns, len(outcome))
-    groups = cluster_codes(clusters, len(outcome))
-    if len(groups) < FEWEST_CLUSTERS:
-        raise TooFewClusters(
-            f"{len(groups)} clusters are too few for the wild bootstrap: it takes at least {FEWEST_CLUSTERS}."
-        )
+    standard, groups = checked(names, columns, clusters, name, len(outcome))
     order = [names.index(name), *(i for i in range(len(names)) if names[i] != name)]
     z: Floats = standard.z[:, order]
     at_null = _poisson(outcome, z, groups) if family == "poisson" else _ordered(outcome, standard, z, order, groups)

@@ -16,6 +16,8 @@ from mi_coder.errors import UnknownName, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
     BadShape,
+    Clusters,
+    Columns,
     ExactFit,
     TooFewClusters,
     check_outcome,
@@ -85,16 +87,8 @@ def wild_bootstrap(
         UnknownName: no such column.
         ModelProblem: one of its kinds in `mi_coder.outcomes.guards`, with what to do. `TooFewClusters` under five.
     """
-    if name not in names:
-        raise UnknownName(f"There is no column {name!r} in the model.{did_you_mean(name, names)}")
     outcome = check_outcome(outcome)
-    standard = standardize(names, columns, len(outcome))
-    groups = cluster_codes(clusters, len(outcome))
-    if len(groups) < FEWEST_CLUSTERS:
-        raise TooFewClusters(
-            f"{'1 cluster is' if len(groups) == 1 else f'{len(groups)} clusters are'} too few for the wild bootstrap: "
-            f"it takes at least {FEWEST_CLUSTERS}. The result is about these counselors alone."
-        )
+    standard, groups = checked(names, columns, clusters, name, len(outcome))
     parameters = len(names) + 1
     if len(outcome) <= parameters:
         raise BadShape(f"{len(outcome)} rows are too few for {parameters} coefficients.")
@@ -138,6 +132,27 @@ def wild_bootstrap(
         exhaustive=exhaustive,
         clusters=len(groups),
     )
+
+
+def checked(
+    names: Sequence[str], columns: Floats, clusters: Sequence[Any] | NDArray[Any], name: str, rows: int
+) -> tuple[Columns, Clusters]:
+    """Columns on a common scale, and clusters, of a test of column `name`.
+
+    Raises:
+        UnknownName: no such column.
+        ModelProblem: as `standardize` and `cluster_codes`; `TooFewClusters` under five.
+    """
+    if name not in names:
+        raise UnknownName(f"There is no column {name!r} in the model.{did_you_mean(name, names)}")
+    standard = standardize(names, columns, rows)
+    groups = cluster_codes(clusters, rows)
+    if len(groups) < FEWEST_CLUSTERS:
+        raise TooFewClusters(
+            f"{'1 cluster is' if len(groups) == 1 else f'{len(groups)} clusters are'} too few for the wild bootstrap: "
+            f"it takes at least {FEWEST_CLUSTERS}. The result is about these counselors alone."
+        )
+    return standard, groups
 
 
 def t_values(signs: Floats, moves: Floats, maps: Floats) -> Floats:
