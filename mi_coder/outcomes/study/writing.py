@@ -9,8 +9,10 @@ from pathlib import Path
 from mi_coder.outcomes import figures
 from mi_coder.outcomes import tables as rendering
 from mi_coder.outcomes.study.history import LOG, add_to_log, provenance
-from mi_coder.outcomes.study.result import Result
+from mi_coder.outcomes.study.result import Result, code_name
 
+PREDICTED = 3
+"""Techniques of which predicted ratings are drawn; all are in the table."""
 EXPLORATORY = (
     "Exploratory: the study file was changed after a first run into this folder ({before} runs before). Report it as "
     "such, or repeat it on data that were not looked at."
@@ -51,11 +53,24 @@ def _pictures(result: Result, output: Path) -> dict[str, str]:
         stem = _stem(f"forest {outcome}")
         figures.save(result.plot(outcome, model), output / stem)
         pictures[f"{outcome}: {model}"] = stem
+        for code in _clearest(result, outcome, model) if f"predicted: {outcome}" in result.tables else ():
+            stem = _stem(f"predicted {outcome} {code}")
+            figures.save(result.plot_predicted(code, outcome), output / stem)
+            pictures[f"Predicted {outcome} by use of {code_name(code)}"] = stem
         if (name := f"error by outcome: {outcome}") in result.tables:
             stem = _stem(name)
             figures.save(figures.error_by_outcome(result.tables[name]), output / stem)
             pictures[f"The tagger's recall, by {outcome}"] = stem
     return pictures
+
+
+def _clearest(result: Result, outcome: str, model: str) -> list[str]:
+    """The techniques with the smallest p of a model, corrected where it is."""
+    rows = result.tidy(outcome, model)
+    rows = rows[(rows["correction"] != "gold") & (rows["level"] != "between")]
+    if (rows["correction"] == "ptd").any():
+        rows = rows[rows["correction"] == "ptd"]
+    return list(rows.sort_values("p")["code"].drop_duplicates()[:PREDICTED])
 
 
 def _stem(name: str) -> str:
@@ -84,7 +99,7 @@ def _html(result: Result, output: Path, pictures: dict[str, str]) -> str:
         if (picture := pictures.get(f"{outcome}: {model}")) is not None:
             parts.append(_figure(output / f"{picture}.svg", f"Forest plot of {outcome}"))
     for title, picture in pictures.items():
-        if title.startswith("The tagger"):
+        if title.startswith(("The tagger", "Predicted")):
             parts.append(_figure(output / f"{picture}.svg", title))
     parts.append(f"<h2>Models</h2>{rendering.to_html(result.models)}")
     if "tagger" in result.tables:
