@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_NAMING = ("design", "technique", "level")
+_REPORTED = ("corrected", "p corrected", "q corrected")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Result:
     """Everything a study found.
@@ -69,28 +73,35 @@ class Result:
         return found
 
     def table(self, outcome: str | None = None, model: str | None = None) -> pd.DataFrame:
-        """As people read it: a line per technique, naive, gold-only and corrected side by side, interval before p."""
-        first = self.headlines()[0]
-        return rendering.display_table(self.tidy(outcome or first[0], model or first[1]))
+        """As people read it: a line per technique; corrected, naive and gold-only side by side, interval before p."""
+        table = rendering.display_table(self._chosen(outcome, model))
+        table = table.drop(columns="unit") if table["unit"].nunique() == 1 else table
+        first = [name for name in table.columns if name in (*_NAMING, *_REPORTED)]
+        return table[[*first, *(name for name in table.columns if name not in first)]]
+
+    def unit(self, outcome: str | None = None, model: str | None = None) -> str:
+        """What the figures of the table are, or an empty string where its lines differ in that."""
+        units = self._chosen(outcome, model)["unit"].unique()
+        return str(units[0]) if len(units) == 1 else ""
 
     def to_markdown(self, outcome: str | None = None, model: str | None = None) -> str:
         """The table in Markdown."""
-        return rendering.to_markdown(self.table(outcome, model))
+        unit = self.unit(outcome, model)
+        return (f"{unit}\n\n" if unit else "") + rendering.to_markdown(self.table(outcome, model))
 
     def to_html(self, outcome: str | None = None, model: str | None = None) -> str:
         """The table in HTML."""
-        return rendering.to_html(self.table(outcome, model))
+        return rendering.to_html(self.table(outcome, model), self.unit(outcome, model))
 
     def to_latex(self, outcome: str | None = None, model: str | None = None) -> str:
         """The table in LaTeX, for the package booktabs."""
-        return rendering.to_latex(self.table(outcome, model))
+        return rendering.to_latex(self.table(outcome, model), self.unit(outcome, model))
 
     def plot(self, outcome: str | None = None, model: str | None = None) -> "Figure":
         """A forest plot of the techniques: naive, gold-only and corrected."""
         from mi_coder.outcomes.figures import forest
 
-        first = self.headlines()[0]
-        return forest(self.tidy(outcome or first[0], model or first[1]))
+        return forest(self._chosen(outcome, model))
 
     def plot_predicted(self, code: str, outcome: str | None = None) -> "Figure":
         """Predicted probabilities of the ratings over the use of a technique.
@@ -119,7 +130,7 @@ class Result:
         """What was found, in plain text."""
         lines = []
         for outcome, model in self.headlines():
-            lines += [f"{outcome}: {model}", "", rendering.to_markdown(self.table(outcome, model)), ""]
+            lines += [f"{outcome}: {model}", "", self.to_markdown(outcome, model), ""]
         lines += ["What can and cannot be said", *(f"- {sentence}" for sentence in self.sentences)]
         if self.notes:
             lines += ["", "Left out, and why", *(f"- {note}" for note in self.notes)]
@@ -127,6 +138,12 @@ class Result:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def _chosen(self, outcome: str | None, model: str | None) -> pd.DataFrame:
+        """Rows of a model; by default the headline of the outcome, or of the first one."""
+        headlines = dict(self.headlines())
+        outcome = outcome or next(iter(headlines))
+        return self.tidy(outcome, model or headlines.get(outcome))
 
     def _repr_html_(self) -> str:
         parts = [f"<h4>{outcome}: {model}</h4>{self.to_html(outcome, model)}" for outcome, model in self.headlines()]

@@ -95,9 +95,10 @@ def _html(result: Result, output: Path, pictures: dict[str, str]) -> str:
     """One file without scripts or addresses; pictures stand inside."""
     parts = ["<h1>Techniques and outcomes</h1>", _list(result.sentences)]
     for outcome, model in _models(result):
-        parts.append(f"<h2>{escape(outcome)}: {escape(model)}</h2>{result.to_html(outcome, model)}")
+        parts.append(f"<h2>{escape(outcome)}: {escape(model)}</h2>")
         if (picture := pictures.get(f"{outcome}: {model}")) is not None:
             parts.append(_figure(output / f"{picture}.svg", f"Forest plot of {outcome}"))
+        parts.append(result.to_html(outcome, model))
     for title, picture in pictures.items():
         if title.startswith(("The tagger", "Predicted")):
             parts.append(_figure(output / f"{picture}.svg", title))
@@ -109,7 +110,8 @@ def _html(result: Result, output: Path, pictures: dict[str, str]) -> str:
     style = (
         ":root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;"
         "padding:0 1rem}table{border-collapse:collapse;display:block;overflow-x:auto}td,th{padding:.25rem .6rem;"
-        "border-bottom:1px solid #8886;text-align:left;font-variant-numeric:tabular-nums}figure{margin:1rem 0;"
+        "border-bottom:1px solid #8886;text-align:left;font-variant-numeric:tabular-nums;white-space:nowrap}"
+        "caption{text-align:left;opacity:.75}figure{margin:1rem 0;"
         "background:#fff;padding:.5rem}svg{max-width:100%;height:auto}pre{overflow-x:auto}"
     )
     title = "Techniques and outcomes"
