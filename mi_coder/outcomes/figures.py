@@ -4,6 +4,7 @@ Colors are those of Okabe and Ito, which people with any color vision tell apart
 print in gray can be read.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mi_coder.codebook import Codebook
-from mi_coder.evaluation.metrics import Bools
+from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance
 from mi_coder.outcomes.propensity import Propensity
 
@@ -25,7 +26,11 @@ BLACK, ORANGE, BLUE, GREEN = "#000000", "#E69F00", "#0072B2", "#009E73"
 VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 _SVG = {"svg.hashsalt": "mi_coder", "svg.fonttype": "none"}
 _SIZE = {"font.size": 9}
-_HALVES = [1 + 0.5 * i for i in range(18)]
+# Effects and ends of intervals beyond this ratio are drawn at it.
+_WIDEST_RATIO = 1e9
+_CLEAR = 0.05
+# A ratio axis up to this from end to end has even ticks; up to the next, those at 1, 2 and 5; beyond it, powers of 10.
+_NARROW, _DECADES = 6.0, 300.0
 _LONGEST_NAME = 38
 
 
@@ -50,6 +55,9 @@ def save(figure: "Figure", stem: Path) -> None:
     from matplotlib import rc_context
 
     with rc_context(_SVG):
+        # A layout moves a little each time it is made: once, and then it stays.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         figure.savefig(stem.with_name(stem.name + ".svg"), metadata={"Date": None, "Creator": None})
         figure.savefig(stem.with_name(stem.name + ".png"), dpi=150, metadata={"Software": None})
 
@@ -57,7 +65,7 @@ def save(figure: "Figure", stem: Path) -> None:
 def forest(tidy: pd.DataFrame) -> "Figure":
     """Effects of one model with intervals: naive, gold-only and corrected, within and between counselors side by side.
 
-    Filled marks have q < .05.
+    Filled marks have q < .05. Each level has an axis of its own.
 
     Args:
         tidy: rows of one outcome and model; of several designs the last one is drawn.
@@ -75,7 +83,8 @@ def forest(tidy: pd.DataFrame) -> "Figure":
         for i, correction in enumerate(corrections):
             rows = tidy[(tidy["level"] == level) & (tidy["correction"] == correction)]
             offset = (len(corrections) - 1) / 2 * 0.24 - i * 0.24
-            _points(axis, rows, np.array([place[code] for code in rows["code"]]) + offset, _MARKS[correction])
+            places = np.array([place[code] for code in rows["code"]], dtype=float) + offset
+            _points(axis, rows, places, _MARKS[correction], ratio)
         if ratio:
             _log_ratio_axis(axis)
         axis.set_title(_LEVELS[level], fontsize=10)
@@ -83,7 +92,9 @@ def forest(tidy: pd.DataFrame) -> "Figure":
         axis.set_ylim(-0.7, len(codes) - 0.3)
         axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     axes[0].set_yticks(list(place.values()), [_name(code) for code in codes])
-    _legend(figure, axes[0], columns=len(corrections))
+    if tidy["q_bh"].notna().any():
+        axes[0].plot([], [], " ", label="filled: q < .05")
+    _legend(figure, axes[0], columns=len(corrections) + 1)
     return figure
 
 
@@ -96,14 +107,15 @@ def predicted_ratings(frame: pd.DataFrame) -> "Figure":
     figure, (axis,) = _axes(1, (6.0, 4.0))
     levels = sorted(frame["level"].unique())
     colors = [VERMILION, ORANGE, PURPLE, SKY, BLUE, GREEN, BLACK]
-    styles = ["-", "--", "-.", ":", "-", "--", "-."]
+    styles = ["-", "--", "-.", ":"]
+    band = 0.15 if len(levels) <= len(colors) else 0.06
     for i, level in enumerate(levels):
         rows = frame[frame["level"] == level].sort_values("share")
         color = colors[i % len(colors)]
         axis.plot(
             rows["share"], rows["probability"], color=color, linestyle=styles[i % len(styles)], label=f"{level:g}"
         )
-        axis.fill_between(rows["share"], rows["low"], rows["high"], color=color, alpha=0.15, linewidth=0)
+        axis.fill_between(rows["share"], rows["low"], rows["high"], color=color, alpha=band, linewidth=0)
     axis.set_ylim(0, None)
     axis.set_xlabel("Use of the technique")
     axis.set_ylabel("Predicted probability")
@@ -186,7 +198,8 @@ def error_by_outcome(frame: pd.DataFrame) -> "Figure":
             rows["recall"], places, xerr=spread, fmt=mark.shape, color=mark.color, ms=4.5, lw=1.2, label=mark.label
         )
     axis.set_yticks(list(place.values()), [_name(code) for code in codes])
-    axis.set_xlim(0, 1.02)
+    axis.set_xlim(-0.02, 1.02)
+    axis.set_ylim(-0.7, max(len(codes), 1) - 0.3)
     axis.set_xlabel("Recall of the tagger on gold chats")
     axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     _legend(figure, axis, columns=2)
@@ -205,25 +218,41 @@ def _axes(count: int, size: tuple[float, float], **options: Any) -> "tuple[Figur
     return figure, axes
 
 
-def _points(axis: "Axes", rows: pd.DataFrame, places: "np.ndarray[Any, Any]", mark: _Mark) -> None:
-    """Effects with intervals; those with q < .05 filled."""
-    spread = [rows["effect"] - rows["effect_low"], rows["effect_high"] - rows["effect"]]
-    axis.errorbar(rows["effect"], places, xerr=np.clip(spread, 0, None), fmt="none", color=mark.color, elinewidth=1.2)
-    clear = (rows["q_bh"] < 0.05).to_numpy()
+def _points(axis: "Axes", rows: pd.DataFrame, places: Floats, mark: _Mark, ratio: bool) -> None:
+    """Effects with intervals; those that are clear of chance filled."""
+    effect, low, high = (rows[name].to_numpy(dtype=float) for name in ("effect", "effect_low", "effect_high"))
+    if ratio:
+        effect, low, high = (np.clip(each, 1 / _WIDEST_RATIO, _WIDEST_RATIO) for each in (effect, low, high))
+    spread = np.clip([effect - low, high - effect], 0, None)
+    axis.errorbar(effect, places, xerr=spread, fmt="none", color=mark.color, elinewidth=1.2)
+    clear = (rows["q_bh"] < _CLEAR).to_numpy()
     for chosen, face in ((clear, mark.color), (~clear, "white")):
-        axis.plot(rows["effect"][chosen], places[chosen], mark.shape, color=mark.color, mfc=face, ms=4.5)
+        axis.plot(effect[chosen], places[chosen], mark.shape, color=mark.color, mfc=face, ms=4.5)
     axis.plot([], [], mark.shape, color=mark.color, label=mark.label, ms=4.5)
 
 
 def _log_ratio_axis(axis: "Axes") -> None:
-    from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import FixedLocator, NullFormatter
 
     axis.set_xscale("log")
-    low, high = axis.get_xlim()
-    steps: list[float] = [1, 2, 5] if high / low > 8 else [1, 1.5, 2, 3, 5, 7] if high / low > 2.5 else _HALVES
-    axis.xaxis.set_major_locator(LogLocator(subs=steps))
+    axis.xaxis.set_major_locator(FixedLocator(ratio_ticks(*axis.get_xlim())))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.xaxis.set_minor_formatter(NullFormatter())
+
+
+def ratio_ticks(low: float, high: float) -> list[float]:
+    """Two to nine round ratios from low to high, with 1 where it is between."""
+    from matplotlib.ticker import MaxNLocator
+
+    if high / low <= _NARROW:
+        ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
+        return [round(float(tick), 12) for tick in ticks if low <= tick <= high]
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    parts = (1, 2, 5) if high / low <= _DECADES else (1,)
+    every = 1 if len(parts) > 1 else max(1, math.ceil((last - first) / 8))
+    powers = [power for power in range(first, last + 1) if power % every == 0]
+    ticks = [float(f"{part}e{power}") for power in powers for part in parts]
+    return [tick for tick in ticks if low <= tick <= high]
 
 
 def _null_line(axis: "Axes", value: float) -> None:
@@ -232,7 +261,7 @@ def _null_line(axis: "Axes", value: float) -> None:
 
 def _legend(figure: "Figure", axis: "Axes", columns: int) -> None:
     handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False)
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=9)
 
 
 def _name(code: str) -> str:
@@ -241,4 +270,5 @@ def _name(code: str) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
+    """The name, or its beginning and end: names that are long often differ in the last word."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 14]}…{name[-13:]}"

@@ -21,9 +21,8 @@ def row(**changes) -> dict:
 
 
 def tidy(*rows: dict) -> pd.DataFrame:
-    return pd.DataFrame(
-        [row(**each) for each in rows], columns=[*TIDY, *(("f1", "support") if "f1" in rows[0] else ())]
-    )
+    quality = ("f1", "support") if "f1" in rows[0] else ()
+    return pd.DataFrame([row(**each) for each in rows], columns=[*TIDY, *quality])
 
 
 def effect(value: float, low: float, high: float, p: float, q: float = np.nan) -> dict:
