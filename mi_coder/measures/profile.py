@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -18,11 +19,14 @@ from mi_coder.measures.tally import AT, CODES, UNITS, Unit, tally
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure as Picture
 
 CONVERSATION = "conversation"
 ALL = "all"
 PERIODS: Mapping[str, str] = {"year": "%Y", "month": "%Y-%m", "week": "%G-W%V"}
 FEWEST_RIGHT = 5
+SHOWN = ("R:Q", "% complex reflections", "% open questions", "% MI-consistent")
+MOST_SHOWN = 20
 LONG = (
     "measure",
     "unit",
@@ -118,22 +122,80 @@ class Profile:
             for name, row in zip(self.ids, self.counts, strict=True)
         ]
 
-    def summary(self, most: int = 20) -> str:
+    def summary(self, most: int = MOST_SHOWN) -> str:
         """The summaries of the groups with most units, as text."""
-        wanted = {measure.name for measure in SUMMARIES}
-        by_group: dict[tuple[str, ...], list[Figure]] = defaultdict(list)
-        for figure in self.figures:
-            if figure.measure in wanted:
-                by_group[figure.group].append(figure)
-        largest = sorted(by_group.items(), key=lambda item: -item[1][0].units)[:most]
+        groups = self._groups()
+        largest = sorted(groups.items(), key=lambda item: -item[1]["R:Q"].units)[:most]
         lines = []
         for group, figures in largest:
             title = ", ".join(f"{name} {value}" for name, value in zip(self.by, group, strict=True)) or "all chats"
-            lines.append(f"{title}: {figures[0].conversations:,} conversations, {figures[0].units:,} {self.unit}s")
-            lines += [f"  {figure.measure:26} {_shown(figure)}" for figure in figures]
-        if len(by_group) > most:
-            lines.append(f"... and {len(by_group) - most:,} more groups; write them all with -o.")
+            size = figures["R:Q"]
+            lines.append(f"{title}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
+            lines += [f"  {measure.name:26} {_shown(figures[measure.name])}" for measure in SUMMARIES]
+        if len(groups) > most:
+            lines.append(f"... and {len(groups) - most:,} more groups; write them all with -o.")
         return "\n".join(lines)
+
+    def plot(self, *measures: str) -> "Picture":
+        """Measures of the groups with most units, with intervals and the manual's thresholds (fair dashed, good solid).
+
+        Args:
+            measures: names of measures or codes; without any, the four summaries of `SHOWN`.
+
+        Raises:
+            UsageProblem: no such measure.
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        from mi_coder.measures.figures import panels
+
+        known = [measure.name for measure in MEASURES]
+        for name in measures:
+            if name not in known:
+                raise UsageProblem(
+                    f"There is no measure {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
+                )
+        return panels(self._largest(MOST_SHOWN), measures or SHOWN)
+
+    def plot_codes(self) -> "Picture":
+        """Rates of the codes that were given, the most frequent first, in the groups with most units, at most seven.
+
+        Raises:
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        from mi_coder.measures.figures import MARKS, code_rates
+
+        given = {code: self.counts[:, AT[code]].sum() for code in CODES}
+        codes = sorted((code for code in CODES if given[code]), key=lambda code: -given[code])
+        return code_rates(self._largest(len(MARKS)), codes, self.unit)
+
+    def _repr_html_(self) -> str:
+        """The summaries as a table, a row per group with most units."""
+        groups = self._largest(MOST_SHOWN)
+        head = (", ".join(self.by) or "group", "conversations", f"{self.unit}s", *(one.name for one in SUMMARIES))
+        rows = "".join(
+            f'<tr><th scope="row">{escape(name)}</th><td>{figures["R:Q"].conversations}</td>'
+            f"<td>{figures['R:Q'].units}</td>"
+            + "".join(f"<td>{escape(_shown(figures[one.name]))}</td>" for one in SUMMARIES)
+            + "</tr>"
+            for name, figures in groups.items()
+        )
+        left = len(self._groups()) - len(groups)
+        more = f"<caption>{left:,} more groups are not shown</caption>" if left else ""
+        columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+        return f"<table>{more}<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+
+    def _groups(self) -> dict[tuple[str, ...], dict[str, Figure]]:
+        """Figures by group and measure."""
+        found: dict[tuple[str, ...], dict[str, Figure]] = defaultdict(dict)
+        for figure in self.figures:
+            found[figure.group][figure.measure] = figure
+        return found
+
+    def _largest(self, most: int) -> dict[str, dict[str, Figure]]:
+        """The groups with most units by the name that is shown, in their order."""
+        groups = self._groups()
+        kept = sorted(groups, key=lambda group: -groups[group]["R:Q"].units)[:most]
+        return {", ".join(group) or "all chats": groups[group] for group in sorted(kept)}
 
 
 def profile(

@@ -1,0 +1,65 @@
+"""Profiles in notebooks: the table, and the pictures of groups and of codes."""
+
+from typing import Any
+
+import pytest
+
+from mi_coder.errors import UsageProblem
+from mi_coder.measures.profile import MOST_SHOWN, SHOWN, Profile, profile
+from mi_coder.measures.reading import Chat
+from mi_coder.measures.tally import Turn
+
+CLIENT = Turn("client", None, None, None, 4)
+
+
+def _found(groups: int = 2, chats: int = 6) -> Profile:
+    turns = [
+        CLIENT, Turn("counselor", ("OQ",), None, None, 3), CLIENT, Turn("counselor", ("REF", "AF"), None, None, 3),
+    ]  # fmt: skip
+    made = [Chat(f"c{i}", turns, {"who": f"<k{i % groups}>"}) for i in range(groups * chats)]
+    return profile(made, ["who"], draws=50)
+
+
+def _axes(picture: Any) -> list[Any]:
+    return list(picture.axes)
+
+
+def test_the_table_has_a_row_per_group_and_escapes_names() -> None:
+    html = _found()._repr_html_()
+    assert html.count('<th scope="row">') == 2 and "&lt;k0&gt;" in html and "<k0>" not in html
+    assert "<td>12</td>" in html and "1.00  [1.00, 1.00]" in html and "needs depth" in html
+    assert "more groups" not in html
+
+
+def test_of_many_groups_the_table_says_how_many_are_not_shown() -> None:
+    assert "<caption>3 more groups are not shown</caption>" in _found(MOST_SHOWN + 3, 1)._repr_html_()
+
+
+def test_a_panel_per_measure_with_points_intervals_and_thresholds() -> None:
+    pytest.importorskip("matplotlib")
+    axes = _axes(_found().plot())
+    assert [axis.get_title() for axis in axes] == list(SHOWN)
+    ratio, depth = axes[0], axes[1]
+    assert [label.get_text() for label in ratio.get_yticklabels()] == ["<k0>", "<k1>"]
+    lines = [list(line.get_xdata()) for line in ratio.get_lines()]
+    assert lines[:2] == [[1.0, 1.0], [2.0, 2.0]], "fair and good of MITI"
+    assert lines[2] == [1.0, 1.0] and len(lines) == 5, "two points, and an interval each"
+    assert list(depth.get_lines()[2].get_xdata()) == [], "what cannot be told has no point"
+
+
+def test_any_measure_or_code_can_be_drawn_and_others_are_refused() -> None:
+    pytest.importorskip("matplotlib")
+    assert [axis.get_title() for axis in _axes(_found().plot("talk share", "AF"))] == ["talk share", "AF"]
+    with pytest.raises(UsageProblem, match="Did you mean 'R:Q'"):
+        _found().plot("R:q")
+
+
+def test_codes_are_drawn_that_were_given_in_percent_with_a_legend_where_groups_differ() -> None:
+    pytest.importorskip("matplotlib")
+    [axis] = _axes(_found().plot_codes())
+    labels = [label.get_text() for label in axis.get_yticklabels()]
+    assert {label.rpartition("(")[2] for label in labels} == {"OQ)", "REF)", "AF)"}
+    assert set(axis.get_lines()[0].get_xdata()) == {50.0}
+    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["<k0>", "<k1>"]
+    [alone] = _axes(_found(groups=1).plot_codes())
+    assert alone.get_legend() is None and alone.get_xlabel() == "% of messages"
