@@ -57,6 +57,7 @@ def main() -> int:
             )
         low, high = limits.corrected_coverage
         holds = {
+            f"no study refused ({found.failed} were)": found.failed == 0,
             f"corrected coverage in [{low}, {high}]": low <= found.coverage("corrected") <= high,
             f"corrected rejection under {limits.corrected_rejection}": (
                 found.rejection("corrected") < limits.corrected_rejection

@@ -47,6 +47,11 @@ class Trials:
     high: Floats
     truth: Floats
 
+    @property
+    def failed(self) -> int:
+        """Studies that a fit refused; shares are of the others."""
+        return int(np.isnan(self.low[METHODS.index("corrected"), 0]).sum())
+
     def coverage(self, method: str) -> float:
         """Share of the focal codes' intervals that hold the truth."""
         i, focal = METHODS.index(method), slice(0, len(FOCAL))

