@@ -15,7 +15,7 @@ import pandas as pd
 
 from mi_coder.codebook import Codebook
 from mi_coder.evaluation.metrics import Bools, Floats
-from mi_coder.outcomes.balance import Balance
+from mi_coder.outcomes.balance import Balance, CovariateBalance
 from mi_coder.outcomes.propensity import Propensity
 
 if TYPE_CHECKING:
@@ -124,8 +124,8 @@ def predicted_ratings(frame: pd.DataFrame) -> "Figure":
 
 
 def love_plot(balance: Balance) -> "Figure":
-    """Standardized mean differences of all covariates before and after matching."""
-    names = [row.name for row in balance.covariates]
+    """Standardized mean differences of all covariates before and after matching; infinite ones stand in the label."""
+    names = [_short(row.name) + _infinite(row) for row in balance.covariates]
     figure, (axis,) = _axes(1, (6.5, 1.4 + 0.3 * len(names)))
     places = np.arange(len(names))[::-1]
     _null_line(axis, 0.0)
@@ -133,7 +133,7 @@ def love_plot(balance: Balance) -> "Figure":
         axis.axvline(limit, color="#777777", linestyle="--", linewidth=0.8)
     axis.plot([row.before.smd for row in balance.covariates], places, "s", color=ORANGE, mfc="white", label="before")
     axis.plot([row.after.smd for row in balance.covariates], places, "o", color=BLACK, label="after")
-    axis.set_yticks(places, [_short(name) for name in names])
+    axis.set_yticks(places, names)
     axis.set_xlabel("Standardized mean difference")
     axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     _legend(figure, axis, columns=2)
@@ -253,6 +253,11 @@ def ratio_ticks(low: float, high: float) -> list[float]:
     powers = [power for power in range(first, last + 1) if power % every == 0]
     ticks = [float(f"{part}e{power}") for power in powers for part in parts]
     return [tick for tick in ticks if low <= tick <= high]
+
+
+def _infinite(row: CovariateBalance) -> str:
+    sides = [side for side, gap in (("before", row.before), ("after", row.after)) if np.isinf(gap.smd)]
+    return f" (∞ {' and '.join(sides)})" if sides else ""
 
 
 def _null_line(axis: "Axes", value: float) -> None:

@@ -274,6 +274,14 @@ def test_a_love_plot_shows_all_covariates_and_the_limits() -> None:
     assert labels(figure) == ["before", "after"]
 
 
+def test_infinite_differences_are_told_in_the_label() -> None:
+    near, far = Gap(0.05, 1.0, 0.1), Gap(-np.inf, 1.0, 1.0)
+    rows = (CovariateBalance("a", far, near), CovariateBalance("b", far, far), CovariateBalance("c", near, near))
+    axis = figures.love_plot(Balance(rows, 0.1)).axes[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["a (∞ before)", "b (∞ before and after)", "c"]
+    assert np.isfinite(axis.get_xlim()).all()
+
+
 def test_overlap_counts_every_row_once() -> None:
     propensity, treated = scores()
     axis = figures.overlap(propensity, treated).axes[0]
