@@ -55,7 +55,7 @@ def missed(found: Sequence[Trials], null: Sequence[Trials], slack: float = 0.0) 
     those of one coefficient's coverage are binomial. Both are as wide as the number of studies makes them.
 
     Args:
-        slack: Monte-Carlo errors by which shares of significant null coefficients may miss their limits.
+        slack: Monte-Carlo errors by which shares over all coefficients of a design, or of all, may miss their limits.
     """
     wrong = []
     off = np.abs(np.concatenate([each.off() for each in found]))
@@ -64,14 +64,19 @@ def missed(found: Sequence[Trials], null: Sequence[Trials], slack: float = 0.0) 
     most = stats.binom.ppf(1 - CHANCE, len(off), 2 * stats.norm.sf(NEAR))
     if (off > near).sum() > most:
         wrong.append(f"{(off > near).sum()} of {len(off)} coefficients are off by {near:.2f} errors, above {most:.0f}")
-    covered = [each.covered() / each.studies for each in found]
-    groups = [
-        ("all designs", np.concatenate(covered)),
-        *((each.title, c) for each, c in zip(found, covered, strict=True)),
+    held = [each.covered() for each in found]
+    shares = [("all designs: share of intervals that hold", np.concatenate(held), COVERAGE)]
+    shares += [
+        (f"{each.title}: share of intervals that hold", count, COVERAGE)
+        for each, count in zip(found, held, strict=True)
     ]
-    for title, shares in groups:
-        if not COVERAGE[0] <= shares.mean() <= COVERAGE[1]:
-            wrong.append(f"{title}: coverage of {shares.mean():.3f} is not in {COVERAGE}")
+    shares += [(f"{each.title}: share significant under the null", each.rejected(), REJECTION) for each in null]
+    for what, counts, limits in shares:
+        tests = counts.size * found[0].studies
+        share = counts.sum() / tests
+        low, high = (end + sign * slack * _error(end, tests) for end, sign in zip(limits, (-1, 1), strict=True))
+        if not low <= share <= high:
+            wrong.append(f"{what} is {share:.3f}, not {low:.3f} to {high:.3f}")
     for each in found:
         least, most_held = single_limits(each.studies)
         for name, errors, count in zip(each.names, each.off(), each.covered(), strict=True):
@@ -81,15 +86,6 @@ def missed(found: Sequence[Trials], null: Sequence[Trials], slack: float = 0.0) 
                 wrong.append(
                     f"{each.title}, {name}: {count} of {each.studies} intervals hold, not {least} to {most_held}"
                 )
-    for each in null:
-        rejected, tests = each.rejected().sum(), int(each.tested.sum()) * each.studies
-        low, high = (
-            share + sign * slack * _error(share, tests) for share, sign in zip(REJECTION, (-1, 1), strict=True)
-        )
-        if not low <= rejected / tests <= high:
-            wrong.append(
-                f"{each.title}: {rejected / tests:.3f} significant under the null, not {low:.3f} to {high:.3f}"
-            )
     return wrong
 
 
