@@ -31,7 +31,7 @@ def command(study: Path, output: Path | None) -> None:
         need(module, extra="analysis")
     from mi_coder.outcomes import figures
     from mi_coder.outcomes.study.experience import run_experience
-    from mi_coder.outcomes.study.history import LOG, add_to_log, provenance
+    from mi_coder.outcomes.study.history import LOG, add_to_log, exploratory, provenance
     from mi_coder.outcomes.study.spec import read_study
     from mi_coder.outcomes.tables import to_markdown
 
@@ -44,6 +44,7 @@ def command(study: Path, output: Path | None) -> None:
     report = "\n".join(
         [
             "# Technique use and experience",
+            *([f"- {exploratory(facts)}"] if facts["exploratory"] else []),
             *(f"- {sentence}" for sentence in result.sentences()),
             "\nRate ratios per doubling of 1 + experience:\n",
             to_markdown(result.table()),

@@ -31,12 +31,11 @@ def command(study: Path, output: Path | None) -> None:
     for module in ("pandas", "scipy", "statsmodels", "matplotlib"):
         need(module, extra="analysis")
     from mi_coder.outcomes.study.match import run_matching
-    from mi_coder.outcomes.study.match_writing import matched_report, write_matched
+    from mi_coder.outcomes.study.match_writing import write_matched
     from mi_coder.outcomes.study.spec import read_study
 
     spec = read_study(study)
     matched = run_matching(spec, study.parent)
     output = output or study.with_suffix(".matched")
-    write_matched(matched, spec, study.parent, output)
-    click.echo(matched_report(matched))
+    click.echo(write_matched(matched, spec, study.parent, output))
     click.echo(f"Tables, love plot and overlap are in {output}.", err=True)

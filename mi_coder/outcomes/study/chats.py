@@ -165,6 +165,14 @@ def _from_table(path: Path, id_column: str) -> Chats:
             f"{path} must have a column `messages` (the counselor's coded messages) and one column per code with the "
             f"number of messages that carry it, named {ids[0]}, {ids[1]}, ...; it has {_some(frame.columns)}."
         )
+    for name in ("messages", *present):
+        numbers = pd.to_numeric(frame[name], errors="coerce")
+        bad = numbers.isna() & (frame[name].notna() | (name == "messages"))
+        if bad.any():
+            raise UsageProblem(
+                f"{path}: {name} is no number in {int(bad.sum())} rows, the first is {frame.index[bad][0]!r}."
+            )
+        frame[name] = numbers
     counts = frame.reindex(columns=list(ids)).fillna(0).astype(float)
     if (counts.to_numpy() < 0).any() or (counts.max(axis=1) > frame["messages"]).any():
         raise UsageProblem(f"{path}: counts must lie between 0 and the number of `messages` of the chat.")
@@ -172,7 +180,7 @@ def _from_table(path: Path, id_column: str) -> Chats:
 
 
 def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int]) -> Chats:
-    if len(frame):
+    if len(frame) or "messages" in frame.columns:
         frame = frame.assign(log_messages=np.log(frame["messages"].astype(float).clip(lower=1)))
     return Chats(counts, frame, left_out)
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -17,6 +18,9 @@ COUNSELORS_PER_TECHNIQUE = 2
 """With fewer counselors per technique, differences between counselors are not estimated."""
 POINTS = 10.0
 """A share counts in steps of so many percentage points."""
+NO_COUNSELOR = (
+    "No counselor is named (data.counselor is empty): differences within and between counselors are not told apart."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,10 @@ class Recipe:
         use = technique_use(counts, self.groups, self.techniques.form)
         if self.means is None:
             return use / self.scale
-        means = self.means.loc[counselors.to_numpy()].to_numpy()
+        own = pd.DataFrame(use, columns=self.means.columns).groupby(counselors.to_numpy()).mean()
+        # Counselors without any chat that is fitted stand only in the model of who answers: there by all their chats.
+        known = pd.concat([self.means, own[~own.index.isin(self.means.index)]])
+        means = known.loc[counselors.to_numpy()].to_numpy()
         parts = [(use - means) / self.scale, means / self.scale]
         return np.hstack(parts[: len(self.levels)])
 
@@ -113,7 +120,9 @@ class Design:
         """[gold rows, terms] with gold counts [gold rows, codes] in place of the tagger's in these rows.
 
         The counselors' means, where they are split off, stay those of the tagger: people coded too few chats of each
-        counselor to have a mean of their own, and the same means stand in all fits that are compared.
+        counselor to have a mean of their own, and the same means stand in all fits that are compared. Where the means
+        are no columns of the model, what the tagger finds too much or too little of a counselor would come out as a
+        difference within: there the mean error over the counselor's gold chats is taken out.
         """
         columns = self.columns[rows].copy()
         by_name = dict(
@@ -123,9 +132,13 @@ class Design:
                 strict=True,
             )
         )
+        people = self.counselors.iloc[rows].to_numpy()
         for i, term in enumerate(self.terms):
             if term.level != "between" and term.name in by_name:
-                columns[:, i] = by_name[term.name]
+                error = by_name[term.name] - columns[:, i]
+                if term.level == "within" and "between" not in self.recipe.levels:
+                    error = error - pd.Series(error).groupby(people).transform("mean").to_numpy()
+                columns[:, i] += error
         return columns
 
     def without(self, names: Sequence[str], note: str) -> "Design":
@@ -208,17 +221,24 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
         raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(dropped)}.")
 
     people = labels_of(counselor if counselor is not None else pd.Series("", index=frame.index))
-    recipe = recipe_of(study.techniques, chats.counts[keep], people[keep])
-    everyone = people.where(people.isin(people[keep]), people[keep].iloc[0])
-    techniques = recipe.columns(chats.counts, everyone)
-    parts = [techniques, *(columns.to_numpy(dtype=float) for columns in covariates)]
-    terms = [*recipe.terms, *(Term(str(name)) for columns in covariates for name in columns)]
-    if study.techniques.form == "count" and study.techniques.log_length:
-        parts.append(frame[["log_messages"]].to_numpy(dtype=float))
-        terms.append(Term("log_messages"))
+    forms, notes = study.techniques, list[str]()
+    if counselor is None and forms.within_between:
+        forms, notes = msgspec.structs.replace(forms, within_between=False), [NO_COUNSELOR]
+    recipe = recipe_of(forms, chats.counts[keep], people[keep])
+    parts = [recipe.columns(chats.counts, people)]
+    terms = list(recipe.terms)
+    further = [(str(name), columns[name]) for columns in covariates for name in columns]
+    if forms.form == "count" and forms.log_length:
+        further.append(("log_messages", frame["log_messages"]))
     if before is not None:
-        parts.append(before[:, None])
-        terms.append(Term(outcome.before))
+        further.append((outcome.before, pd.Series(before)))
+    for name, column in further:
+        if any(term.code and term.name == name for term in terms):
+            raise UsageProblem(f"covariates: {name} is the name of a technique too. Give the column another name.")
+        # Also what the model holds constant by itself, such as the score before, may be among the covariates.
+        if name not in (term.name for term in terms):
+            parts.append(column.to_numpy(dtype=float)[:, None])
+            terms.append(Term(name))
     matrix = np.hstack(parts)
     pairs = [tuple(outcome.before if name == BEFORE else name for name in pair) for pair in study.interactions]
     matrix, terms = _with_products(matrix, terms, pairs)
@@ -233,7 +253,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             labels_of(cluster)[keep] if cluster is not None else pd.Series(frame.index[keep].astype(str)),
             recipe,
             dropped,
-            recipe.left_out,
+            (*notes, *recipe.left_out),
             pd.DataFrame(matrix[asked], columns=[term.name for term in terms], index=frame.index[asked]),
         )
     )
@@ -290,13 +310,21 @@ def technique_groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
     book = Codebook.load()
     for code in (each for codes in (*techniques.merge.values(), techniques.reference) for each in codes):
         _known(code, book.ids)
-    merged = {code for codes in techniques.merge.values() for code in codes}
+    merged = [code for codes in techniques.merge.values() for code in codes]
+    if twice := sorted({code for code in merged if merged.count(code) > 1}):
+        raise UsageProblem(f"techniques.merge: {', '.join(twice)} stands there more than once, and would count twice.")
     groups: dict[str, tuple[str, ...]] = {code: (code,) for code in book.ids if code not in merged}
     groups |= {name: tuple(codes) for name, codes in techniques.merge.items()}
     for name in techniques.codes:
         _known(name, groups)
     asked = techniques.codes or tuple(groups)
     reference = techniques.reference if techniques.form == "share" else ()
+    for name in techniques.codes:
+        if clash := sorted(set(groups[name]) & set(reference)):
+            raise UsageProblem(
+                f"techniques.codes: {name} is in the reference ({', '.join(clash)}), to whose share the others are "
+                "compared. Leave it out of one of both."
+            )
     return {name: groups[name] for name in asked if not set(groups[name]) & set(reference)}
 
 

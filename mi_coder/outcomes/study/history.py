@@ -41,6 +41,14 @@ def provenance(study: Study, folder: Path, log: Path) -> dict[str, Any]:
     }
 
 
+def exploratory(facts: Mapping[str, Any]) -> str:
+    """What a report says of a run that `provenance` calls exploratory."""
+    return (
+        f"Exploratory: the study file was changed after a first run into this folder ({facts['runs_before']} runs "
+        "before). Report it as such, or repeat it on data that were not looked at."
+    )
+
+
 def add_to_log(log: Path, facts: Mapping[str, Any]) -> None:
     """Append a run."""
     with log.open("a", encoding="utf-8") as file:

@@ -137,7 +137,11 @@ class Matched:
         ]
         signs = {effect.low > 0 or (-1 if effect.high < 0 else 0) for effect in effects}
         said.append(
-            "Matching, weighting and regression agree on what stands out."
+            (
+                "Matching, weighting and regression agree: none finds a clear difference."
+                if signs == {0}
+                else "Matching, weighting and regression agree that there is a difference, and on its direction."
+            )
             if len(signs) == 1
             else "Matching, weighting and regression do not agree on whether there is a difference: that is a result."
         )
@@ -189,7 +193,7 @@ def run_matching(study: Study, folder: Path = Path(), chats: Chats | None = None
     for bad, reason in (
         (np.isnan(change), f"no {outcome.name}"),
         (np.isnan(treated), f"no {matching.treated}"),
-        (frame.isna().any(axis=1).to_numpy(), "no covariate"),
+        *((frame.iloc[:, i].isna().to_numpy(), f"no {name}") for i, name in enumerate(frame.columns)),
     ):
         if (bad & keep).any():
             dropped[reason] = int((bad & keep).sum())

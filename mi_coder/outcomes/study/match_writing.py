@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from mi_coder.outcomes import figures
-from mi_coder.outcomes.study.history import LOG, add_to_log, provenance
+from mi_coder.outcomes.study.history import LOG, add_to_log, exploratory, provenance
 from mi_coder.outcomes.study.match import Matched
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.outcomes.tables import to_markdown
@@ -35,8 +35,8 @@ def matched_report(matched: Matched) -> str:
     return "\n".join(parts) + "\n"
 
 
-def write_matched(matched: Matched, study: Study, folder: Path, output: Path) -> None:
-    """Write report, tables, love plot and overlap to `output`.
+def write_matched(matched: Matched, study: Study, folder: Path, output: Path) -> str:
+    """Write report, tables, love plot and overlap to `output`, and return the report.
 
     Args:
         folder: what the paths in the study start from.
@@ -45,7 +45,8 @@ def write_matched(matched: Matched, study: Study, folder: Path, output: Path) ->
     facts = provenance(study, folder, output / LOG)
     (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
     (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    (output / "report.md").write_text(matched_report(matched), encoding="utf-8")
+    report = (f"{exploratory(facts)}\n\n" if facts["exploratory"] else "") + matched_report(matched)
+    (output / "report.md").write_text(report, encoding="utf-8")
     matched.tidy().to_csv(output / "estimates.csv", index=False)
     matched.balance_table().to_csv(output / "balance.csv", index=False)
     if matched.random_effects is not None:
@@ -53,3 +54,4 @@ def write_matched(matched: Matched, study: Study, folder: Path, output: Path) ->
     figures.save(matched.love_plot(), output / "love_plot")
     figures.save(matched.overlap_plot(), output / "overlap")
     add_to_log(output / LOG, facts)
+    return report

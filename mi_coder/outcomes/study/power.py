@@ -14,7 +14,7 @@ from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
-from mi_coder.outcomes.study.run import CORRECTABLE
+from mi_coder.outcomes.study.run import CORRECTABLE, gold_probabilities
 from mi_coder.outcomes.study.spec import Study, models_of
 
 GOLD_ROWS_PER_PARAMETER = 2 * ROWS_PER_PARAMETER
@@ -99,12 +99,15 @@ def plan_study(
     values, before = outcome_values(outcome, chats)
     family, data, _ = family_data(model, outcome, design_of(study, outcome, chats, values, before))
     if tagger is None:
-        gold = read_gold(setting, study.data, folder).counts
+        coded = read_gold(setting, study.data, folder)
+        gold = coded.counts
     else:
-        gold = _simulated(chats, data, tagger, np.random.default_rng(study.seed))
+        coded, gold = None, _simulated(chats, data, tagger, np.random.default_rng(study.seed))
     rows = np.flatnonzero(data.ids.isin(gold.index))
     columns = data.gold_columns(gold.loc[data.ids[rows]], rows)
-    pieces = fit_pieces(family, data.outcome, data.names, data.columns, columns, rows, data.clusters.to_numpy())
+    drawn = None if coded is None else gold_probabilities(setting, chats, coded, data.ids[rows])
+    clusters = data.clusters.to_numpy()
+    pieces = fit_pieces(family, data.outcome, data.names, data.columns, columns, rows, clusters, probabilities=drawn)
     return Plan(
         outcome.name,
         model,

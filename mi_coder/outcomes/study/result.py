@@ -63,8 +63,10 @@ class Result:
 
     def headlines(self) -> list[tuple[str, str]]:
         """One model of every outcome: the first that is corrected for label error, else the first that was fitted."""
-        fitted = set(zip(self.rows["outcome"], self.rows["model"], strict=True))
-        corrected = self.rows[self.rows["correction"] == "ptd"]
+        own = self.rows[self.rows["design"] != self.study.preset] if self.study.preset else self.rows
+        rows = own if len(own) else self.rows
+        fitted = set(zip(rows["outcome"], rows["model"], strict=True))
+        corrected = rows[rows["correction"] == "ptd"]
         mended = set(zip(corrected["outcome"], corrected["model"], strict=True))
         found: list[tuple[str, str]] = []
         for outcome in self.study.outcomes:

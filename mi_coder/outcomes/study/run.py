@@ -17,7 +17,7 @@ from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, design_of
+from mi_coder.outcomes.study.design import Design, column_of, design_of
 from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
@@ -25,12 +25,19 @@ from mi_coder.outcomes.study.presets import designs_of
 from mi_coder.outcomes.study.quality import tagger_quality
 from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.sentences import what_can_be_said
-from mi_coder.outcomes.study.spec import Model, Outcome, Study, models_of
+from mi_coder.outcomes.study.spec import LabelError, Model, Outcome, Study, models_of
 
 CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poisson")
 """Models whose errors by cluster come from rows, so that gold rows can correct them."""
 
 UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
+MEANS_OF_TAGGER = (
+    "the counselors' means are the tagger's: what it gets wrong of a counselor as a whole is not corrected"
+)
+
+
+class NoModel(ModelProblem):
+    """An outcome that no model can be fitted to, while others can."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +72,10 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     parts: list[_Part] = []
     for label, design_study in designs_of(study):
         for outcome in design_study.outcomes:
-            part = _relate(design_study, outcome, chats, gold)
+            try:
+                part = _relate(design_study, outcome, chats, gold)
+            except NoModel as problem:
+                part = _Part([], [], {}, [str(problem)])
             parts.append(
                 replace(
                     part,
@@ -86,7 +96,7 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
         tables["tagger"] = quality
     glance = pd.DataFrame([facts for part in parts for facts in part.glance])
     result = Result(study, tidy, glance, tables, notes, ())
-    return replace(result, sentences=what_can_be_said(result, corrected=gold is not None))
+    return replace(result, sentences=what_can_be_said(result, gold is not None))
 
 
 def _trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
@@ -102,11 +112,18 @@ def _trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
 
 def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) -> _Part:
     values, before = outcome_values(outcome, chats)
-    design = design_of(study, outcome, chats, values, before)
+    try:
+        design = design_of(study, outcome, chats, values, before)
+    except ModelProblem as problem:
+        raise NoModel(str(problem)) from None
     part = _Part([], [], {}, list(design.notes))
-    warning = "" if gold is not None else UNCORRECTED
+    if outcome.type == "rating" and (empty := sorted(set(outcome.levels) - set(design.outcome))):
+        part.notes.append(
+            f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
+            f"on the {len(set(design.outcome))} levels that occur."
+        )
     for model in models_of(outcome):
-        _fit_into(part, model, study, outcome, design, None, warning)
+        _fit_into(part, model, study, outcome, design, None)
     _response(part, study, outcome, design)
     if gold is not None:
         for model in models_of(outcome):
@@ -124,7 +141,7 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
 
 
 def _fit_into(
-    part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None, warning: str
+    part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None
 ) -> None:
     """Add a model, or the reason why there is none."""
     try:
@@ -133,9 +150,10 @@ def _fit_into(
         part.notes.append(f"{outcome.name}, {model}: {problem}")
         return
     rows = fit.rows
-    if warning:
-        coded = rows["code"] != ""
-        rows.loc[coded, "warnings"] = [f"{old}; {warning}" if old else warning for old in rows.loc[coded, "warnings"]]
+    coded = rows["code"] != ""
+    rows.loc[coded, "warnings"] = [
+        f"{old}; {UNCORRECTED}" if old else UNCORRECTED for old in rows.loc[coded, "warnings"]
+    ]
     part.rows.append(rows)
     part.glance.append(
         {"model": rows["model"].iloc[0], "outcome": outcome.name, "clusters": rows["n_clusters"].iloc[0], **fit.facts}
@@ -146,7 +164,7 @@ def _fit_into(
 
 
 def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
-    """The headline again with chats weighted by who answers, where some did not."""
+    """The first model that takes weights again, with chats weighted by who answers, where some did not."""
     answered = design.asked.index.isin(design.ids)
     if not study.response_weights or answered.all():
         return
@@ -160,9 +178,8 @@ def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> No
     gaps = compare_responders(answered, names, columns, weights.weights)
     part.tables[f"response: {outcome.name}"] = pd.DataFrame([asdict(gap) for gap in gaps])
     part.notes.append(f"{outcome.name}: {weights.sentence()}")
-    headline = models_of(outcome)[0]
-    if headline in CORRECTABLE:
-        _fit_into(part, headline, study, outcome, design, weights.weights[answered], "")
+    for model in [each for each in models_of(outcome) if each in CORRECTABLE][:1]:
+        _fit_into(part, model, study, outcome, design, weights.weights[answered])
 
 
 def _correct_into(
@@ -175,6 +192,12 @@ def _correct_into(
             f"{outcome.name}, {model}: with classes weighted alike there is no correction for label error."
         )
         return
+    measured = {term.name for term in design.recipe.terms}
+    if any(measured & set(pair) for pair in study.interactions):
+        part.notes.append(
+            f"{outcome.name}, {model}: with interactions of techniques there is no correction for label error."
+        )
+        return
     ids = data.ids
     known = ids.isin(gold.counts.index)
     rows = np.flatnonzero(known)
@@ -183,11 +206,8 @@ def _correct_into(
         part.notes.append(
             f"{outcome.name}: {missing:,} of {len(gold.counts):,} gold chats are not among the chats that are fitted."
         )
-    probabilities = None
     setting = study.label_error
-    if setting.sampling == "weights":
-        frame = chats.frame if setting.probability in chats.frame.columns else gold.frame
-        probabilities = frame.loc[ids[rows], setting.probability].to_numpy(dtype=float)
+    probabilities = gold_probabilities(setting, chats, gold, ids[rows])
     try:
         corrected = correct(
             family,
@@ -206,12 +226,28 @@ def _correct_into(
     for frame in part.rows:
         if (frame["model"] == model).all():
             frame["correction"] = "naive"
-    part.rows.extend(_corrected_rows(model, study, outcome, data, corrected))
+            frame["warnings"] = [old.removesuffix(UNCORRECTED).removesuffix("; ") for old in frame["warnings"]]
+    mended = _corrected_rows(model, study, outcome, data, corrected)
+    for frame in mended:
+        frame.loc[frame["level"] == "between", "warnings"] = MEANS_OF_TAGGER
+    part.rows.extend(mended)
     part.notes.extend(corrected.warnings)
     gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
     part.tables[f"gain: {outcome.name}, {model}"] = gains
     if model == models_of(outcome)[0] or model == "linear":
         part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
+
+
+def gold_probabilities(setting: LabelError, chats: Chats, gold: Chats, ids: pd.Index) -> Floats | None:
+    """[gold chats] with which each was drawn; None where all had the same.
+
+    Raises:
+        UsageProblem: neither the chats nor the gold chats have the column, or a value is no number.
+    """
+    if setting.sampling != "weights":
+        return None
+    frame = gold.frame if setting.probability in gold.frame.columns else chats.frame
+    return column_of(frame, setting.probability, "label_error.probability").loc[ids].to_numpy(dtype=float)
 
 
 def _corrected_rows(

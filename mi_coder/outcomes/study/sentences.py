@@ -13,22 +13,47 @@ _HARM = (
 )
 
 
-def what_can_be_said(result: Result, corrected: bool) -> tuple[str, ...]:
-    """Sentences on findings, then on their limits."""
-    study = result.study
-    return (*_findings(result, corrected), *_limits(study, corrected))
+def what_can_be_said(result: Result, gold: bool) -> tuple[str, ...]:
+    """Sentences on findings, then on their limits.
+
+    Args:
+        gold: whether gold chats were given; what they corrected is in the rows.
+    """
+    rows = result.rows
+    outcomes = [outcome for outcome, _ in result.headlines()]
+    mended = rows[rows["correction"] == "ptd"]
+    corrected = set(mended["outcome"])
+    uncorrected = [name for name in outcomes if name not in corrected]
+    said = list(_limits(result.study, uncorrected, gold, bool(corrected)))
+    if (mended["level"] == "between").any():
+        said.append(
+            "Corrected figures between counselors still compare the tagger's means of counselors: what it finds too "
+            "much or too little of a counselor as a whole is not corrected."
+        )
+    return (*_findings(result), *said)
 
 
-def _findings(result: Result, corrected: bool) -> Sequence[str]:
+def _findings(result: Result) -> Sequence[str]:
     said = []
     for outcome, model in result.headlines():
         rows = result.tidy(outcome, model)
-        shown = rows[rows["correction"] == "ptd"] if corrected and (rows["correction"] == "ptd").any() else rows
+        rows = rows[rows["design"] == rows["design"].iloc[-1]] if len(rows) else rows
+        shown = rows[rows["correction"] == "ptd"] if (rows["correction"] == "ptd").any() else rows
         shown = shown[shown["correction"] != "gold"]
-        tested = shown["q_bh"].notna().sum()
-        clear = shown[shown["q_bh"] < 0.05]
+        adjusted = result.study.inference.adjust != "none"
+        tests = shown["q_bh" if adjusted else "p"]
+        tested = tests.notna().sum()
+        clear = shown[tests < 0.05]
         size = f"{int(shown['n'].max()):,} chats" if len(shown) else "these chats"
-        if clear.empty:
+        if not adjusted:
+            said.append(
+                f"{outcome}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for how many "
+                f"were looked at (by chance alone some {0.05 * tested:.1f} would)"
+                + (": " if len(clear) else "")
+                + "; ".join(_finding(row) for _, row in clear.iterrows())
+                + "."
+            )
+        elif clear.empty:
             said.append(
                 f"{outcome}: of {tested} associations in {size}, none stands out from chance once all are counted (q < "
                 ".05). That is no proof of none: read the width of the intervals."
@@ -51,7 +76,7 @@ def _finding(row: "pd.Series[str]") -> str:
     )
 
 
-def _limits(study: Study, corrected: bool) -> Sequence[str]:
+def _limits(study: Study, uncorrected: Sequence[str], gold: bool, corrected: bool) -> Sequence[str]:
     said = [
         "These are associations. Nobody assigned techniques to chats: counselors choose them for clients who may have "
         "fared better or worse anyway (selection), and how a chat goes shapes what a counselor does next (reverse "
@@ -68,18 +93,25 @@ def _limits(study: Study, corrected: bool) -> Sequence[str]:
             "counselors who use it."
         )
     if study.techniques.form == "share":
+        step = "10 points" if study.techniques.per == "unit" else "one standard deviation"
         said.append(
-            "A share rises only where another falls: each figure says what goes with 10 points more of this code and "
-            f"10 less of the reference ({' and '.join(study.techniques.reference)}), and codes that are not estimated."
+            f"A share rises only where another falls: each figure says what goes with {step} more of this code and as "
+            f"much less of the reference ({' and '.join(study.techniques.reference)}) and of codes that are not "
+            "estimated."
         )
-    if not corrected:
+    if uncorrected and gold:
+        said.append(
+            f"The gold chats could not correct {', '.join(uncorrected)} (the reason is among what was left out): these "
+            "intervals take the tagger's codes as true, and errors can hide effects, make them up or turn them round."
+        )
+    elif uncorrected:
         said.append(
             "The codes are the tagger's, and intervals take them as true. Errors can hide effects, make them up or "
             "turn them round; code a random part of the chats by hand and give it in label_error.gold."
         )
-    elif study.label_error.sampling == "convenience":
+    if corrected and study.label_error.sampling == "convenience":
         said.append("The gold chats were not drawn at random: the correction holds only if they are like the others.")
-    else:
+    elif corrected:
         said.append(
             "Corrected figures hold whatever errors the tagger makes, also errors that depend on the outcome, as long "
             "as the gold chats were drawn as stated and their codes are right."

@@ -231,19 +231,22 @@ def spelled_out(covariates: Sequence[Covariate | str]) -> tuple[Covariate, ...]:
     return tuple(Covariate(field=each) if isinstance(each, str) else each for each in covariates)
 
 
-def read_study(path: Path) -> Study:
+def read_study(path: str | Path) -> Study:
     """Read and check a study file (YAML or JSON).
 
     Raises:
         UsageProblem: it cannot be read, a key is unknown or missing, or a value does not fit.
         MissingExtra: the extra `analysis` is not installed.
     """
-    yaml = need("yaml", extra="analysis")
+    yaml, path = need("yaml", extra="analysis"), Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = msgspec.json.decode(text) if path.suffix == ".json" else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageProblem(f"{path} cannot be read: {reason}.") from None
+    except msgspec.DecodeError as error:
+        raise UsageProblem(f"{path} is no JSON: {error}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
@@ -332,6 +335,8 @@ def _check(study: Study, source: str) -> None:
         )
     if (gold.sampling == "weights") != bool(gold.probability):
         raise UsageProblem(f"{source}: label_error.sampling weights and label_error.probability go together.")
+    if study.inference.cluster == "client" and not data.client:
+        raise UsageProblem(f"{source}: inference.cluster is client: name its column in data.client.")
     names = [outcome.name for outcome in study.outcomes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageProblem(f"{source}: outcomes named twice: {', '.join(twice)}.")

@@ -8,15 +8,11 @@ from pathlib import Path
 
 from mi_coder.outcomes import figures
 from mi_coder.outcomes import tables as rendering
-from mi_coder.outcomes.study.history import LOG, add_to_log, provenance
+from mi_coder.outcomes.study.history import LOG, add_to_log, exploratory, provenance
 from mi_coder.outcomes.study.result import Result, code_name
 
 PREDICTED = 3
 """Techniques of which predicted ratings are drawn; all are in the table."""
-EXPLORATORY = (
-    "Exploratory: the study file was changed after a first run into this folder ({before} runs before). Report it as "
-    "such, or repeat it on data that were not looked at."
-)
 
 
 def write_result(result: Result, folder: Path, output: Path) -> Result:
@@ -29,8 +25,7 @@ def write_result(result: Result, folder: Path, output: Path) -> Result:
     output.mkdir(parents=True, exist_ok=True)
     facts = provenance(result.study, folder, output / LOG)
     if facts["exploratory"]:
-        note = EXPLORATORY.format(before=facts["runs_before"])
-        result = replace(result, sentences=(note, *result.sentences))
+        result = replace(result, sentences=(exploratory(facts), *result.sentences))
     result = replace(result, provenance=facts)
     (output / "study.resolved.yaml").write_text(result.study.to_yaml(), encoding="utf-8")
     (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,254 @@
+"""Studies that analysts wrote and that once went wrong without a word: each is right now, or refused in words."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.simulate import simulate
+from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.design import Design, design_of
+from mi_coder.outcomes.study.match import run_matching
+from mi_coder.outcomes.study.outcome import outcome_values
+from mi_coder.outcomes.study.power import plan_study
+from mi_coder.outcomes.study.presets import designs_of
+from mi_coder.outcomes.study.result import Result
+from mi_coder.outcomes.study.run import MEANS_OF_TAGGER, UNCORRECTED
+from mi_coder.outcomes.study.spec import Study, read_study, study_of
+from mi_coder.outcomes.study.writing import write_result
+
+IDS = list(Codebook.load().ids)
+CODES = ["OQ", "REF", "AF", "PR"]
+RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
+SYMPTOM = {"name": "depression", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"}
+
+
+def _chats(seed: int = 1, chats: int = 800, counselors: int = 40, gold: float = 0.3) -> tuple[Chats, Chats]:
+    platform = simulate(chats=chats, counselors=counselors, gold=gold, seed=seed)
+    known = platform.tagged.drop(columns=IDS)
+    known = known.assign(log_messages=np.log(known["messages"]))
+    coded = Chats(platform.gold[IDS].astype(float), platform.gold[["messages"]], {})
+    return Chats(platform.tagged[IDS].astype(float), known, {}), coded
+
+
+def _study(*outcomes: dict[str, Any], **keys: Any) -> Study:
+    keys.setdefault("techniques", {"codes": CODES})
+    keys.setdefault("covariates", ["log_messages"])
+    data = {"counts": "chats.csv", "client": "client_id", **keys.pop("data", {})}
+    return study_of({"data": data, "outcomes": list(outcomes), **keys})
+
+
+def _fit(*outcomes: dict[str, Any], gold: bool = False, seed: int = 1, **keys: Any) -> Result:
+    chats, coded = _chats(seed)
+    return _study(*outcomes, **keys).fit(chats=chats, gold=coded if gold else None)
+
+
+def _design(study: Study, chats: Chats) -> Design:
+    values, before = outcome_values(study.outcomes[0], chats)
+    return design_of(study, study.outcomes[0], chats, values, before)
+
+
+def test_a_covariate_that_the_model_adds_by_itself_stays_once() -> None:
+    chats, _ = _chats()
+    count = _design(_study(RATING, techniques={"codes": CODES, "form": "count"}), chats)
+    assert count.names.count("log_messages") == 1 and not any("left out" in note for note in count.notes)
+    study = _study(SYMPTOM, covariates=["log_messages", "phq9_pre", "phq9_pre"])
+    assert _design(study, chats).names.count("phq9_pre") == 1
+
+
+def test_the_preset_of_the_second_study_keeps_the_length_of_chats() -> None:
+    chats, _ = _chats()
+    (label, preset), _ = designs_of(_study(SYMPTOM, preset="yang2024"))
+    assert label == "yang2024" and _design(preset, chats).names.count("log_messages") == 1
+
+
+def test_findings_are_those_of_the_recommended_design() -> None:
+    chats, _ = _chats()
+    client = chats.frame["client_id"].factorize()[0]
+    lasting = np.random.default_rng(1).normal(0, 3, client.max() + 1)[client]
+    lasting += np.random.default_rng(2).normal(0, 3, 40)[chats.frame["counselor_id"].factorize()[0]]
+    chats.frame["after"] = chats.frame["phq9_post"] + lasting
+    outcome = {"name": "change", "type": "change", "before": "phq9_pre", "after": "after"}
+    result = _study(outcome, preset="yang2024").fit(chats=chats)
+    assert result.headlines() == [("change", "ancova")] and result.tidy("change", "ancova")["design"].nunique() == 2
+    assert f"of {2 * len(CODES)} associations" in result.sentences[0]
+
+
+def test_a_covariate_named_as_a_technique_is_refused() -> None:
+    chats, _ = _chats()
+    chats.frame["REF"] = 1.0
+    study = _study(RATING, covariates=["REF"], techniques={"codes": CODES, "within_between": False})
+    with pytest.raises(UsageProblem, match="REF is the name of a technique"):
+        _design(study, chats)
+
+
+def test_gold_that_corrects_nothing_is_not_said_to_correct() -> None:
+    chats, coded = _chats()
+    few = Chats(coded.counts[:20], coded.frame[:20], {})
+    result = _study(RATING, inference={"draws": 99}).fit(chats=chats, gold=few)
+    said = " ".join(result.sentences)
+    assert "could not correct rating" in said and "Corrected figures hold" not in said
+    assert result.tidy()["warnings"].str.contains(UNCORRECTED).all()
+
+
+def test_what_is_corrected_has_no_warning_and_what_is_not_has_one() -> None:
+    rows = _fit(RATING, gold=True).tidy()
+    mended = rows["model"].isin(["ordinal", "logit", "linear"])
+    assert not rows.loc[mended, "warnings"].str.contains(UNCORRECTED).any()
+    assert rows.loc[~mended, "warnings"].str.contains(UNCORRECTED).all() and (~mended).any()
+    between = rows[(rows["correction"] == "ptd") & (rows["level"] == "between")]
+    assert len(between) and (between["warnings"] == MEANS_OF_TAGGER).all()
+
+
+def test_without_means_in_the_model_errors_of_whole_counselors_do_not_come_out_as_differences_within() -> None:
+    chats, coded = _chats(chats=900, counselors=7, gold=0.4)
+    design = _design(_study(SYMPTOM), chats)
+    assert "between" not in design.recipe.levels
+    rows = np.flatnonzero(design.ids.isin(coded.counts.index))
+    people = design.counselors.iloc[rows].to_numpy()
+    gold = pd.DataFrame(design.gold_columns(coded.counts.loc[design.ids[rows]], rows)).groupby(people).mean()
+    tagged = pd.DataFrame(design.columns[rows]).groupby(people).mean()
+    assert np.allclose(gold, tagged)
+
+
+def test_few_counselors_corrected_within_is_near_the_truth() -> None:
+    away = []
+    for seed in range(6):
+        platform = simulate(chats=2500, counselors=15, gold=0.3, seed=seed)
+        known = platform.tagged.drop(columns=IDS)
+        share = 10 * platform.truth["REF"] / platform.truth[IDS].sum(axis=1)
+        mean = share.groupby(known["counselor_id"]).transform("mean")
+        known = known.assign(log_messages=np.log(known["messages"]), after=known["phq9_post"] - 4 * mean)
+        outcome = {"name": "y", "type": "change", "before": "phq9_pre", "after": "after", "models": ["linear"]}
+        study = _study(outcome, techniques={"codes": [*CODES, "SU", "SC", "GI", "GR"]}, inference={"draws": 99})
+        gold = Chats(platform.gold[IDS].astype(float), platform.gold[["messages"]], {})
+        rows = study.fit(chats=Chats(platform.tagged[IDS].astype(float), known, {}), gold=gold).tidy("y", "linear")
+        away.append(rows.loc[(rows["code"] == "REF") & (rows["correction"] == "ptd"), "estimate"].item() + 0.3)
+    assert abs(np.mean(away)) < 0.15
+
+
+def test_without_adjustment_p_values_are_counted() -> None:
+    sentence = _fit(SYMPTOM, inference={"adjust": "none"}).sentences[0]
+    assert f"of {2 * len(CODES)} associations" in sentence and "not adjusted" in sentence
+
+
+def test_shares_per_standard_deviation_are_not_said_to_be_ten_points() -> None:
+    said = " ".join(_fit(SYMPTOM, techniques={"codes": CODES, "per": "sd"}).sentences)
+    assert "one standard deviation more" in said and "10 points" not in said
+
+
+def test_no_counselor_no_levels() -> None:
+    result = _fit(SYMPTOM, data={"counselor": ""}, covariates=[])
+    assert not result.tidy()["level"].any()
+    assert any("No counselor is named" in note for note in result.notes)
+
+
+def test_clusters_of_clients_need_clients() -> None:
+    with pytest.raises(UsageProblem, match=r"data\.client"):
+        _study(RATING, data={"client": ""}, inference={"cluster": "client"})
+
+
+def test_the_probability_of_gold_chats_must_be_there_and_is_used_for_budgets(tmp_path: Path) -> None:
+    chats, coded = _chats()
+    setting = {"counts": "gold.csv", "sampling": "weights", "probability": "chance"}
+    study = _study(SYMPTOM, label_error=setting)
+    with pytest.raises(UsageProblem, match=r"label_error\.probability.*'chance'"):
+        study.fit(chats=chats, gold=coded)
+    unlike = np.where(np.arange(len(coded)) % 2, 0.1, 0.9)
+    table = coded.counts.assign(messages=coded.frame["messages"], chance=unlike)
+    table.to_csv(tmp_path / "gold.csv", index_label="conversation_id")
+    plan = plan_study(_study({**SYMPTOM, "models": ["linear"]}, label_error=setting), tmp_path, chats=chats)
+    even = {**setting, "sampling": "random", "probability": ""}
+    flat = plan_study(_study({**SYMPTOM, "models": ["linear"]}, label_error=even), tmp_path, chats=chats)
+    assert not np.allclose(plan.budget.gold, flat.budget.gold, rtol=0.01)
+    with pytest.raises(UsageProblem, match=r"label_error\.probability"):
+        plan_study(_study(SYMPTOM, label_error={**setting, "probability": "no"}), tmp_path, chats=chats)
+
+
+def test_levels_that_nobody_gave_are_named() -> None:
+    chats, _ = _chats()
+    chats.frame["rating"] = chats.frame["rating"].replace(2, 1)
+    notes = _study(RATING).fit(chats=chats).notes
+    assert any("no rating is 2: ordinal models are fitted on the 4 levels" in note for note in notes)
+
+
+def test_one_outcome_without_chats_does_not_stop_the_others() -> None:
+    chats, _ = _chats()
+    chats.frame["rating"] = np.nan
+    result = _study(RATING, SYMPTOM).fit(chats=chats)
+    assert set(result.rows["outcome"]) == {"depression"}
+    assert any("No chat is left for rating" in note for note in result.notes)
+    with pytest.raises(ModelProblem, match="No chat is left for rating"):
+        _study(RATING).fit(chats=chats)
+
+
+def test_missing_symptoms_are_weighted_in_the_first_model_that_takes_weights() -> None:
+    chats, _ = _chats()
+    chats.frame.loc[chats.frame.index[::3], "phq9_post"] = np.nan
+    assert "linear (weighted for response)" in set(_study(SYMPTOM).fit(chats=chats).rows["model"])
+
+
+def test_counselors_that_nobody_rated_keep_their_own_means() -> None:
+    chats, _ = _chats()
+    person = chats.frame["counselor_id"].iloc[0]
+    own = (chats.frame["counselor_id"] == person).to_numpy()
+    chats.frame.loc[own, "rating"] = np.nan
+    design = _design(_study(RATING, covariates=[]), chats)
+    share = 10 * chats.counts["REF"] / chats.counts.sum(axis=1)
+    assert np.allclose(design.asked.loc[own, "REF (between)"], share[own].mean())
+
+
+@pytest.mark.parametrize(("column", "value"), [("OQ", "x"), ("messages", "x"), ("messages", "")])
+def test_counts_that_are_no_numbers_are_named(tmp_path: Path, column: str, value: str) -> None:
+    table = simulate(chats=30, counselors=5).tagged.astype({column: object})
+    table.loc[table.index[3], column] = value
+    table.to_csv(tmp_path / "chats.csv", index_label="conversation_id")
+    with pytest.raises(UsageProblem, match=f"{column} is no number in 1 rows, the first is 'chat00003'"):
+        read_chats(_study(RATING).data, tmp_path)
+
+
+def test_studies_in_json_with_tabs_and_by_a_plain_path(tmp_path: Path) -> None:
+    path = tmp_path / "study.json"
+    path.write_text(
+        '\ufeff{\n\t"data": {"counts": "c.csv"},\n\t"outcomes": [{"name": "r", "type": "rating"}]\n}', "utf-8"
+    )
+    assert read_study(str(path)).outcomes[0].name == "r"
+    path.write_text("{")
+    with pytest.raises(UsageProblem, match="is no JSON"):
+        read_study(path)
+
+
+def test_codes_that_would_count_twice_are_refused() -> None:
+    chats, _ = _chats()
+    twice = {"merge": {"A": ["OQ"], "B": ["OQ", "CQ"]}, "codes": ["A", "B"]}
+    with pytest.raises(UsageProblem, match="OQ stands there more than once"):
+        _design(_study(RATING, techniques=twice), chats)
+    with pytest.raises(UsageProblem, match="OT is in the reference"):
+        _design(_study(RATING, techniques={"codes": ["OT", "OQ"]}), chats)
+
+
+def test_interactions_of_techniques_are_not_corrected() -> None:
+    pair = [["REF (within)", "before"]]
+    result = _fit({**SYMPTOM, "models": ["linear"]}, gold=True, interactions=pair)
+    assert not (result.rows["correction"] == "ptd").any()
+    assert any("interactions of techniques" in note for note in result.notes)
+
+
+def test_matching_names_the_covariate_that_is_missing() -> None:
+    chats, _ = _chats()
+    chats.frame.loc[chats.frame.index[:9], "client_age"] = np.nan
+    matching = {"technique": "REF", "high": "median", "covariates": ["client_age", "phq9_pre"]}
+    assert run_matching(_study(SYMPTOM, matching=matching), chats=chats).dropped == {"no client_age": 9}
+
+
+def test_a_changed_study_is_exploratory_in_the_report(tmp_path: Path) -> None:
+    platform = simulate(chats=800, counselors=40)
+    platform.write(tmp_path)
+    first, second = (_study(SYMPTOM, seed=seed) for seed in (1, 2))
+    assert not write_result(first.fit(tmp_path), tmp_path, tmp_path / "out").sentences[0].startswith("Exploratory")
+    assert write_result(second.fit(tmp_path), tmp_path, tmp_path / "out").sentences[0].startswith("Exploratory")
