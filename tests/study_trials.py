@@ -162,8 +162,8 @@ def shah(studies: int, null: bool = False, first: int = 0) -> Trials:
     return _trials("Table 6, shah2022", truth, tuple(coefficients), one, studies, first)
 
 
-def yang(scale: Scale, studies: int, null: bool = False, first: int = 0) -> Trials:
-    """Scores by Table 7 and the preset yang2024, all per standard deviation."""
+def yang(scale: Scale, studies: int, null: bool = False, first: int = 0, noise: float = 1.0) -> Trials:
+    """Scores by Table 7 and the preset yang2024, all per standard deviation; `noise` multiplies what is unexplained."""
     measures = dict(zip(SEVEN_MEASURES, (0.0,) * 7 if null else TABLE_7[scale], strict=True))
     study = Study(
         data=Data(client="client_id"),
@@ -178,7 +178,7 @@ def yang(scale: Scale, studies: int, null: bool = False, first: int = 0) -> Tria
     truth = measures | TABLE_7_CONTROLS[scale]
 
     def one(seed: int) -> Estimates:
-        chats = periods(measures, TABLE_7_CONTROLS[scale], seed)
+        chats = periods(measures, TABLE_7_CONTROLS[scale], seed, noise)
         spread = chats.frame[["log_messages", "before"]].std(ddof=0).to_numpy()
         per_sd = np.ones(len(truth))
         per_sd[len(measures) : len(measures) + 2] = spread[0], spread.prod()
@@ -187,7 +187,7 @@ def yang(scale: Scale, studies: int, null: bool = False, first: int = 0) -> Tria
     return _trials(f"Table 7, {scale}, yang2024", truth, tuple(measures), one, studies, first)
 
 
-def matched(scale: Scale, studies: int, null: bool = False, first: int = 0) -> Trials:
+def matched(scale: Scale, studies: int, null: bool = False, first: int = 0, noise: float = 1.0) -> Trials:
     """Scores by Table 4, matched and then with a random effect for clients.
 
     The score before enters per standard deviation of the rows that were matched, and the effect of the treatment is at
@@ -211,7 +211,7 @@ def matched(scale: Scale, studies: int, null: bool = False, first: int = 0) -> T
     )
 
     def one(seed: int) -> Estimates:
-        chats = treated_periods(truth, seed)
+        chats = treated_periods(truth, seed, noise)
         found = run_matching(study, chats=chats)
         assert found.random_effects is not None, found.notes
         rows = found.random_effects.set_index("term").loc[list(truth)]
@@ -252,7 +252,9 @@ def rated_chats(coefficients: dict[str, float], seed: int, chats: int = 8_000, c
     )
 
 
-def periods(measures: dict[str, float], controls: dict[str, float], seed: int, clients: int = 3_000) -> Chats:
+def periods(
+    measures: dict[str, float], controls: dict[str, float], seed: int, noise: float = 1.0, clients: int = 3_000
+) -> Chats:
     """Periods with scores by a linear model with a random intercept for the client; coefficients per deviation."""
     random = np.random.default_rng(seed)
     client = _of_clients(random, clients)
@@ -274,7 +276,7 @@ def periods(measures: dict[str, float], controls: dict[str, float], seed: int, c
     turns = _standard(np.log(messages))
     held = {name: _standard(values) for name, values in given.items()}
     held |= {"log_messages": turns, "log_messages x before": turns * _standard(before)}
-    after = CONSTANT + 0.668 * _standard(before) + _client_noise(random, client, clients)
+    after = CONSTANT + 0.668 * _standard(before) + noise * _client_noise(random, client, clients)
     after += sum(measures[name] * _standard(use[name]) for name in measures)
     after += sum(b * held[name] for name, b in controls.items())
     return _chats(
@@ -282,7 +284,7 @@ def periods(measures: dict[str, float], controls: dict[str, float], seed: int, c
     )
 
 
-def treated_periods(coefficients: dict[str, float], seed: int, clients: int = 2_000) -> Chats:
+def treated_periods(coefficients: dict[str, float], seed: int, noise: float = 1.0, clients: int = 2_000) -> Chats:
     """Periods with and without chats, and scores by both; the score before counts per standard deviation of all."""
     random = np.random.default_rng(seed)
     client = _of_clients(random, clients)
@@ -297,7 +299,7 @@ def treated_periods(coefficients: dict[str, float], seed: int, clients: int = 2_
     treated = random.random(rows) < special.expit(logit)
     after = CONSTANT + coefficients["before (per sd)"] * z + coefficients["log1p(earlier_chats)"] * np.log1p(earlier)
     after += treated * (coefficients["treated"] + coefficients["treated x before"] * z)
-    after += _client_noise(random, client, clients)
+    after += noise * _client_noise(random, client, clients)
     messages = np.where(treated, random.poisson(140, rows), 0)
     counts = pd.DataFrame(0.0, index=range(rows), columns=list(Codebook.load().ids))
     return _chats(

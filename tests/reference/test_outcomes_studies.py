@@ -12,14 +12,33 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks.study_oracles import missed, nulls, recovered, single_limits
-from tests.study_trials import Trials
+from benchmarks.study_oracles import SCALES, missed, nulls, recovered, single_limits
+from mi_coder.outcomes.study.match import run_matching
+from mi_coder.outcomes.study.spec import Covariate, Data, Matching, Outcome, Study
+from tests.study_trials import TABLE_4, Scale, Trials, matched, treated_periods, yang
 
 STUDIES = 30
 
 
 def test_presets_find_the_coefficients_of_the_published_studies() -> None:
     assert missed(recovered(STUDIES), nulls(STUDIES), slack=2.5) == []
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_coefficients_are_exact_where_nearly_all_is_explained(scale: Scale) -> None:
+    for found in (yang(scale, 2, noise=1e-3), matched(scale, 2, noise=1e-3)):
+        assert abs(found.estimate - found.truth[:, None]).max() < 5e-4
+
+
+def test_a_standardized_score_before_is_not_taken_twice() -> None:
+    given = Covariate(field="before", transform="standardize")
+    study = Study(
+        data=Data(counselor="", client="client_id"),
+        outcomes=(Outcome(name="score", type="change", before="before", after="after"),),
+        matching=Matching(treated="treated", covariates=("age", given)),
+    )
+    found = run_matching(study, chats=treated_periods(TABLE_4["PHQ-2"], seed=1)).random_effects
+    assert found is not None and list(found["term"]) == ["treated", "before (per sd)", "treated x before", "age"]
 
 
 @pytest.fixture(scope="module")

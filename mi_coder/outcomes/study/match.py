@@ -40,6 +40,9 @@ from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SAME = 1 - 1e-9
+"""Covariates whose correlation with the score before is not below this are that score, perhaps on another scale."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
@@ -317,7 +320,9 @@ def _random_effects(
     pre = (before[rows] - before[rows].mean()) / before[rows].std()
     high = treated[rows].astype(float)
     kept = [
-        i for i, name in enumerate(names) if np.ptp(columns[rows, i]) > 0 and not np.allclose(columns[:, i], before)
+        i
+        for i in range(len(names))
+        if np.ptp(columns[rows, i]) > 0 and abs(np.corrcoef(columns[rows, i], pre)[0, 1]) < SAME
     ]
     design = np.column_stack([high, pre, high * pre, *(columns[rows, i] for i in kept)])
     terms = ["treated", "before (per sd)", "treated x before", *(names[i] for i in kept)]
