@@ -1,16 +1,20 @@
 """Tables as people read them: in Markdown, HTML and LaTeX, from one frame.
 
-Intervals come before p values, and no stars are set. HTML carries no colors, so that it follows the page it stands on.
+Intervals come before p values, and no stars are set. HTML carries classes and no colors, so that it follows the page it
+stands on. All three take columns (name in the frame: header, in this order; all by default), formats of numbers by name
+in the frame, such as ".1f" or ",.0f", and notes that stand below.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import pandas as pd
 
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
 _CORRECTIONS = {"": "", "naive": "naive", "gold": "gold only", "ptd": "corrected"}
 _LATEX = {
@@ -22,25 +26,38 @@ _LATEX = {
     "|": r"\textbar{}",
     **{sign: "\\" + sign for sign in "_%&#${}"},
 }
-# What Markdown takes for marks, links and tags; "_" inside a word and "<" before a number it leaves alone.
-_MARKS = re.compile(r"[\\|`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|<(?=[A-Za-z/!?])")
+# What Markdown takes for marks, links, tags and entities; "_" inside a word and "<" before a number it leaves alone.
+_MARKS = re.compile(r"[\\|`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+_MINUS = re.compile(r"(?<![\w.\-])-(?=\d)")
 
 
-def display_table(tidy: pd.DataFrame) -> pd.DataFrame:
-    """One line per technique and level of a tidy table of one model: effects with intervals, corrections side by side.
+def display_table(tidy: pd.DataFrame, estimates: bool = False) -> pd.DataFrame:
+    """One line per term and level of a tidy table of one model: effects with intervals, corrections side by side.
 
     Args:
         tidy: with the columns of `mi_coder.outcomes.study.fits.TIDY`; of several designs, one line each.
+        estimates: estimates before each effect; those of ratios are their logarithms.
+
+    Raises:
+        UsageProblem: the rows are of several models or outcomes.
     """
     lines = []
     several = tidy["design"].nunique() > 1
-    for (design, code, level), group in tidy.groupby(["design", "code", "level"], sort=False):
+    term = tidy["code"].where(tidy["code"] != "", tidy["term"]).rename("term")
+    if pd.concat([tidy[["design", "level", "correction"]], term], axis=1).duplicated().any():
+        raise UsageProblem(
+            "A table is of one model of one outcome, and this one has a term twice. Choose one of each, as in "
+            "result.tidy(outcome, model)."
+        )
+    for (design, name, level), group in tidy.groupby([tidy["design"], term, tidy["level"]], sort=False):
         line: dict[str, Any] = {"design": design} if several else {}
-        line["technique"] = _name(code)
+        line["technique"] = _name(name)
         if tidy["level"].any():
             line["level"] = level
         for _, row in group.iterrows():
             label = _CORRECTIONS.get(row["correction"], row["correction"])
+            if estimates:
+                line[f"estimate {label}".strip()] = _interval(row["estimate"], row["ci_low"], row["ci_high"])
             line[label or "effect"] = _interval(row["effect"], row["effect_low"], row["effect_high"])
             line[f"p {label}".strip()] = _p(row["p"])
             if pd.notna(row["q_bh"]):
@@ -55,53 +72,125 @@ def display_table(tidy: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).fillna("")
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
-    """A pipe table; what Markdown would take for marks, links or tags is escaped."""
-    header, rows = _cells(frame, lambda text: _MARKS.sub(r"\\\g<0>", text))
-    aligned = ["---:" if pd.api.types.is_numeric_dtype(frame[name]) else "---" for name in frame.columns]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (header, aligned, *rows))
+def to_markdown(
+    frame: pd.DataFrame,
+    caption: str = "",
+    *,
+    columns: Mapping[str, str] | None = None,
+    formats: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """A pipe table below its caption; what Markdown would take for marks, links or tags is escaped.
+
+    Raises:
+        UnknownName: `columns` or `formats` name a column that is not there.
+    """
+    sheet = _sheet(frame, columns, formats, lambda text: _MARKS.sub(r"\\\g<0>", text))
+    aligned = ["---:" if number else "---" for number in sheet.numbers]
+    table = "\n".join("| " + " | ".join(cells) + " |" for cells in (sheet.header, aligned, *sheet.rows))
+    around = [sheet.quoted(_text(each)) for each in (caption, *notes)]
+    return "\n\n".join([*filter(None, around[:1]), table, *around[1:]])
 
 
-def to_html(frame: pd.DataFrame, caption: str = "") -> str:
-    """A table with scopes for screen readers."""
-    header, rows = _cells(frame, escape)
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in header)
+def to_html(
+    frame: pd.DataFrame,
+    caption: str = "",
+    *,
+    columns: Mapping[str, str] | None = None,
+    formats: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """A table with scopes for screen readers, of the class `mi-table`; columns of numbers have the class `number`.
+
+    Raises:
+        UnknownName: `columns` or `formats` name a column that is not there.
+    """
+    sheet = _sheet(frame, columns, formats, escape)
+    kinds = [' class="number"' if number else "" for number in sheet.numbers]
+    head = "".join(f'<th scope="col"{kind}>{cell}</th>' for cell, kind in zip(sheet.header, kinds, strict=True))
     body = "".join(
-        "<tr>" + f'<th scope="row">{first}</th>' + "".join(f"<td>{cell}</td>" for cell in rest) + "</tr>"
-        for first, *rest in rows
+        f'<tr><th scope="row"{kinds[0]}>{first}</th>'
+        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "</tr>"
+        for first, *rest in sheet.rows
     )
-    titled = f"<caption>{escape(caption)}</caption>" if caption else ""
-    return f"<table>{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    titled = f"<caption>{escape(_text(caption))}</caption>" if caption else ""
+    below = "".join(f'<tr><td colspan="{len(kinds)}">{escape(_text(note))}</td></tr>' for note in notes)
+    foot = f"<tfoot>{below}</tfoot>" if notes else ""
+    return f'<table class="mi-table">{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>'
 
 
-def to_latex(frame: pd.DataFrame, caption: str = "") -> str:
-    """A tabular of the package booktabs, in a table where there is a caption."""
-    header, rows = _cells(frame, _latex)
-    columns = "".join("r" if pd.api.types.is_numeric_dtype(frame[name]) else "l" for name in frame.columns)
+def to_latex(
+    frame: pd.DataFrame,
+    caption: str = "",
+    *,
+    columns: Mapping[str, str] | None = None,
+    formats: Mapping[str, str] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
+    """A tabular of the package booktabs, in a table where there is a caption or a note.
+
+    Raises:
+        UnknownName: `columns` or `formats` name a column that is not there.
+    """
+    sheet = _sheet(frame, columns, formats, _latex)
     lines = [
-        f"\\begin{{tabular}}{{{columns}}}",
+        f"\\begin{{tabular}}{{{''.join('r' if number else 'l' for number in sheet.numbers)}}}",
         "\\toprule",
-        " & ".join(header) + r" \\",
+        _latex_line(sheet.header),
         "\\midrule",
-        *(" & ".join(cells) + r" \\" for cells in rows),
+        *(_latex_line(cells) for cells in sheet.rows),
         "\\bottomrule",
         "\\end{tabular}",
     ]
-    if caption:
-        lines = ["\\begin{table}", "\\centering", f"\\caption{{{_latex(caption)}}}", *lines, "\\end{table}"]
-    return "\n".join(lines)
+    if not caption and not notes:
+        return "\n".join(lines)
+    titled = [f"\\caption{{{_latex(_text(caption))}}}"] if caption else []
+    below = [f"\\par\\smallskip{{\\footnotesize {_latex(_text(note))}\\par}}" for note in notes]
+    return "\n".join(["\\begin{table}", "\\centering", *titled, *lines, *below, "\\end{table}"])
 
 
-def _cells(frame: pd.DataFrame, quoted: Callable[[str], str]) -> tuple[list[str], list[list[str]]]:
-    rows = [[quoted(_text(value)) for value in row] for row in frame.itertuples(index=False, name=None)]
-    return [quoted(str(name)) for name in frame.columns], rows
+@dataclass(frozen=True, slots=True)
+class _Sheet:
+    """Texts of cells, escaped by `quoted`, and which columns are numbers."""
+
+    header: list[str]
+    rows: list[list[str]]
+    numbers: list[bool]
+    quoted: Callable[[str], str]
 
 
-def _text(value: Any) -> str:
+def _sheet(
+    frame: pd.DataFrame,
+    columns: Mapping[str, str] | None,
+    formats: Mapping[str, str] | None,
+    quoted: Callable[[str], str],
+) -> _Sheet:
+    formats = formats or {}
+    for name in (*(columns or ()), *formats):
+        if name not in frame.columns:
+            known = [str(column) for column in frame.columns]
+            raise UnknownName(f"No column {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}.")
+    chosen = frame if columns is None else frame[list(columns)]
+    shapes = [formats.get(name, "") for name in chosen.columns]
+    return _Sheet(
+        [quoted(_text(str(name))) for name in (columns.values() if columns is not None else chosen.columns)],
+        [
+            [quoted(_text(value, shape)) for value, shape in zip(row, shapes, strict=True)]
+            for row in chosen.itertuples(index=False, name=None)
+        ],
+        [pd.api.types.is_numeric_dtype(kind) for kind in chosen.dtypes],
+        quoted,
+    )
+
+
+def _text(value: Any, shape: str = "") -> str:
     if isinstance(value, str):
         return " ".join(value.splitlines())
     if pd.api.types.is_scalar(value) and pd.isna(value):
         return ""
+    if shape and pd.api.types.is_number(value):
+        return format(value, shape)
     if isinstance(value, float) or pd.api.types.is_float(value):
         return _number(float(value))
     return str(value)
@@ -128,7 +217,13 @@ def _p(value: float) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    escaped = "".join(_LATEX.get(letter, letter) for letter in text)
+    return _MINUS.sub("$-$", escaped)
+
+
+def _latex_line(cells: list[str]) -> str:
+    """A line of a tabular; the end of the line above would take a bracket or star that begins this one for its own."""
+    return ("{}" if cells[:1] and cells[0][:1] in ("[", "*") else "") + " & ".join(cells) + r" \\"
 
 
 def _name(code: str) -> str:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UnknownName, UsageProblem
 from mi_coder.outcomes.study.fits import TIDY
 from mi_coder.outcomes.tables import display_table, to_html, to_latex, to_markdown
 
@@ -48,7 +49,7 @@ def test_markdown() -> None:
 
 def test_html() -> None:
     assert to_html(display_table(SMALL), "Ratings < 5") == (
-        "<table><caption>Ratings &lt; 5</caption><thead><tr>"
+        '<table class="mi-table"><caption>Ratings &lt; 5</caption><thead><tr>'
         '<th scope="col">technique</th><th scope="col">effect</th><th scope="col">p</th><th scope="col">q</th>'
         '<th scope="col">unit</th></tr></thead><tbody>'
         '<tr><th scope="row">mine &amp; yours</th><td>1.25 [1.04, 1.50]</td><td>.018</td><td>.036</td>'
@@ -99,6 +100,37 @@ def test_corrections_stand_side_by_side_and_levels_below_each_other() -> None:
         *("1.10 [0.550, 2.20]", "< .001", ".001", "1.20 [0.600, 2.40]", ".200", ".250"),
         *("1.30 [0.650, 2.60]", ".040", ".050", "0.67", "0.75 (41)"),
     ]
+
+
+def test_covariates_have_a_line_each_by_their_names() -> None:
+    table = display_table(
+        tidy(
+            {"code": "x", "term": "x (within)", "level": "within", **effect(1, 0.5, 2, 0.5)},
+            {"code": "", "term": "age", **effect(2, 0.5, 3, 0.5)},
+            {"code": "", "term": "log_messages", **effect(3, 0.5, 4, 0.5)},
+        )
+    )
+    assert table["technique"].tolist() == ["x", "age", "log_messages"]
+    assert table["effect"].tolist() == ["1.00 [0.500, 2.00]", "2.00 [0.500, 3.00]", "3.00 [0.500, 4.00]"]
+
+
+def test_estimates_stand_before_effects_where_asked_for() -> None:
+    logs = {"estimate": -0.5, "ci_low": -0.75, "ci_high": -0.25}
+    both = tidy(
+        *({"code": "x", "correction": name, **effect(0.6, 0.47, 0.78, 0.01), **logs} for name in ("naive", "ptd"))
+    )
+    table = display_table(both, estimates=True)
+    assert list(table.columns) == [
+        *("technique", "estimate naive", "naive", "p naive", "estimate corrected", "corrected", "p corrected", "unit")
+    ]
+    assert table.loc[0, "estimate corrected"] == "-0.500 [-0.750, -0.250]"
+    assert not any(name.startswith("estimate") for name in display_table(both).columns)
+
+
+def test_several_models_in_one_table_are_refused() -> None:
+    one = {"code": "x", "correction": "naive", **effect(1, 0.5, 2, 0.5)}
+    with pytest.raises(UsageProblem, match="one model of one outcome"):
+        display_table(tidy({**one, "model": "ordinal"}, {**one, "model": "logit"}))
 
 
 def test_designs_are_told_apart_only_where_there_are_several() -> None:
@@ -154,7 +186,9 @@ GAPS = pd.DataFrame(
 
 def test_gaps_are_empty_cells() -> None:
     assert to_markdown(GAPS).splitlines()[2:] == ["| a | 1.50 | 3 |  | 0.500 | True |", "|  |  |  |  |  | False |"]
-    assert '<th scope="row"></th><td></td><td></td><td></td><td></td><td>False</td>' in to_html(GAPS)
+    number, gap = '<td class="number"></td>', "<td></td>"
+    row = f'<th scope="row"></th>{number}{number}{gap}{number}<td class="number">False</td>'
+    assert row in to_html(GAPS)
     assert r" &  &  &  &  & False \\" in to_latex(GAPS).splitlines()
 
 
@@ -189,10 +223,63 @@ def test_numbers(value: object, text: str) -> None:
     assert to_markdown(pd.DataFrame({"x": [value]}, dtype=object)).splitlines()[2] == f"| {text} |"
 
 
+@pytest.mark.parametrize("render", [to_markdown, to_html, to_latex])
+def test_numbers_come_back_to_three_digits(render) -> None:
+    random = np.random.default_rng(1)
+    values = random.normal(size=300) * 10.0 ** random.integers(-6, 9, 300)
+    text = render(pd.DataFrame({"x": values})).replace("$-$", "-")
+    found = [float(each) for each in re.findall(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[+-]\d+)?(?![\w.])", text)]
+    assert len(found) == 300
+    for back, value in zip(found, values, strict=True):
+        plain = 1e-3 <= abs(value) < 1e5
+        step = 1 if abs(value) >= 1000 else 0.1 if abs(value) >= 100 else 0.01 if abs(value) >= 1 else 0.001
+        assert abs(back - value) <= (0.5000001 * step if plain else 0.0500001 * abs(value))
+
+
 @pytest.mark.parametrize(("p", "text"), [(0.0009999, "< .001"), (0.001, ".001"), (0.05, ".050"), (1.0, "1.000")])
 def test_p_values(p: float, text: str) -> None:
     table = display_table(tidy({"code": "x", **effect(1, 0.5, 2, p)}))
     assert table["p"].tolist() == [text]
+
+
+CHOSEN = {"columns": {"n": "chats", "name": "group"}, "formats": {"n": ",.0f"}}
+GROUPS = pd.DataFrame({"name": ["a", "b"], "other": [1, 2], "n": [12345.0, np.nan]})
+
+
+def test_chosen_columns_headers_formats_caption_and_notes() -> None:
+    given = {"caption": "Chats & groups", "notes": ["50 % of all.", "a < b"], **CHOSEN}
+    assert to_markdown(GROUPS, **given) == (
+        "Chats & groups\n\n| chats | group |\n| ---: | --- |\n| 12,345 | a |\n|  | b |\n\n50 % of all.\n\na < b"
+    )
+    assert to_html(GROUPS, **given) == (
+        '<table class="mi-table"><caption>Chats &amp; groups</caption><thead><tr>'
+        '<th scope="col" class="number">chats</th><th scope="col">group</th></tr></thead><tbody>'
+        '<tr><th scope="row" class="number">12,345</th><td>a</td></tr>'
+        '<tr><th scope="row" class="number"></th><td>b</td></tr></tbody>'
+        '<tfoot><tr><td colspan="2">50 % of all.</td></tr><tr><td colspan="2">a &lt; b</td></tr></tfoot></table>'
+    )
+    assert to_latex(GROUPS, **given).splitlines() == [
+        *(r"\begin{table}", r"\centering", r"\caption{Chats \& groups}", r"\begin{tabular}{rl}", r"\toprule"),
+        *(r"chats & group \\", r"\midrule", r"12,345 & a \\", r" & b \\", r"\bottomrule", r"\end{tabular}"),
+        *(r"\par\smallskip{\footnotesize 50 \% of all.\par}", r"\par\smallskip{\footnotesize a \textless{} b\par}"),
+        r"\end{table}",
+    ]
+
+
+def test_notes_need_no_caption_and_formats_no_choice() -> None:
+    assert to_markdown(GROUPS, formats={"n": ".2e"}, notes=["End"]).splitlines()[2:] == [
+        *("| a | 1 | 1.23e+04 |", "| b | 2 |  |", "", "End")
+    ]
+    assert to_latex(GROUPS, notes=["End"]).splitlines()[:3] == [
+        *(r"\begin{table}", r"\centering", r"\begin{tabular}{lrr}")
+    ]
+
+
+@pytest.mark.parametrize("render", [to_markdown, to_html, to_latex])
+def test_unknown_columns_are_refused_with_those_that_are_there(render) -> None:
+    for wrong in ({"columns": {"nmae": "x"}}, {"formats": {"nmae": ".1f"}}):
+        with pytest.raises(UnknownName, match=r"'nmae'\. Did you mean 'name'\? There are name, other, n\."):
+            render(GROUPS, **wrong)
 
 
 def hostile_table() -> pd.DataFrame:
@@ -235,6 +322,28 @@ def test_hostile_names_in_latex() -> None:
     assert rf"{quoted} & x \\" in lines
     assert rf"{quoted} & 2.00 \\" in lines
     assert r"first second & 1.00 \\" in lines
+
+
+def test_lines_of_latex_are_no_options_of_the_line_above() -> None:
+    frame = pd.DataFrame({"[a]": ["[1.0, 2.0]", "*", "x [y]"], "b": "[3]"})
+    assert to_latex(frame).splitlines()[2:7] == [
+        *(r"{}[a] & b \\", r"\midrule", r"{}[1.0, 2.0] & [3] \\", r"{}* & [3] \\", r"x [y] & [3] \\")
+    ]
+
+
+def test_negative_numbers_in_latex_have_a_minus_and_names_their_hyphens() -> None:
+    frame = pd.DataFrame({"PHQ-9": ["-0.50 [-1.00, -0.10]", "2020-01-02", "a--1", "1e-05"], "x": [-1.5, 0, 0, -2e-9]})
+    assert [line for line in to_latex(frame).splitlines() if "&" in line] == [
+        *(r"PHQ-9 & x \\", r"$-$0.50 [$-$1.00, $-$0.10] & $-$1.50 \\", r"2020-01-02 & 0.000 \\"),
+        *(r"a--1 & 0.000 \\", r"1e-05 & $-$2e-09 \\"),
+    ]
+
+
+def test_headers_of_two_lines_and_entities_leave_the_table_whole() -> None:
+    frame = pd.DataFrame({"a\nb": ["R&D &lt; &#60;"]})
+    assert to_markdown(frame, "one\ntwo") == "one two\n\n| a b |\n| --- |\n| R&D \\&lt; \\&#60; |"
+    assert '<th scope="col">a b</th>' in to_html(frame)
+    assert r"a b \\" in to_latex(frame).splitlines()
 
 
 def test_small_p_in_latex_are_no_spanish_marks() -> None:
