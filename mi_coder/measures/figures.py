@@ -53,7 +53,7 @@ def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]
 
 def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str], unit: str) -> "Picture":
     """A line per code with a mark and an interval per group: percent of messages or volleys that carry it."""
-    picture, (axis,) = _axes(1, (6.5, 1.2 + len(codes) * (0.24 + 0.06 * len(groups))))
+    picture, (axis,) = _axes(1, (6.5, 1.2 + len(codes) * (0.17 + 0.06 * len(groups))))
     book = Codebook.load()
     for i, ((label, figures), mark) in enumerate(zip(groups.items(), MARKS, strict=False)):
         offset = 0.6 * (i - (len(groups) - 1) / 2) / len(groups)

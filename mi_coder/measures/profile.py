@@ -66,7 +66,7 @@ class Figure:
     note: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Profile:
     """Technique use of chats.
 
@@ -167,6 +167,9 @@ class Profile:
         given = {code: self.counts[:, AT[code]].sum() for code in CODES}
         codes = sorted((code for code in CODES if given[code]), key=lambda code: -given[code])
         return code_rates(self._largest(len(MARKS)), codes, self.unit)
+
+    def __repr__(self) -> str:
+        return self.summary()
 
     def _repr_html_(self) -> str:
         """The summaries as a table, a row per group with most units."""

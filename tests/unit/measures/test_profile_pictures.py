@@ -31,6 +31,10 @@ def test_the_table_has_a_row_per_group_and_escapes_names() -> None:
     assert "more groups" not in html
 
 
+def test_as_text_it_is_its_summary_and_no_list_of_figures() -> None:
+    assert repr(_found()) == _found().summary() and "Figure(" not in repr(_found())
+
+
 def test_of_many_groups_the_table_says_how_many_are_not_shown() -> None:
     assert "<caption>3 more groups are not shown</caption>" in _found(MOST_SHOWN + 3, 1)._repr_html_()
 
