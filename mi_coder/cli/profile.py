@@ -33,7 +33,11 @@ Examples:
 )
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
 @choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
-@click.option("--gold", is_flag=True, help="Count gold codes in place of the tagger's.")
+@click.option(
+    "--gold",
+    is_flag=True,
+    help="Count gold codes in place of the tagger's; codes that gold leaves open count as absent.",
+)
 @click.option(
     "--validation",
     type=click.Path(exists=True, dir_okay=False),
