@@ -5,6 +5,8 @@ print in gray can be read.
 """
 
 import math
+import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, CovariateBalance
 from mi_coder.outcomes.propensity import Propensity
@@ -29,9 +32,13 @@ _SIZE = {"font.size": 9}
 # Effects and ends of intervals beyond this ratio are drawn at it.
 _WIDEST_RATIO = 1e9
 _CLEAR = 0.05
-# A ratio axis up to this from end to end has even ticks; up to the next, those at 1, 2 and 5; beyond it, powers of 10.
-_NARROW, _DECADES = 6.0, 300.0
-_LONGEST_NAME = 38
+# A ratio axis up to the first from end to end has even ticks; up to the next ones, these parts of each power of 10.
+_NARROW = 2.5
+_PARTS: Mapping[float, tuple[float, ...]] = {6.0: (1, 1.5, 2, 3, 4, 5, 7), 300.0: (1, 2, 5), math.inf: (1,)}
+_LINE = 40
+_PIECES = re.compile(rf".{{1,{_LINE}}}$|.{{1,{_LINE - 1}}}[ _/]|.{{1,{_LINE}}}")
+_TWO_LINES = 0.34
+"""Inches that two lines of a name take."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,21 @@ def forest(tidy: pd.DataFrame) -> "Figure":
     Filled marks have q < .05. Each level has an axis of its own.
 
     Args:
-        tidy: rows of one outcome and model; of several designs the last one is drawn.
+        tidy: rows of one outcome and model; of several designs the last one is drawn, and covariates are left out: they
+            have units of their own.
+
+    Raises:
+        UsageProblem: there is no technique among the rows.
     """
+    tidy = tidy[tidy["code"] != ""]
+    if tidy.empty:
+        raise UsageProblem("No technique to draw: the rows of this outcome and model are of covariates alone.")
     tidy = tidy[tidy["design"] == tidy["design"].iloc[-1]]
     levels = [level for level in ("within", "between", "") if (tidy["level"] == level).any()]
     codes = list(dict.fromkeys(tidy["code"]))
     corrections = [name for name in _MARKS if (tidy["correction"] == name).any()]
-    height = 1.4 + len(codes) * max(0.26, 0.13 * len(corrections) + 0.1)
+    names = [_name(code) for code in codes]
+    height = 1.4 + len(codes) * max(_line(names), 0.13 * len(corrections) + 0.1)
     figure, axes = _axes(len(levels), (3.2 + 3.6 * len(levels), height), sharey=True)
     place = {code: len(codes) - 1 - i for i, code in enumerate(codes)}
     ratio = "ratio" in tidy["unit"].iloc[0]
@@ -91,18 +106,19 @@ def forest(tidy: pd.DataFrame) -> "Figure":
         axis.set_xlabel(tidy["unit"].iloc[0].replace(" per ", "\nper "))
         axis.set_ylim(-0.7, len(codes) - 0.3)
         axis.grid(axis="y", color="#dddddd", linewidth=0.5)
-    axes[0].set_yticks(list(place.values()), [_name(code) for code in codes])
+    axes[0].set_yticks(list(place.values()), names, parse_math=False)
     if tidy["q_bh"].notna().any():
         axes[0].plot([], [], " ", label="filled: q < .05")
     _legend(figure, axes[0], columns=len(corrections) + 1)
     return figure
 
 
-def predicted_ratings(frame: pd.DataFrame) -> "Figure":
+def predicted_ratings(frame: pd.DataFrame, use: str = "Use of the technique") -> "Figure":
     """Predicted probability of each rating over the use of a technique, with 95 % bands.
 
     Args:
         frame: columns share, level, probability, low, high.
+        use: which technique and in which unit, below the axis.
     """
     figure, (axis,) = _axes(1, (6.0, 4.0))
     levels = sorted(frame["level"].unique())
@@ -117,7 +133,7 @@ def predicted_ratings(frame: pd.DataFrame) -> "Figure":
         )
         axis.fill_between(rows["share"], rows["low"], rows["high"], color=color, alpha=band, linewidth=0)
     axis.set_ylim(0, None)
-    axis.set_xlabel("Use of the technique")
+    axis.set_xlabel(textwrap.fill(use, 2 * _LINE), parse_math=False)
     axis.set_ylabel("Predicted probability")
     axis.legend(title="rating", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
@@ -125,15 +141,15 @@ def predicted_ratings(frame: pd.DataFrame) -> "Figure":
 
 def love_plot(balance: Balance) -> "Figure":
     """Standardized mean differences of all covariates before and after matching; infinite ones stand in the label."""
-    names = [_short(row.name) + _infinite(row) for row in balance.covariates]
-    figure, (axis,) = _axes(1, (6.5, 1.4 + 0.3 * len(names)))
+    names = [_lines(row.name + _infinite(row)) for row in balance.covariates]
+    figure, (axis,) = _axes(1, (6.5, 1.4 + max(_line(names), 0.3) * len(names)))
     places = np.arange(len(names))[::-1]
     _null_line(axis, 0.0)
     for limit in (-balance.threshold, balance.threshold):
         axis.axvline(limit, color="#777777", linestyle="--", linewidth=0.8)
     axis.plot([row.before.smd for row in balance.covariates], places, "s", color=ORANGE, mfc="white", label="before")
     axis.plot([row.after.smd for row in balance.covariates], places, "o", color=BLACK, label="after")
-    axis.set_yticks(places, names)
+    axis.set_yticks(places, names, parse_math=False)
     axis.set_xlabel("Standardized mean difference")
     axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     _legend(figure, axis, columns=2)
@@ -152,7 +168,7 @@ def overlap(propensity: Propensity, treated: Bools) -> "Figure":
     axis.yaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
     axis.set_xlabel("Logit of the propensity score")
     axis.set_ylabel("Rows")
-    axis.legend(frameon=False)
+    _legend(figure, axis, columns=2)
     return figure
 
 
@@ -164,16 +180,17 @@ def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, tit
         fit: columns experience, share, low, high.
     """
     figure, (axis,) = _axes(1, (6.0, 4.0))
-    for _, rows in curves.groupby("counselor", sort=False):
-        axis.plot(rows["experience"], 100 * rows["share"], color=SKY, linewidth=0.6, alpha=0.5)
+    for i, (_, rows) in enumerate(curves.groupby("counselor", sort=False)):
+        label = "each counselor" if i == 0 else None
+        axis.plot(rows["experience"], 100 * rows["share"], color=SKY, linewidth=0.8, alpha=0.6, label=label)
     if fit is not None:
         axis.plot(fit["experience"], 100 * fit["share"], color=BLACK, linewidth=1.8, label="within counselors")
         axis.fill_between(fit["experience"], 100 * fit["low"], 100 * fit["high"], color=BLACK, alpha=0.15, linewidth=0)
-        axis.legend(frameon=False)
     axis.set_ylim(0, None)
     axis.set_xlabel("Experience")
     axis.set_ylabel("% of messages")
-    axis.set_title(title, fontsize=10)
+    axis.set_title(title, fontsize=10, parse_math=False)
+    _legend(figure, axis, columns=2)
     return figure
 
 
@@ -185,6 +202,7 @@ def error_by_outcome(frame: pd.DataFrame) -> "Figure":
     """
     frame = frame.dropna(subset=["recall"])
     codes = list(dict.fromkeys(frame["code"]))
+    names = [_name(code) for code in codes]
     figure, (axis,) = _axes(1, (6.5, 1.4 + 0.36 * max(len(codes), 1)))
     place = {code: len(codes) - 1 - i for i, code in enumerate(codes)}
     for stratum, offset, mark in (
@@ -197,7 +215,7 @@ def error_by_outcome(frame: pd.DataFrame) -> "Figure":
         axis.errorbar(
             rows["recall"], places, xerr=spread, fmt=mark.shape, color=mark.color, ms=4.5, lw=1.2, label=mark.label
         )
-    axis.set_yticks(list(place.values()), [_name(code) for code in codes])
+    axis.set_yticks(list(place.values()), names, parse_math=False)
     axis.set_xlim(-0.02, 1.02)
     axis.set_ylim(-0.7, max(len(codes), 1) - 0.3)
     axis.set_xlabel("Recall of the tagger on gold chats")
@@ -248,7 +266,7 @@ def ratio_ticks(low: float, high: float) -> list[float]:
         ticks = MaxNLocator(6, steps=[1, 2, 5, 10]).tick_values(low, high)
         return [round(float(tick), 12) for tick in ticks if low <= tick <= high]
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    parts = (1, 2, 5) if high / low <= _DECADES else (1,)
+    parts = next(parts for widest, parts in _PARTS.items() if high / low <= widest)
     every = 1 if len(parts) > 1 else max(1, math.ceil((last - first) / 8))
     powers = [power for power in range(first, last + 1) if power % every == 0]
     ticks = [float(f"{part}e{power}") for power in powers for part in parts]
@@ -271,9 +289,18 @@ def _legend(figure: "Figure", axis: "Axes", columns: int) -> None:
 
 def _name(code: str) -> str:
     known = Codebook.load().get(code)
-    return f"{known.name} ({code})" if known else _short(code)
+    return _lines(f"{known.name} ({code})" if known else code)
 
 
-def _short(name: str) -> str:
-    """The name, or its beginning and end: names that are long often differ in the last word."""
-    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 14]}…{name[-13:]}"
+def _lines(name: str) -> str:
+    """The name on at most two lines; of a longer one the beginning and the end, which is where they often differ."""
+    kept = " ".join(name.split())
+    parts: list[str] = _PIECES.findall(kept)
+    if len(parts) > 2:
+        parts = [kept[:_LINE], f"…{kept[1 - _LINE :]}"]
+    return "\n".join(part.strip() for part in parts)
+
+
+def _line(names: Sequence[str]) -> float:
+    """Inches that each name takes."""
+    return _TWO_LINES if any("\n" in name for name in names) else 0.26

@@ -14,8 +14,10 @@ pytest.importorskip("matplotlib")
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
 from mi_coder.outcomes import figures
 from mi_coder.outcomes.balance import Balance, CovariateBalance, Gap
 from mi_coder.outcomes.propensity import Propensity
@@ -95,6 +97,10 @@ def recalls() -> pd.DataFrame:
 ALL: dict[str, Callable[[], Figure]] = {
     "forest": lambda: figures.forest(tidy()),
     "forest of points": lambda: figures.forest(tidy(CODES[:5], ("",), unit="points per 10 percentage points")),
+    "forest of long names": lambda: figures.forest(tidy(tuple(f"{LONG[0]} {i}" for i in range(20)))),
+    "forest of long names, uncorrected": lambda: figures.forest(
+        tidy(tuple(f"{LONG[0]} {i}" for i in range(20)), ("",), ("",))
+    ),
     "forest of one": lambda: figures.forest(tidy(CODES[:1], ("",), ("",))),
     "predicted": lambda: figures.predicted_ratings(predictions()),
     "love": lambda: figures.love_plot(covariates()),
@@ -215,6 +221,8 @@ def test_ratio_axes_of_any_width_have_ticks_on_both_sides_of_no_effect(sd: float
     ("low", "high", "ticks"),
     [
         (0.7, 1.15, [0.7, 0.8, 0.9, 1, 1.1]),
+        (0.63, 2.7, [0.7, 1, 1.5, 2]),
+        (0.4, 2.3, [0.4, 0.5, 0.7, 1, 1.5, 2]),
         (0.98, 1.03, [0.98, 0.99, 1, 1.01, 1.02, 1.03]),
         (0.1, 3, [0.1, 0.2, 0.5, 1, 2]),
         (0.001, 100, [0.001, 0.01, 0.1, 1, 10, 100]),
@@ -284,24 +292,27 @@ def test_infinite_differences_are_told_in_the_label() -> None:
 
 def test_overlap_counts_every_row_once() -> None:
     propensity, treated = scores()
-    axis = figures.overlap(propensity, treated).axes[0]
+    figure = figures.overlap(propensity, treated)
+    axis = figure.axes[0]
     heights = np.array([bar.get_height() for bar in axis.patches])
     assert heights[heights > 0].sum() == treated.sum()
     assert -heights[heights < 0].sum() == (~treated).sum()
     assert axis.yaxis.get_major_formatter()(-20, 0) == "20"
-    assert [text.get_text() for text in axis.get_legend().get_texts()] == ["treated", "untreated"]
+    assert labels(figure) == ["treated", "untreated"]
 
 
 def test_experience_has_a_line_per_counselor_in_percent() -> None:
     lines, fit = curves()
-    axis = figures.experience_curves(lines, fit, "Affirm (AF)").axes[0]
+    figure = figures.experience_curves(lines, fit, "Affirm (AF)")
+    axis = figure.axes[0]
+    assert labels(figure) == ["each counselor", "within counselors"]
     assert len(axis.lines) == 13 and axis.get_title() == "Affirm (AF)"
     own = lines[lines["counselor"] == "counselor 5"]
     assert axis.lines[5].get_ydata() == pytest.approx(100 * own["share"].to_numpy())
     assert axis.lines[12].get_ydata() == pytest.approx(100 * fit["share"].to_numpy())
     assert inside(axis, axis.collections[0].get_paths()[0].vertices)
-    alone = figures.experience_curves(lines).axes[0]
-    assert len(alone.lines) == 12 and alone.get_legend() is None
+    alone = figures.experience_curves(lines)
+    assert len(alone.axes[0].lines) == 12 and labels(alone) == ["each counselor"]
 
 
 def test_recall_by_outcome_is_on_one_axis_from_0_to_1() -> None:
@@ -321,11 +332,60 @@ def test_recall_by_outcome_is_on_one_axis_from_0_to_1() -> None:
     assert len(figures.error_by_outcome(frame.assign(recall=np.nan)).axes[0].get_yticks()) == 0
 
 
-def test_long_names_are_cut_in_the_middle() -> None:
-    texts = [text.get_text() for text in figures.forest(tidy()).axes[0].get_yticklabels()]
-    assert texts[-1] == "a_merged_code_of_several…h_a_long_name"
-    ends = figures.forest(tidy((f"{'x' * 60} one", f"{'x' * 60} two"))).axes[0].get_yticklabels()
-    assert len({text.get_text() for text in ends}) == 2
+def code_labels(*codes: str) -> list[str]:
+    return [text.get_text() for text in figures.forest(tidy(codes)).axes[0].get_yticklabels()]
+
+
+def test_long_names_stand_on_two_lines() -> None:
+    assert code_labels(*LONG) == [
+        "restatement or paraphrasing and simple\nreflection",
+        "a_merged_code_of_several_techniques_\nwith_a_long_name",
+    ]
+    assert code_labels("x" * 40, "y" * 41) == ["x" * 40, "y" * 40 + "\ny"]
+
+
+def test_longer_names_keep_their_beginning_and_end() -> None:
+    one, two = code_labels(f"{'x' * 90} one", f"{'x' * 90} two")
+    assert one == "x" * 40 + "\n…" + "x" * 35 + " one"
+    assert two.endswith(" two")
+
+
+def test_rows_are_higher_where_names_have_two_lines() -> None:
+    assert all("\n" not in label for label in code_labels(*(code.id for code in Codebook.load().codes)))
+    low, high = (figures.forest(tidy(codes, ("",), ("",))) for codes in (CODES[:8], (*CODES[:7], LONG[0])))
+    assert high.get_size_inches()[1] > low.get_size_inches()[1]
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    """Text between two dollars would be read as a formula, and this one cannot be."""
+    name = r"costs $\nofunction{$ <&>"
+    figures.save(figures.forest(tidy((name,), ("",))), tmp_path / "forest")
+    assert "costs $" in (tmp_path / "forest.svg").read_text(encoding="utf-8")
+    figures.save(figures.experience_curves(*curves(), title=name), tmp_path / "experience")
+    figures.save(figures.predicted_ratings(predictions(), name), tmp_path / "predicted")
+    row = CovariateBalance(name, Gap(0.2, 1.0, 0.1), Gap(0.1, 1.0, 0.1))
+    figures.save(figures.love_plot(Balance((row,), 0.1)), tmp_path / "love")
+    figures.save(figures.error_by_outcome(recalls().head(1).assign(code=name)), tmp_path / "error")
+
+
+def test_covariates_are_not_drawn_among_techniques() -> None:
+    both = pd.concat([tidy(CODES[:3], ("",)), tidy(("",), ("",))])
+    assert len(figures.forest(both).axes[0].get_yticks()) == 3
+    with pytest.raises(UsageProblem, match="No technique to draw"):
+        figures.forest(tidy(("",), ("",)))
+
+
+def test_the_use_of_a_technique_is_named_with_its_unit() -> None:
+    assert figures.predicted_ratings(predictions()).axes[0].get_xlabel() == "Use of the technique"
+    named = figures.predicted_ratings(predictions(), "Affirm (AF), 10 percentage points").axes[0]
+    assert named.get_xlabel() == "Affirm (AF), 10 percentage points"
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_no_text_is_smaller_than_8_points(name: str) -> None:
+    figure = ALL[name]()
+    figure.draw_without_rendering()
+    assert min(text.get_fontsize() for text in figure.findobj(Text)) >= 8
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -336,8 +396,7 @@ def test_texts_are_inside_the_figure_and_do_not_overlap(name: str) -> None:
     for i, box in enumerate(boxes):
         assert box.x0 >= -0.5 and box.y0 >= -0.5
         assert box.x1 <= figure.bbox.x1 + 0.5 and box.y1 <= figure.bbox.y1 + 0.5
-        if name != "overlap" and not name.startswith("experience"):
-            assert not any(box.overlaps(other) for other in boxes[:i])
+        assert not any(box.overlaps(other) for other in boxes[:i])
 
 
 @pytest.mark.parametrize("name", ALL)
