@@ -126,7 +126,11 @@ class Result:
             raise UnknownName(
                 f"No technique {code!r} in {name!r}.{did_you_mean(code, known)} It has {', '.join(known)}."
             )
-        return predicted_ratings(chosen.drop(columns="term"))
+        rows = self.rows[(self.rows["outcome"] == name.removeprefix("predicted: ")) & (self.rows["code"] == code)]
+        per = str(rows["unit"].iloc[0]).partition(" per ")[2]
+        within = chosen["term"].iloc[0] != code
+        use = f"{code_name(code)}, in {per}" + (", from the counselor's own mean" if within else "")
+        return predicted_ratings(chosen.drop(columns="term"), use)
 
     def summary(self) -> str:
         """What was found, in plain text."""
