@@ -53,6 +53,7 @@ def command(study: Path, output: Path | None) -> None:
         ]
     )
     (output / "report.md").write_text(report + "\n", encoding="utf-8")
+    (output / "study.resolved.yaml").write_text(spec.to_yaml(), encoding="utf-8")
     (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     result.tidy().to_csv(output / "tidy.csv", index=False)
     if result.tenure is not None:

@@ -16,6 +16,8 @@ from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Tech
 
 COUNSELORS_PER_TECHNIQUE = 2
 """With fewer counselors per technique, differences between counselors are not estimated."""
+MOST_CATEGORIES = 50
+"""A text with more values than that is no category: each value takes a column."""
 POINTS = 10.0
 """A share counts in steps of so many percentage points."""
 NO_COUNSELOR = (
@@ -210,6 +212,11 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             drop(series.isna(), f"no {what}")
     if study.techniques.form == "share":
         drop(chats.counts.sum(axis=1) == 0, "no code at all")
+    if study.data.counselor and study.data.counselor in (covariate.field for covariate in study.adjusted_for):
+        raise UsageProblem(
+            f"covariates: {study.data.counselor} is the counselor, who is in the models already: by "
+            "techniques.within_between, random intercepts, and errors clustered by counselor. Leave it out there."
+        )
     covariates = [covariate_columns(frame, covariate) for covariate in study.adjusted_for]
     for covariate, columns in zip(study.adjusted_for, covariates, strict=True):
         drop(columns.isna().any(axis=1), f"no {covariate.field}")
@@ -362,12 +369,17 @@ def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame
     column = field_of(frame, name, "covariates")
     numeric = pd.to_numeric(column, errors="coerce")
     if covariate.transform == "category" or (covariate.transform == "none" and numeric[column.notna()].isna().any()):
+        if (values := column.nunique()) > MOST_CATEGORIES:
+            raise UsageProblem(
+                f"covariates: {name} is a text of {values:,} values, and a category has at most {MOST_CATEGORIES}. "
+                "Join values, or give numbers, such as earlier chats in place of dates."
+            )
         dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
         return dummies.mask(column.isna())
     if numeric[column.notna()].isna().any():
         bad = int((numeric.isna() & column.notna()).sum())
         raise UsageProblem(f"covariates: {name} is no number in {bad} chats, and {covariate.transform} needs numbers.")
-    values = numeric.astype(float)
+    values = _finite(numeric.astype(float), name, "covariates")
     if covariate.transform in ("log", "log1p"):
         least = 0 if covariate.transform == "log" else -1
         if (values <= least).any():
@@ -395,7 +407,13 @@ def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
         raise UsageProblem(
             f"{key}: {name} is no number in {int(bad.sum())} chats, the first is {frame.index[bad][0]!r}."
         )
-    return numbers
+    return _finite(numbers, name, key)
+
+
+def _finite(values: "pd.Series[float]", name: str, key: str) -> "pd.Series[float]":
+    if endless := int(np.isinf(values).sum()):
+        raise UsageProblem(f"{key}: {name} is infinite in {endless} chats. Leave such cells empty.")
+    return values
 
 
 def field_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":

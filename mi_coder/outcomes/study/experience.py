@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
@@ -163,6 +164,7 @@ def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = No
     if setting.field:
         given = column_of(frame, setting.field, "experience.field").to_numpy()
         drop(np.isnan(given), f"no {setting.field}")
+    drop(frame["messages"].to_numpy(dtype=float) <= 0, "no coded message")
     sizes = people[keep].groupby(people[keep]).transform("size").reindex(people.index, fill_value=0).to_numpy()
     drop(sizes < setting.min_chats, f"counselors with fewer than {setting.min_chats} chats")
     months = None
@@ -178,7 +180,7 @@ def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = No
     else:
         assert times is not None
         experience = earlier_chats(people[keep].to_numpy(), times[keep])
-    recipe = recipe_of(study.techniques, chats.counts[keep], people[keep])
+    recipe = recipe_of(replace(study.techniques, within_between=False), chats.counts[keep], people[keep])
     counts = pd.DataFrame(
         {name: chats.counts.loc[keep, list(codes)].sum(axis=1) for name, codes in recipe.groups.items()}
     )

@@ -39,11 +39,13 @@ class Fit:
         rows: tidy, one per term.
         facts: what there is to say of the model as a whole, by name.
         notes: sentences on what was left out or could not be done.
+        separated: names of the columns that were left out because they separate the outcome.
     """
 
     rows: pd.DataFrame
     facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
+    separated: tuple[str, ...] = ()
 
 
 def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None = None) -> Fit:
@@ -56,6 +58,7 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
         ModelProblem: the data cannot carry the model.
     """
     notes: tuple[str, ...] = ()
+    separated: tuple[str, ...] = ()
     while True:
         try:
             fit = _FITTERS[model](study, outcome, design, weights)
@@ -63,9 +66,10 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
             if not problem.columns or len(problem.columns) >= len(design.names):
                 raise
             note = f"{model}: {problem} It was left out of this model."
+            separated += tuple(problem.columns[-1:])
             design, notes = design.without(problem.columns[-1:], note), (*notes, note)
         else:
-            return replace(fit, notes=(*notes, *fit.notes))
+            return replace(fit, notes=(*notes, *fit.notes), separated=separated)
 
 
 def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family, Design, Floats | None]:
@@ -111,6 +115,7 @@ def tidy_rows(
     low, high = estimate - width, estimate + width
     kind = scale or _SCALES.get(model.partition(" ")[0], POINTS_OF_OUTCOME)
     shown = np.asarray if kind == POINTS_OF_OUTCOME else np.exp
+    nothing = np.full(len(terms), np.nan)
     with np.errstate(over="ignore"):
         return pd.DataFrame(
             {
@@ -125,7 +130,7 @@ def tidy_rows(
                 "stat": stat,
                 "df": df,
                 "p": 2 * stats.t.sf(abs(stat), df) if p is None else p,
-                "q_bh": np.nan,
+                "q_bh": nothing,
                 "ci_low": low,
                 "ci_high": high,
                 "effect": shown(estimate),
@@ -135,7 +140,7 @@ def tidy_rows(
                 "n": n,
                 "n_clusters": n_clusters,
                 "correction": correction,
-                "weight": np.nan if weight is None else weight,
+                "weight": nothing if weight is None else weight,
                 "warnings": warnings,
             },
             columns=TIDY,

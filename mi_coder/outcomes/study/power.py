@@ -1,6 +1,6 @@
 """The budget of a study: how many chats and gold chats its headline needs, from its own pilot or a simulated one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
-from mi_coder.outcomes.study.run import CORRECTABLE, gold_probabilities
+from mi_coder.outcomes.study.run import CORRECTABLE, check_gold_ids, gold_probabilities
 from mi_coder.outcomes.study.spec import Study, models_of
 
 GOLD_ROWS_PER_PARAMETER = 2 * ROWS_PER_PARAMETER
@@ -100,9 +100,11 @@ def plan_study(
     family, data, _ = family_data(model, outcome, design_of(study, outcome, chats, values, before))
     if tagger is None:
         coded = read_gold(setting, study.data, folder)
+        check_gold_ids(chats, coded)
         gold = coded.counts
     else:
-        coded, gold = None, _simulated(chats, data, tagger, np.random.default_rng(study.seed))
+        figures = _figures(tagger, {code for codes in data.recipe.groups.values() for code in codes})
+        coded, gold = None, _simulated(chats, data, figures, np.random.default_rng(study.seed))
     rows = np.flatnonzero(data.ids.isin(gold.index))
     columns = data.gold_columns(gold.loc[data.ids[rows]], rows)
     drawn = None if coded is None else gold_probabilities(setting, chats, coded, data.ids[rows])
@@ -137,19 +139,36 @@ def read_tagger(path: Path) -> pd.DataFrame:
     return table
 
 
-def _simulated(chats: Chats, data: Design, tagger: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+def _figures(tagger: pd.DataFrame, codes: Collection[str]) -> pd.DataFrame:
+    """Precision and recall by code, of all `codes` at least: without, the tagger would count as free of errors.
+
+    Raises:
+        UsageProblem: a code has none, or they are not above 0 and at most 1.
+    """
+    figures = tagger.drop_duplicates("code").set_index("code")[["precision", "recall"]]
+    figures = figures.apply(pd.to_numeric, errors="coerce").dropna()
+    if without := sorted(set(codes) - set(figures.index)):
+        raise UsageProblem(
+            f"The table has no precision and recall for {', '.join(without)}: without, the tagger would count as free "
+            "of errors. Add them, or leave these codes out of techniques.codes."
+        )
+    outside = figures.index[~((figures > 0) & (figures <= 1)).all(axis=1)]
+    if len(outside):
+        raise UsageProblem(f"Precision and recall of {', '.join(outside)} must be above 0 and at most 1.")
+    return figures
+
+
+def _simulated(chats: Chats, data: Design, figures: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
     """Gold counts of some chats, drawn from the tagger's counts: what it found is right with its precision, and what it
     missed is spread over the other messages so that its recall comes out."""
     size = min(len(data.ids), max(GOLD_ROWS_PER_PARAMETER * (len(data.names) + 5), len(data.ids) // 10))
     chosen = data.ids[np.sort(random.choice(len(data.ids), size, replace=False))]
     gold = chats.counts.loc[chosen].copy()
     messages = chats.frame.loc[chosen, "messages"].to_numpy(dtype=int)
-    for _, row in tagger.dropna(subset=["precision", "recall"]).iterrows():
-        if row["code"] not in gold.columns or not row["recall"] > 0:
-            continue
-        found = gold[row["code"]].to_numpy(dtype=int)
+    for code, precision, recall in figures[figures.index.isin(gold.columns)].itertuples(name=None):
+        found = gold[code].to_numpy(dtype=int)
         others = messages - found
-        missed = found.sum() * row["precision"] * (1 / row["recall"] - 1)
+        missed = found.sum() * precision * (1 / recall - 1)
         rate = min(missed / max(others.sum(), 1), 1.0)
-        gold[row["code"]] = (random.binomial(found, row["precision"]) + random.binomial(others, rate)).astype(float)
+        gold[code] = (random.binomial(found, precision) + random.binomial(others, rate)).astype(float)
     return gold

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
@@ -17,7 +18,7 @@ from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, column_of, design_of
+from mi_coder.outcomes.study.design import Design, called, column_of, design_of
 from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
@@ -67,7 +68,9 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     if chats is None:
         check_codebook(folder / path for path in study.data.chats)
         chats = read_chats(study.data, folder, gold.coded if gold else ())
-    quality = tagger_quality(chats.coded, gold.coded) if gold else None
+    if gold is not None:
+        check_gold_ids(chats, gold)
+    quality = tagger_quality(chats.coded, gold.coded) if gold and gold.coded.keys() & chats.coded.keys() else None
     trained = _trained_on(gold, folder / correction.model if correction.model else None) if gold else ()
     parts: list[_Part] = []
     for label, design_study in designs_of(study):
@@ -79,6 +82,9 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
             parts.append(
                 replace(
                     part,
+                    notes=[
+                        f"{label}: {note}" if study.preset and label == study.preset else note for note in part.notes
+                    ],
                     rows=[rows.assign(design=label) for rows in part.rows],
                     glance=[{"design": label, **facts} for facts in part.glance],
                 )
@@ -97,6 +103,19 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     glance = pd.DataFrame([facts for part in parts for facts in part.glance])
     result = Result(study, tidy, glance, tables, notes, ())
     return replace(result, sentences=what_can_be_said(result, gold is not None))
+
+
+def check_gold_ids(chats: Chats, gold: Chats) -> None:
+    """Refuse gold chats of which not one is among the chats.
+
+    Raises:
+        UsageProblem: their ids are others.
+    """
+    if not gold.counts.index.isin(chats.counts.index).any():
+        raise UsageProblem(
+            f"Not one of the {len(gold):,} gold chats is among the {len(chats):,} chats. Give gold codes of chats of "
+            "this study, by the same ids."
+        )
 
 
 def _trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
@@ -122,13 +141,12 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
             f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
             f"on the {len(set(design.outcome))} levels that occur."
         )
-    for model in models_of(outcome):
-        _fit_into(part, model, study, outcome, design, None)
+    separated = {model: _fit_into(part, model, study, outcome, design, None) for model in models_of(outcome)}
     _response(part, study, outcome, design)
     if gold is not None:
         for model in models_of(outcome):
             if model in CORRECTABLE:
-                _correct_into(part, model, study, outcome, design, chats, gold)
+                _correct_into(part, model, study, outcome, design.without(separated[model], ""), chats, gold)
     if outcome.type == "rating" and "ordinal" in models_of(outcome):
         _rating_tables(part, study, outcome, design)
     if outcome.type == "symptom":
@@ -142,13 +160,13 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
 
 def _fit_into(
     part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None
-) -> None:
-    """Add a model, or the reason why there is none."""
+) -> tuple[str, ...]:
+    """Add a model, or the reason why there is none; returns columns that it left out because they separate."""
     try:
         fit = fit_model(model, study, outcome, design, weights)
     except ModelProblem as problem:
         part.notes.append(f"{outcome.name}, {model}: {problem}")
-        return
+        return ()
     rows = fit.rows
     coded = rows["code"] != ""
     rows.loc[coded, "warnings"] = [
@@ -161,6 +179,7 @@ def _fit_into(
         else {"model": model, "outcome": outcome.name, **fit.facts}
     )
     part.notes.extend(f"{outcome.name}: {note}" for note in fit.notes)
+    return fit.separated
 
 
 def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
@@ -206,6 +225,9 @@ def _correct_into(
         part.notes.append(
             f"{outcome.name}: {missing:,} of {len(gold.counts):,} gold chats are not among the chats that are fitted."
         )
+    if without := _without_gold(data, chats, gold, ids[rows]):
+        part.notes.append(f"{outcome.name}, {model}, correction for label error: {without}")
+        return
     setting = study.label_error
     probabilities = gold_probabilities(setting, chats, gold, ids[rows])
     try:
@@ -236,6 +258,25 @@ def _correct_into(
     part.tables[f"gain: {outcome.name}, {model}"] = gains
     if model == models_of(outcome)[0] or model == "linear":
         part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
+
+
+def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str:
+    """Techniques that gold chats cannot correct because people, or the tagger, gave them to none; "" if all can be."""
+    if not len(ids):
+        return "no gold chat is among the chats that are fitted."
+    said = []
+    groups = {term.code: list(data.recipe.groups[term.code]) for term in data.terms if term.code}
+    for who, counts in (("people", gold.counts), ("the tagger", chats.counts)):
+        used = counts.loc[ids]
+        never = [name for name, codes in groups.items() if not used[codes].to_numpy().any()]
+        if never:
+            said.append(f"in the {len(ids):,} gold chats {who} never gave {', '.join(map(called, never))}")
+    if not said:
+        return ""
+    return (
+        f"{' and '.join(said)}: that leaves nothing to correct by. Code chats with it (mi-code sample --design "
+        "rare-code), or leave it out of techniques.codes."
+    )
 
 
 def gold_probabilities(setting: LabelError, chats: Chats, gold: Chats, ids: pd.Index) -> Floats | None:
@@ -345,12 +386,16 @@ def _predicted(fit: Any, design: Design, name: str, points: int = 9) -> pd.DataF
 
 
 def _adjusted(tidy: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """q values over the family of a study: technique terms of one outcome, or of all, by one model."""
+    """q values over the family of a study.
+
+    That is technique terms of one outcome by one model, or those of all outcomes by all models: outcomes have models of
+    their own, and one test that stands there once per model hardly moves q values.
+    """
     if study.inference.adjust == "none":
         return tidy
-    keys = ["design", "model", "correction"] + (["outcome"] if study.inference.family == "outcome" else [])
+    keys = ["outcome", "model"] if study.inference.family == "outcome" else []
     coded = tidy[tidy["code"] != ""]
-    for _, group in coded.groupby(keys, sort=False):
+    for _, group in coded.groupby(["design", coded["correction"].replace("", "naive"), *keys], sort=False):
         tidy.loc[group.index, "q_bh"] = adjust(group["p"].to_numpy(dtype=float), study.inference.adjust).q
     return tidy
 

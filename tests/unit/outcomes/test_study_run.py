@@ -1,0 +1,396 @@
+"""Whole studies on invented platforms: what is recovered, what is refused, and that nothing is left out in silence."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+
+from mi_coder.errors import UsageProblem  # noqa: E402
+from mi_coder.outcomes.families import Family, clustered_covariance, fit_family  # noqa: E402
+from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
+from mi_coder.outcomes.multiplicity import adjust  # noqa: E402
+from mi_coder.outcomes.simulate import EFFECTS, SYMPTOM_EFFECTS, Platform, simulate  # noqa: E402
+from mi_coder.outcomes.study.chats import Chats  # noqa: E402
+from mi_coder.outcomes.study.design import Term, design_of  # noqa: E402
+from mi_coder.outcomes.study.fits import TIDY, tidy_rows  # noqa: E402
+from mi_coder.outcomes.study.outcome import outcome_values  # noqa: E402
+from mi_coder.outcomes.study.result import Result  # noqa: E402
+from mi_coder.outcomes.study.run import UNCORRECTED, _adjusted  # noqa: E402
+from mi_coder.outcomes.study.spec import MODELS, Study, study_of  # noqa: E402
+
+CODES = ["OQ", "REF", "AF", "EA", "PR", "IP"]
+RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
+DEPRESSION = {"name": "depression", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"}
+ALL_TYPES = [
+    RATING,
+    {"name": "happy", "type": "binary"},
+    DEPRESSION,
+    {"name": "distress", "type": "change", "before": "tense_pre", "after": "tense_post"},
+    {"name": "visits", "type": "count"},
+]
+
+
+@pytest.fixture(scope="module")
+def platform() -> Platform:
+    return simulate(chats=900, counselors=60, gold=0.4, seed=5)
+
+
+@pytest.fixture(scope="module")
+def first(platform: Platform) -> Result:
+    """The rating and the symptom with gold chats."""
+    return _fit(platform.tagged, platform.gold)
+
+
+@pytest.fixture(scope="module")
+def of_all_types(platform: Platform) -> Result:
+    """All models of every type of outcome, on counselors who differ in all outcomes."""
+    return _fit(_more_outcomes(platform.tagged), None, outcomes=ALL_TYPES, techniques={"codes": ["REF", "EA"]})
+
+
+def _more_outcomes(tagged: Any) -> Any:
+    random = np.random.default_rng(3)
+    _, counselor = np.unique(tagged["counselor_id"], return_inverse=True)
+    person = random.normal(size=counselor.max() + 1)[counselor]
+    tense = 5 + random.normal(size=len(tagged))
+    return tagged.assign(
+        rating=np.digitize(person + random.logistic(size=len(tagged)), [-2, -1, 0, 1]) + 1.0,
+        happy=(person + random.normal(size=len(tagged)) > 0).astype(float),
+        phq9_post=np.clip(np.round(tagged["phq9_pre"] + person), 0, 27),
+        tense_pre=tense,
+        tense_post=0.5 * tense + person + random.normal(size=len(tagged)),
+        visits=random.poisson(np.exp(0.2 * person)),
+    )
+
+
+def _chats(table: Any) -> Chats:
+    codes = [name for name in table.columns if name in set(EFFECTS) | _BOOK]
+    frame = table.drop(columns=codes)
+    return Chats(
+        table[codes].astype(float), frame.assign(log_messages=np.log(frame["messages"].clip(lower=1).astype(float))), {}
+    )
+
+
+_BOOK = set(simulate(chats=30, counselors=3).truth.columns) - {"messages"}
+
+
+def _study(**changed: Any) -> Study:
+    given: dict[str, Any] = {
+        "data": {"counts": "x", "counselor": "counselor_id", "client": "client_id"},
+        "outcomes": [RATING, DEPRESSION],
+        "techniques": {"codes": CODES},
+        "covariates": ["log_messages"],
+    }
+    return study_of({**given, **changed})
+
+
+def _fit(tagged: Any, gold: Any = None, **changed: Any) -> Result:
+    return _study(**changed).fit(chats=_chats(tagged), gold=None if gold is None else _chats(gold))
+
+
+def _of_counselors(tagged: Any, number: int) -> Any:
+    busiest = tagged["counselor_id"].value_counts().index[:number]
+    return tagged[tagged["counselor_id"].isin(busiest)]
+
+
+def test_corrected_rows_recover_the_known_effects() -> None:
+    platform = simulate(chats=12_000, counselors=600, gold=0.3, seed=11)
+    outcomes = [{**RATING, "models": ["ordinal"]}, {**DEPRESSION, "models": ["linear"]}]
+    rows = _fit(platform.tagged, platform.gold, outcomes=outcomes, response_weights=False).rows
+    rows = rows[rows["level"] == "within"]
+    truth = np.array(
+        [(EFFECTS if row.outcome == "rating" else SYMPTOM_EFFECTS).get(row.code, 0.0) for row in rows.itertuples()]
+    )
+    off = (rows["estimate"] - truth) / rows["se"]
+    corrected, naive = off[rows["correction"] == "ptd"], off[rows["correction"] == "naive"]
+    assert len(corrected) == len(naive) == 12
+    assert abs(corrected).max() < 3.3 and (corrected**2).mean() < 2
+    assert (naive**2).mean() > 2 * (corrected**2).mean() and abs(naive).max() > 3.3
+    sure = rows["correction"].eq("ptd").to_numpy() & (abs(truth) >= 0.2)
+    assert (np.sign(rows["estimate"][sure]) == np.sign(truth[sure])).all()
+
+
+def test_naive_rows_are_direct_fits_with_errors_by_counselor(platform: Platform, first: Result) -> None:
+    study, chats = _study(), _chats(platform.tagged)
+    families: tuple[tuple[int, Family], ...] = ((0, "ordinal"), (0, "linear"), (1, "linear"))
+    for number, family in families:
+        outcome = study.outcomes[number]
+        design = design_of(study, outcome, chats, *outcome_values(outcome, chats))
+        direct = fit_family(family, design.outcome, design.names, design.columns)
+        rows = first.tidy(outcome.name, family, covariates=True)
+        rows = rows[rows["correction"] == "naive"]
+        assert tuple(rows["term"]) == design.names
+        assert np.allclose(rows["estimate"], direct.coefficients, rtol=1e-10)
+        covariance = clustered_covariance(direct, design.counselors.to_numpy())
+        assert np.allclose(rows["se"], np.sqrt(np.diag(covariance)), rtol=1e-10)
+
+
+@pytest.mark.parametrize("model", ["linear", "ordinal"])
+def test_another_reference_moves_all_shares_alike(platform: Platform, model: str) -> None:
+    outcomes = [{**RATING, "models": [model]}]
+    given = {"outcomes": outcomes, "covariates": [], "response_weights": False}
+    found = {
+        reference: _fit(
+            platform.tagged, **given, techniques={"reference": [reference], "within_between": False, "min_chats": 1}
+        )
+        .tidy()
+        .set_index("code")["estimate"]
+        for reference in ("OT", "GI")
+    }
+    by_other, by_information = found["OT"], found["GI"]
+    assert len(by_other) == len(by_information) == 20
+    shared = sorted(set(by_other.index) & set(by_information.index))
+    assert len(shared) == 19
+    assert np.allclose(by_other[shared] - by_other["GI"], by_information[shared], atol=1e-8)
+    assert by_information["OT"] == pytest.approx(-by_other["GI"], abs=1e-8)
+
+
+def test_every_model_of_every_type_gives_rows(of_all_types: Result) -> None:
+    rows = of_all_types.rows
+    assert tuple(rows.columns) == TIDY
+    assert all(rows[name].dtype == np.float64 for name in ("estimate", "p", "q_bh", "weight", "effect_high"))
+    fitted = set(zip(rows["outcome"], rows["model"], strict=True))
+    for outcome in of_all_types.study.outcomes:
+        for model in MODELS[outcome.type]:
+            assert (outcome.name, model) in fitted
+    coded = rows[rows["code"] != ""]
+    assert set(coded["level"]) == {"within", "between"}
+    assert np.isfinite(coded[["estimate", "se", "p", "q_bh", "ci_low", "ci_high"]]).all(axis=None)
+    assert (coded["warnings"] == UNCORRECTED).all()
+    ratios = coded["unit"].str.contains("ratio")
+    assert np.allclose(coded["effect"][ratios], np.exp(coded["estimate"][ratios]))
+    assert np.allclose(coded["effect"][~ratios], coded["estimate"][~ratios])
+    glance = of_all_types.glance()
+    assert (glance.loc[glance["model"] == "ancova", "icc"] > 0.05).all()
+    assert {name.split(":")[0] for name in of_all_types.tables} >= {"marginal effects", "predicted", "change"}
+
+
+def test_response_weights_fit_the_headline_again(first: Result) -> None:
+    weighted = first.rows[first.rows["model"] == "ordinal (weighted for response)"]
+    assert len(weighted) and set(weighted["outcome"]) == {"rating"}
+    plain = first.rows[(first.rows["model"] == "ordinal") & (first.rows["correction"] == "naive")]
+    gap = abs(weighted["estimate"].to_numpy() - plain["estimate"].to_numpy())
+    assert gap.max() > 1e-4 and (gap < 3 * plain["se"].to_numpy()).all()
+    assert set(first.tables["response: rating"].columns) >= {"name"}
+    assert "response: depression" not in first.tables
+    assert any("472 of 900 conversations have the outcome" in note for note in first.notes)
+
+
+def test_no_response_weights_where_they_are_not_wanted(platform: Platform) -> None:
+    found = _fit(platform.tagged, outcomes=[RATING], response_weights=False)
+    assert not found.rows["model"].str.contains("weighted").any() and "response: rating" not in found.tables
+
+
+def test_dropped_chats_are_counted_by_reason(platform: Platform) -> None:
+    tagged = platform.tagged.astype({"client_age": float})
+    tagged.iloc[:7, tagged.columns.get_loc("client_age")] = np.nan
+    tagged.iloc[7:10, tagged.columns.get_loc("counselor_id")] = None
+    glance = _fit(tagged, outcomes=[RATING], covariates=["client_age"]).glance()
+    missing = int(tagged["rating"].iloc[10:].isna().sum())
+    assert set(glance["dropped"]) == {f"3 no counselor; 7 no client_age; {missing} no rating"}
+    assert set(glance["chats"]) == {900 - 10 - missing}
+
+
+def test_q_over_one_outcome_or_the_whole_study(platform: Platform) -> None:
+    outcomes = [{**RATING, "models": ["ordinal"]}, {**DEPRESSION, "models": ["linear"]}]
+    given: dict[str, Any] = {"outcomes": outcomes, "response_weights": False}
+    by_outcome, of_study = (
+        _fit(platform.tagged, **given, inference={"family": family}).tidy() for family in ("outcome", "study")
+    )
+    for _, group in by_outcome.groupby("outcome"):
+        assert np.allclose(group["q_bh"], adjust(group["p"].to_numpy()).q)
+    assert np.allclose(of_study["q_bh"], adjust(of_study["p"].to_numpy()).q)
+    assert not np.allclose(by_outcome["q_bh"], of_study["q_bh"])
+    assert _fit(platform.tagged, **given, inference={"adjust": "none"}).rows["q_bh"].isna().all()
+
+
+def test_naive_gold_and_corrected_are_families_of_their_own(first: Result) -> None:
+    for _, group in first.tidy().groupby(["outcome", "model", "correction"]):
+        assert np.allclose(group["q_bh"], adjust(group["p"].to_numpy()).q)
+
+
+def test_q_where_a_p_is_missing() -> None:
+    terms = [Term(code, code) for code in ("REF", "AF", "EA")]
+    one = np.ones(3)
+    rows = tidy_rows("linear", "rating", terms, one, one, 10, 0.05, p=np.array([0.01, np.nan, 0.04]))
+    q = _adjusted(rows, _study())["q_bh"]
+    assert q[[0, 2]].tolist() == pytest.approx([0.02, 0.04]) and np.isnan(q[1])
+
+
+def test_six_counselors_are_tested_by_the_wild_bootstrap(platform: Platform) -> None:
+    tagged = _of_counselors(platform.tagged, 6)
+    given: dict[str, Any] = {
+        "outcomes": [{**DEPRESSION, "models": ["linear", "change"]}],
+        "techniques": {"codes": ["REF", "PR"], "min_chats": 5},
+        "covariates": [],
+    }
+    found = _fit(tagged, **given, inference={"draws": 199})
+    rows = found.tidy("depression", "change")
+    assert "only 6 clusters" in rows["warnings"][0] and "wild cluster bootstrap" in rows["warnings"][0]
+    # With 6 clusters there are 32 pairs of sign vectors, and no other p values than n / 32.
+    assert np.allclose(rows["p"] * 32, np.round(rows["p"] * 32))
+    assert (rows["df"] == 5).all() and (rows["n_clusters"] == 6).all()
+    again = _fit(tagged, **given, inference={"draws": 199})
+    pd.testing.assert_frame_equal(found.rows, again.rows)
+
+
+def test_four_counselors_are_refused(platform: Platform) -> None:
+    tagged = platform.tagged.copy()
+    few = _of_counselors(tagged, 4).index
+    tagged.loc[~tagged.index.isin(few), "rating"] = np.nan
+    found = _fit(tagged, techniques={"codes": ["REF"], "min_chats": 5}, response_weights=False)
+    assert set(found.rows["outcome"]) == {"depression"}
+    said = [note for note in found.notes if note.startswith("rating, ")]
+    assert len(said) == 4 and all("at least 5" in note for note in said)
+    with pytest.raises(ModelProblem, match=r"No model could be fitted.*4 clusters .* at least 5"):
+        _fit(tagged.loc[few], techniques={"codes": ["REF"], "min_chats": 5})
+
+
+def test_a_code_that_separates_is_named_and_left_out_of_all_three_fits(platform: Platform) -> None:
+    tagged = platform.tagged.assign(happy=(platform.tagged["CO"] == 0).astype(float))
+    found = _fit(
+        tagged,
+        platform.gold,
+        outcomes=[{"name": "happy", "type": "binary"}],
+        techniques={"codes": ["REF", "AF", "CO"], "within_between": False},
+    )
+    assert any("logit: Column 'CO' falls" in note and "left out of this model" in note for note in found.notes)
+    rows = found.tidy("happy", "logit")
+    assert set(rows["correction"]) == {"naive", "gold", "ptd"}
+    assert all(set(group["code"]) == {"REF", "AF"} for _, group in rows.groupby("correction"))
+    assert abs(rows["estimate"]).max() < 5
+
+
+def test_a_rating_that_never_varies(platform: Platform) -> None:
+    found = _fit(platform.tagged.assign(rating=5.0), platform.gold)
+    assert set(found.rows["outcome"]) == {"depression"}
+    assert any("All 900 outcomes are 5: there is nothing to explain" in note for note in found.notes)
+    assert found.headlines() == [("depression", "linear")]
+    with pytest.raises(ModelProblem, match="nothing to explain"):
+        _fit(platform.tagged.assign(rating=5.0), outcomes=[RATING])
+
+
+def test_a_star_that_nobody_gave(platform: Platform) -> None:
+    rating = platform.tagged["rating"]
+    found = _fit(platform.tagged.assign(rating=rating.where(rating != 2)), outcomes=[RATING])
+    assert any("no rating is 2: ordinal models are fitted on the 4 levels" in note for note in found.notes)
+    ordinal = found.glance().set_index("model").loc["ordinal"]
+    assert ordinal["levels"] == "1, 3, 4, 5"
+    assert set(found.tables["predicted: rating"]["level"]) == {1, 3, 4, 5}
+
+
+def test_gold_of_other_chats(platform: Platform) -> None:
+    gold = platform.gold.set_axis("other-" + platform.gold.index)
+    with pytest.raises(UsageProblem, match="Not one of the 360 gold chats is among the 900 chats"):
+        _fit(platform.tagged, gold)
+    some = pd.concat([platform.gold, gold.iloc[:10]])
+    notes = _fit(platform.tagged, some, outcomes=[DEPRESSION]).notes
+    assert "depression: 10 of 370 gold chats are not among the chats that are fitted." in notes
+
+
+def test_gold_chats_without_the_outcome_say_so(platform: Platform) -> None:
+    unrated = platform.tagged["rating"].isna().reindex(platform.gold.index)
+    found = _fit(platform.tagged, platform.gold[unrated], outcomes=[RATING])
+    assert any("no gold chat is among the chats that are fitted" in note for note in found.notes)
+    assert set(found.rows["correction"]) == {""}
+    assert any("could not correct rating" in sentence for sentence in found.sentences)
+
+
+def test_a_code_without_gold_is_named(platform: Platform) -> None:
+    found = _fit(platform.tagged, platform.gold.assign(IP=0), outcomes=[RATING])
+    said = [note for note in found.notes if "correction for label error" in note]
+    assert said and all("people never gave Inappropriate (IP)" in note for note in said)
+    assert "ptd" not in set(found.rows["correction"])
+
+
+def test_too_little_gold_and_convenience(platform: Platform) -> None:
+    few = _fit(platform.tagged, platform.gold.iloc[:40], outcomes=[RATING])
+    assert any("28 gold chats are too few for 17 parameters: it takes at least 85" in note for note in few.notes)
+    handy = _fit(
+        platform.tagged,
+        platform.gold,
+        outcomes=[{**RATING, "models": ["linear"]}],
+        label_error={"counts": "x", "sampling": "convenience"},
+    )
+    assert any("convenience sample" in note for note in handy.notes)
+    assert any("not drawn at random" in sentence for sentence in handy.sentences)
+
+
+def test_gold_counts_without_messages_have_no_quality_of_the_tagger(first: Result) -> None:
+    assert "tagger" not in first.tables and "support" not in first.rows.columns
+
+
+def test_shah2022_beside_the_recommended_design(platform: Platform) -> None:
+    found = _fit(platform.tagged, platform.gold, preset="shah2022", covariates=["client_age"])
+    preset = found.rows[found.rows["design"] == "shah2022"]
+    own = found.rows[found.rows["design"] == "recommended"]
+    assert set(preset["model"]) == {"logit"} and set(preset["outcome"]) == {"rating"}
+    assert (preset["code"] != "").sum() == 16 and set(preset["level"]) == {""}
+    assert set(preset.loc[preset["code"] != "", "unit"]) == {"odds ratio per message"}
+    assert {"ptd", "gold", "naive"} <= set(own["correction"]) and set(own["outcome"]) == {"rating", "depression"}
+    assert any(note.startswith("shah2022: rating, logit: with classes weighted alike") for note in found.notes)
+    assert found.headlines() == [("rating", "ordinal"), ("depression", "linear")]
+
+    tagged = platform.tagged.dropna(subset=["rating"])
+    codes = list(preset.loc[preset["code"] != "", "code"])
+    satisfied = (tagged["rating"] >= 4).to_numpy(dtype=float)
+    weight = np.where(satisfied > 0, 0.5 / satisfied.mean(), 0.5 / (1 - satisfied.mean()))
+    columns = tagged[[*codes, "client_age"]].to_numpy(dtype=float)
+    direct = fit_family("logit", satisfied, [*codes, "client_age"], columns, weight)
+    assert np.allclose(preset["estimate"], direct.coefficients, rtol=1e-8)
+
+
+def test_yang2024_beside_the_recommended_design(platform: Platform) -> None:
+    found = _fit(platform.tagged, platform.gold, preset="yang2024", covariates=["client_age"])
+    preset = found.rows[found.rows["design"] == "yang2024"]
+    measures = preset[preset["code"] != ""]
+    assert set(preset["model"]) == {"ancova"} and set(preset["outcome"]) == {"depression"}
+    assert list(measures["code"]) == ["GI", "Question", "REF", "AF", "SC", "EA", "PR"]
+    assert set(measures["unit"]) == {"points per standard deviation"}
+    assert preset["n_clusters"].unique().tolist() == [platform.tagged["client_id"].nunique()]
+    assert {"log_messages", "phq9_pre", "log_messages x phq9_pre", "client_age"} <= set(preset["term"])
+    assert set(found.rows.loc[found.rows["design"] == "recommended", "outcome"]) == {"rating", "depression"}
+
+
+def test_nobody_is_named(platform: Platform, first: Result, of_all_types: Result) -> None:
+    people = set(platform.tagged["counselor_id"]) | set(platform.tagged["client_id"])
+    for found in (first, of_all_types):
+        said = " ".join([*found.notes, *found.sentences, found.summary()])
+        assert said and not [name for name in people if name in said]
+
+
+def test_the_same_seed_gives_the_same_result(platform: Platform) -> None:
+    given: dict[str, Any] = {"outcomes": [DEPRESSION], "techniques": {"codes": ["REF", "EA"], "within_between": False}}
+    few = _of_counselors(platform.tagged, 14)
+    one, two, other = (_fit(few, **given, seed=seed, inference={"draws": 99}) for seed in (1, 1, 2))
+    pd.testing.assert_frame_equal(one.rows, two.rows)
+    assert (one.notes, one.sentences) == (two.notes, two.sentences)
+    linear = one.rows["model"].isin(["linear", "change"]) & (one.rows["code"] != "")
+    assert not np.allclose(one.rows["p"][linear], other.rows["p"][linear])
+    assert np.allclose(one.rows["estimate"], other.rows["estimate"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"covariates": ["started_at"]}, "started_at is a text of 900 values"),
+        ({"covariates": ["counselor_id"]}, "counselor_id is the counselor"),
+        ({"covariates": ["endless"]}, "endless is infinite in 1 chats"),
+        ({"outcomes": [{"name": "endless", "type": "count"}]}, "endless is infinite in 1 chats"),
+    ],
+)
+def test_columns_that_cannot_be_used_are_named(platform: Platform, changed: dict[str, Any], said: str) -> None:
+    endless = np.where(np.arange(900) == 3, np.inf, np.arange(900) % 7)
+    with pytest.raises(UsageProblem, match=said):
+        _fit(platform.tagged.assign(endless=endless), **changed)
+
+
+def test_techniques_named_as_functions_of_formulas(platform: Platform) -> None:
+    merge = {"Q": ["OQ", "CQ"], "C": ["CO", "PR"], "I": ["IP", "GI"]}
+    found = _fit(
+        platform.tagged, platform.gold, outcomes=[RATING], techniques={"merge": merge, "codes": ["C", "Q", "I"]}
+    )
+    rows = found.tidy("rating", "ordinal")
+    assert set(rows["code"]) == {"C", "Q", "I"} and set(rows["correction"]) == {"naive", "gold", "ptd"}
