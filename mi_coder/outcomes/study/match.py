@@ -138,6 +138,11 @@ class Matched:
             f"{self.chosen.score.auc:.2f}; treated rows outside the scores of the others: "
             f"{self.chosen.score.treated_outside:.0%}.",
         ]
+        if len(self.attempts) > 1:
+            said.append(
+                "The score was fitted with and without squares and products: the balance of both is given, and the one "
+                "on which fewer covariates fail counts."
+            )
         signs = {effect.low > 0 or (-1 if effect.high < 0 else 0) for effect in effects}
         said.append(
             (

@@ -1,0 +1,229 @@
+"""Matched comparisons of a study: a known effect behind confounding, balance that fails, and who is left out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+
+from mi_coder.codebook import Codebook  # noqa: E402
+from mi_coder.errors import UsageProblem  # noqa: E402
+from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
+from mi_coder.outcomes.match_effect import matched_effect, weighted_effect  # noqa: E402
+from mi_coder.outcomes.matching import match_pairs  # noqa: E402
+from mi_coder.outcomes.propensity import fit_propensity  # noqa: E402
+from mi_coder.outcomes.study.chats import Chats  # noqa: E402
+from mi_coder.outcomes.study.match import Matched, run_matching  # noqa: E402
+from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
+from mi_coder.outcomes.study.spec import Study, study_of  # noqa: E402
+
+TRUE = -1.0
+MOOD = {"name": "mood", "type": "change", "before": "before", "after": "after"}
+STARS = {"name": "stars", "type": "rating"}
+MATCHING = {"technique": "EA", "covariates": ["before", "age"]}
+
+
+def _chats(n: int = 1500, seed: int = 1, confounded: float = 1.0) -> Chats:
+    """Autonomy is emphasized where people were worse before, and lowers the score after by 1 point."""
+    random = np.random.default_rng(seed)
+    before, age = random.normal(10, 3, n), random.normal(35, 9, n)
+    use = random.random(n) < 1 / (1 + np.exp(-confounded * ((before - 10) / 3 + 0.5 * (age - 35) / 9) + 0.8))
+    counts = pd.DataFrame(0.0, index=range(n), columns=list(Codebook.load().ids))
+    counts["EA"], counts["OT"] = use * random.integers(1, 4, n), 10.0
+    after = 2 + 0.8 * before + 0.03 * age + TRUE * use + random.normal(0, 1.5, n)
+    frame = pd.DataFrame(
+        {
+            "messages": 14,
+            "log_messages": np.log(14),
+            "counselor_id": [f"Ann{i % 60:02d}" for i in range(n)],
+            "client_id": [f"Bo{i % 900:03d}" for i in range(n)],
+            "before": before,
+            "after": after,
+            "age": age,
+            "site": random.choice(["north", "south"], n),
+            "noise": random.normal(size=n),
+            "stars": np.digitize(-after, [-14, -11, -9, -7]) + 1.0,
+            "seen": use.astype(float),
+        }
+    )
+    index = pd.Index([f"chat{i}" for i in range(n)], dtype=object)
+    return Chats(counts.set_axis(index), frame.set_axis(index), {})
+
+
+def _study(**changed: Any) -> Study:
+    return study_of({"data": {"counts": "x"}, "outcomes": [MOOD], "matching": MATCHING, **changed})
+
+
+def _matched(chats: Chats | None = None, **changed: Any) -> Matched:
+    return run_matching(_study(**changed), chats=chats or _chats())
+
+
+@pytest.fixture(scope="module")
+def matched() -> Matched:
+    return _matched()
+
+
+def _within(matched: Matched, truth: float) -> list[bool]:
+    return [effect.low <= truth <= effect.high for effect in matched.effects]
+
+
+def test_the_effect_behind_confounding_is_found_by_all_ways(matched: Matched) -> None:
+    chats = _chats()
+    raw = chats.frame["after"].groupby(chats.frame["seen"]).mean()
+    assert raw[1] - raw[0] > 0.5
+    assert all(_within(matched, TRUE))
+    assert [effect.estimate < -0.6 for effect in matched.effects] == [True] * 4
+    assert matched.chosen.balance.passed
+    said = " ".join(matched.sentences())
+    assert "agree that there is a difference, and on its direction" in said and "this is no experiment" in said
+    assert "(change: after - before)" in said
+
+
+def test_figures_are_those_of_the_steps(matched: Matched) -> None:
+    chats = _chats()
+    columns = chats.frame[["before", "age"]].to_numpy()
+    treated = chats.frame["seen"].to_numpy() > 0
+    change = (chats.frame["after"] - chats.frame["before"]).to_numpy()
+    score = fit_propensity(["before", "age"], columns, treated)
+    pairs = match_pairs(score.logit, treated, caliper=0.2)
+    assert [attempt.covariates for attempt in matched.attempts] == ["as given"]
+    assert np.array_equal(matched.chosen.pairs.rows, pairs.rows)
+    effect = matched_effect(change, pairs, (), None, chats.frame["counselor_id"].to_numpy())
+    assert matched.effects[0].estimate == pytest.approx(effect.estimate)
+    assert matched.effects[0].se == pytest.approx(effect.se)
+    assert matched.effects[2].estimate == pytest.approx(weighted_effect(change, treated, score).estimate)
+    tidy = matched.tidy()
+    assert list(tidy["method"]) == [effect.method for effect in matched.effects]
+    assert (tidy["ci_low"] < tidy["estimate"]).all() and (tidy["estimate"] < tidy["ci_high"]).all()
+
+
+def test_nothing_is_found_where_nothing_is(matched: Matched) -> None:
+    chats = _chats(seed=4)
+    chats.frame["after"] -= TRUE * chats.frame["seen"]
+    found = _matched(chats)
+    assert all(_within(found, 0.0))
+    assert found.e_value.limit == 1 and "none finds a clear difference" in " ".join(found.sentences())
+    assert matched.e_value.limit > 1.2
+
+
+def test_balance_that_fails_is_said_and_tried_once_more() -> None:
+    chats = _chats(500, confounded=4.0)
+    found = _matched(chats)
+    assert [attempt.covariates for attempt in found.attempts].count("as given") == 1 and len(found.attempts) == 2
+    assert not found.chosen.balance.passed
+    assert any("Balance fails on" in sentence and "age" in sentence for sentence in found.sentences())
+    assert any("with and without squares" in sentence for sentence in found.sentences())
+    table = found.balance_table()
+    assert not table["balanced"].all() and set(table["attempt"]) == {"as given", "with squares and products"}
+    failing = [len(attempt.balance.failing) for attempt in found.attempts]
+    assert failing[-1] <= failing[0]
+    assert all(attempt.balance.covariates[0].name == "before" for attempt in found.attempts)
+
+
+def test_placebo_and_pairs_within_a_site() -> None:
+    chats = _chats()
+    found = _matched(chats, matching={**MATCHING, "within": "site", "placebo": "noise"})
+    sites, pairs = chats.frame["site"].to_numpy(), found.chosen.pairs
+    assert len(pairs) > 200 and (sites[pairs.treated] == sites[pairs.untreated]).all()
+    free = _matched(chats).chosen.pairs
+    assert (sites[free.treated] != sites[free.untreated]).any()
+    assert found.placebo is not None and found.placebo.low <= 0 <= found.placebo.high
+    assert "placebo: matched" in list(found.tidy()["method"])
+    chats.frame["noise"] += chats.frame["seen"]
+    told = _matched(chats, matching={**MATCHING, "placebo": "noise"})
+    assert any("The placebo differs" in sentence for sentence in told.sentences())
+
+
+def test_high_use_is_any_or_above_the_median() -> None:
+    chats = _chats()
+    chats.counts["EA"] = np.arange(len(chats)) % 5 + 1.0
+    with pytest.raises(ModelProblem, match="treated"):
+        _matched(chats)
+    found = _matched(chats, matching={**MATCHING, "high": "median"})
+    assert found.treated.sum() == 600 and "above its median" in found.question
+
+
+def test_a_column_of_treated_rows_in_place_of_a_technique() -> None:
+    chats = _chats()
+    given = {"treated": "seen", "covariates": ["before", "age"]}
+    by_column, by_technique = _matched(chats, matching=given), _matched(chats)
+    assert by_column.effects[0].estimate == pytest.approx(by_technique.effects[0].estimate)
+    chats.frame.loc["chat0", "seen"] = np.nan
+    assert _matched(chats, matching=given).dropped == {"no seen": 1}
+    chats.frame["seen"] = 2.0
+    with pytest.raises(UsageProblem, match="seen must hold 1 for treated rows and 0"):
+        _matched(chats, matching=given)
+
+
+def test_rows_left_out_are_counted_by_reason() -> None:
+    chats = _chats()
+    chats.frame.loc[["chat0", "chat1"], "after"] = np.nan
+    chats.frame.loc["chat2", "age"] = np.nan
+    found = _matched(chats)
+    assert found.dropped == {"no mood": 2, "no age": 1} and len(found.treated) == 1497
+
+
+def test_a_random_effect_for_clients_where_they_are_named() -> None:
+    found = _matched(data={"counts": "x", "client": "client_id"})
+    assert found.random_effects is not None
+    rows = found.random_effects.set_index("term")
+    # The score before stands there already, and is no covariate once more.
+    assert list(rows.index) == ["treated", "before (per sd)", "treated x before", "age"]
+    assert rows.loc["treated", "ci_low"] < TRUE < rows.loc["treated", "ci_high"]
+    assert _matched().random_effects is None
+
+
+def test_ratings_are_compared_in_stars() -> None:
+    found = _matched(outcomes=[STARS])
+    assert found.question.endswith("in stars") and found.effects[0].estimate > 0
+    assert [bound.gamma for bound in found.bounds] == sorted(bound.gamma for bound in found.bounds)
+    assert found.bounds[0].low == found.bounds[0].high
+    assert all(one.high <= other.high for one, other in zip(found.bounds, found.bounds[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"matching": None}, "no `matching`"),
+        ({"matching": {**MATCHING, "technique": "EAA"}}, "no code 'EAA'"),
+        ({"matching": {**MATCHING, "covariates": ["agee"]}}, "Did you mean 'age'"),
+        ({"matching": {**MATCHING, "placebo": "nose"}}, "Did you mean 'noise'"),
+        ({"matching": {**MATCHING, "within": "sit"}}, "Did you mean 'site'"),
+        ({"outcomes": [{"name": "star", "type": "rating"}]}, "Did you mean 'stars'"),
+    ],
+)
+def test_what_the_data_do_not_have(changed: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageProblem, match=said):
+        _matched(_chats(200), **changed)
+
+
+def test_groups_that_do_not_overlap() -> None:
+    chats = _chats(300)
+    chats.frame["before"] = np.where(chats.frame["seen"] > 0, 20.0, 5.0) + np.arange(300) / 300
+    with pytest.raises((ModelProblem, UsageProblem), match="before"):
+        _matched(chats)
+
+
+def test_nobody_is_named(matched: Matched) -> None:
+    said = " ".join([*matched.sentences(), *matched.notes, *matched.dropped])
+    assert "Ann" not in said and "Bo0" not in said
+
+
+def test_a_folder_with_report_tables_and_figures(matched: Matched, tmp_path: Path) -> None:
+    study = _study()
+    (tmp_path / "x").write_text("")
+    report = write_matched(matched, study, tmp_path, tmp_path / "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names >= {
+        *("report.md", "estimates.csv", "balance.csv", "love_plot.svg", "overlap.png"),
+        *("run.json", "study.resolved.yaml"),
+    }
+    assert (tmp_path / "out" / "report.md").read_text() == report and "Rosenbaum bounds" in report
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["exploratory"] is False
+    again = write_matched(matched, _study(seed=2), tmp_path, tmp_path / "out")
+    assert again.startswith("Exploratory")
+    assert np.allclose(pd.read_csv(tmp_path / "out" / "estimates.csv")["estimate"], matched.tidy()["estimate"])
