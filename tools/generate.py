@@ -48,11 +48,6 @@ def _between_marks(render: Callable[[Codebook], str]) -> Render:
     return filled
 
 
-def _manual_page() -> str:
-    """The coding manual as a page of the documentation."""
-    return (ROOT / "annotations" / "guidelines.md").read_text(encoding="utf-8").replace("](../docs/", "](")
-
-
 GENERATED: tuple[tuple[str, Render], ...] = (
     ("mi_coder/codebook.json", _whole(to_json)),
     ("schemas/transcript.schema.json", _schema("transcript.schema.json")),
@@ -61,7 +56,6 @@ GENERATED: tuple[tuple[str, Render], ...] = (
     ("schemas/label_studio.xml", _whole(label_config)),
     ("docs/codebook.md", _whole(to_markdown)),
     ("annotations/guidelines.md", _between_marks(to_manual)),
-    ("docs/guidelines.md", lambda book, now: _manual_page()),
 )
 
 

@@ -402,7 +402,7 @@ def test_check_names_stale_files_and_generate_mends_them(
 
     source_text = (tmp_path / tools.SOURCE).read_text()
     (tmp_path / tools.SOURCE).write_text(source_text.replace("Gives an order.", "Gives a command.", 1))
-    for missing in ("transcript", "coded"):
+    for missing in ("transcript", "coded", "study"):
         (tmp_path / "schemas" / f"{missing}.schema.json").unlink()
     assert tools.main(["--check"], tmp_path) == 1
     complaint = capsys.readouterr().err
