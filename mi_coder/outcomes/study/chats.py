@@ -76,7 +76,7 @@ def read_gold(study: LabelError, data: Data, folder: Path) -> Chats:
         UsageProblem: as `read_chats`; or no chat is coded in full.
     """
     if study.counts:
-        return _from_table(folder / study.counts, data.id)
+        return _from_table(folder / study.counts, data.id, Codebook.load().ids)
     paths = [folder / path for path in study.gold]
     gold = _from_files(paths, _gold, "not all messages have full gold codes", _Everything())
     if not len(gold):
@@ -156,7 +156,7 @@ def _flat(extra: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
-def _from_table(path: Path, id_column: str) -> Chats:
+def _from_table(path: Path, id_column: str, needed: Sequence[str] = ()) -> Chats:
     ids = Codebook.load().ids
     frame = read_table(path, id_column)
     present = [code for code in ids if code in frame.columns]
@@ -164,6 +164,11 @@ def _from_table(path: Path, id_column: str) -> Chats:
         raise UsageProblem(
             f"{path} must have a column `messages` (the counselor's coded messages) and one column per code with the "
             f"number of messages that carry it, named {ids[0]}, {ids[1]}, ...; it has {_some(frame.columns)}."
+        )
+    if without := [code for code in needed if code not in present]:
+        raise UsageProblem(
+            f"{path} has no column {_some(without)}: gold chats are coded in full, or shares of the other codes come "
+            "out too high. Give 0 where people looked for a code and did not find it."
         )
     for name in ("messages", *present):
         numbers = pd.to_numeric(frame[name], errors="coerce")

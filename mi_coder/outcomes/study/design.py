@@ -389,7 +389,8 @@ def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame
             )
         values = np.log(values) if covariate.transform == "log" else np.log1p(values)
     if covariate.transform == "standardize":
-        values = (values - values.mean()) / values.std(ddof=0)
+        spread = values.std(ddof=0)
+        values = (values - values.mean()) / (spread if spread > 0 else 1.0)
     label = name if covariate.transform in ("none", "standardize") else f"{covariate.transform}({name})"
     return pd.DataFrame({label: values})
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
 from mi_coder.outcomes.multiplicity import adjust
 from mi_coder.outcomes.ordinal import fit_ordinal
@@ -251,7 +251,10 @@ def _correct_into(
             frame["warnings"] = [old.removesuffix(UNCORRECTED).removesuffix("; ") for old in frame["warnings"]]
     mended = _corrected_rows(model, study, outcome, data, corrected)
     for frame in mended:
-        frame.loc[frame["level"] == "between", "warnings"] = MEANS_OF_TAGGER
+        between = frame["level"] == "between"
+        frame.loc[between, "warnings"] = [
+            f"{old}; {MEANS_OF_TAGGER}" if old else MEANS_OF_TAGGER for old in frame.loc[between, "warnings"]
+        ]
     part.rows.extend(mended)
     part.notes.extend(corrected.warnings)
     gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
@@ -296,6 +299,7 @@ def _corrected_rows(
 ) -> list[pd.DataFrame]:
     given = {term.name: term for term in data.terms}
     terms = [given[name] for name in corrected.names]
+    few = corrected.clusters < ENOUGH_CLUSTERS
     return [
         tidy_rows(
             model,
@@ -309,6 +313,7 @@ def _corrected_rows(
             weight=corrected.weights if name == "ptd" else None,
             n=corrected.n_gold if name == "gold" else corrected.n,
             n_clusters=corrected.clusters,
+            warnings=f"gold of only {corrected.clusters} clusters: p may be somewhat too small" if few else "",
         )
         for name, part in (("gold", corrected.gold_only), ("ptd", corrected.corrected))
     ]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.study.chats import read_chats, read_gold
 from mi_coder.outcomes.study.quality import tagger_quality
@@ -128,3 +129,13 @@ def test_outcomes_of_other_chats_or_with_the_same_columns(tmp_path: Path) -> Non
     _table(tmp_path / "outcomes.csv", id=["1"], messages=[3])
     with pytest.raises(UsageProblem, match="already have messages"):
         read_chats(Data(counts="counts.csv", outcomes="outcomes.csv", id="id"), tmp_path)
+
+
+def test_a_table_of_gold_has_a_column_for_every_code(tmp_path: Path) -> None:
+    full = {code: [1] for code in Codebook.load().ids}
+    _table(tmp_path / "gold.csv", id=["1"], messages=[25], **full)
+    given = LabelError(counts="gold.csv"), Data(counts="counts.csv", id="id"), tmp_path
+    assert len(read_gold(*given)) == 1
+    _table(tmp_path / "gold.csv", id=["1"], messages=[25], **{code: [1] for code in full if code not in ("OT", "CC")})
+    with pytest.raises(UsageProblem, match="no column CC, OT: gold chats are coded in full"):
+        read_gold(*given)

@@ -119,7 +119,8 @@ def test_a_column_that_follows_from_others_is_left_out_and_named() -> None:
     chats = _chats()
     chats.frame["age_in_months"] = chats.frame["age"] * 12
     chats.frame["site"] = 1.0
-    design = _design(chats, covariates=["age", "age_in_months", "site"], techniques={"within_between": False})
+    covariates = ["age", "age_in_months", {"field": "site", "transform": "standardize"}]
+    design = _design(chats, covariates=covariates, techniques={"within_between": False})
     assert "age" in design.names and not {"age_in_months", "site"} & set(design.names)
     assert any("age_in_months follows" in note for note in design.notes)
     assert any("site never varies" in note for note in design.notes)

@@ -236,6 +236,19 @@ def test_six_counselors_are_tested_by_the_wild_bootstrap(platform: Platform) -> 
     pd.testing.assert_frame_equal(found.rows, again.rows)
 
 
+def test_gold_of_few_counselors_is_said_of_corrected_rows(platform: Platform, first: Result) -> None:
+    few = _fit(
+        _of_counselors(platform.tagged, 14),
+        platform.gold,
+        outcomes=[{**DEPRESSION, "models": ["linear"]}],
+        techniques={"codes": ["REF"]},
+    )
+    warned = few.rows[few.rows["correction"] == "ptd"]["warnings"]
+    assert len(warned) and warned.str.contains("gold of only 14 clusters").all()
+    assert few.rows[few.rows["level"] == "between"]["warnings"].str.contains("means are the tagger's").sum() == 2
+    assert not first.rows["warnings"].str.contains("gold of only").any()
+
+
 def test_four_counselors_are_refused(platform: Platform) -> None:
     tagged = platform.tagged.copy()
     few = _of_counselors(tagged, 4).index
