@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mi_coder.errors import need
+from mi_coder.cli.studies import folder_for, need_analysis
 
 EXAMPLE = """\b
 Example:
@@ -28,14 +28,12 @@ def command(study: Path, output: Path | None) -> None:
     Propensity score by logit, greedy 1:1 pairs within a caliper, balance before and after, the effect with errors by
     pair beside weighting and regression, the E-value, Rosenbaum bounds and a placebo. It says so when balance fails.
     """
-    for module in ("pandas", "scipy", "statsmodels", "matplotlib"):
-        need(module, extra="analysis")
+    need_analysis()
     from mi_coder.outcomes.study.match import run_matching
     from mi_coder.outcomes.study.match_writing import write_matched
     from mi_coder.outcomes.study.spec import read_study
 
     spec = read_study(study)
-    matched = run_matching(spec, study.parent)
-    output = output or study.with_suffix(".matched")
-    click.echo(write_matched(matched, spec, study.parent, output))
+    output = folder_for(study, output, ".matched")
+    click.echo(write_matched(run_matching(spec, study.parent), spec, study.parent, output))
     click.echo(f"Tables, love plot and overlap are in {output}.", err=True)

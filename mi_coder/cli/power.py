@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mi_coder.errors import need
+from mi_coder.cli.studies import need_analysis
 
 EXAMPLE = """\b
 Examples:
@@ -45,8 +45,7 @@ def command(
     its gold chats or from a table. With -o it writes for every chat the probability to be drawn for coding: higher
     where a chat tells more. mi-code sample draws by them, and later estimates stay valid with these probabilities.
     """
-    for module in ("pandas", "scipy", "statsmodels"):
-        need(module, extra="analysis")
+    need_analysis(pictures=False)
     from mi_coder.formats.atomic import atomic_file
     from mi_coder.outcomes.study.power import plan_study, read_tagger
     from mi_coder.outcomes.study.spec import read_study

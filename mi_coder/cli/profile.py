@@ -11,6 +11,7 @@ from mi_coder.cli.target import new_file
 
 if TYPE_CHECKING:
     from mi_coder.formats.rejects import Reject
+    from mi_coder.measures.tally import Unit
 
 EXAMPLE = """\b
 Examples:
@@ -52,7 +53,7 @@ def command(
     tagged: tuple[str, ...],
     by: str,
     time: str,
-    unit: str,
+    unit: "Unit",
     gold: bool,
     validation: str | None,
     output: Path | None,
@@ -80,7 +81,7 @@ def command(
     if validation:
         errors = errors_of(read_chats(validation), read_chats(validation, gold=True))
     chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
-    found = profile(chats, names, "volley" if unit == "volley" else "message", time, errors, draws, seed)
+    found = profile(chats, names, unit, time, errors, draws, seed)
     click.echo(found.summary())
     if output:
         write_rows(output, found.long())

@@ -5,7 +5,7 @@ from time import monotonic
 
 import click
 
-from mi_coder.errors import UsageProblem, need
+from mi_coder.cli.studies import folder_for, need_analysis
 
 EXAMPLE = """\b
 Example:
@@ -67,8 +67,7 @@ def command(study: Path, output: Path | None, check: bool) -> None:
     defaults, and the hashes of study, data and codebook. A run with a changed study in the same folder is marked
     exploratory.
     """
-    for module in ("pandas", "scipy", "statsmodels", "matplotlib"):
-        need(module, extra="analysis")
+    need_analysis()
     from mi_coder.outcomes.study.run import run_study
     from mi_coder.outcomes.study.spec import read_study
     from mi_coder.outcomes.study.writing import write_result
@@ -77,9 +76,7 @@ def command(study: Path, output: Path | None, check: bool) -> None:
     if check:
         click.echo(spec.to_yaml(), nl=False)
         return
-    output = output or study.with_suffix(".results")
-    if output.exists() and not output.is_dir():
-        raise UsageProblem(f"{output} is a file. Name a folder.")
+    output = folder_for(study, output, ".results")
     click.echo(f"{study}: {spec.digest}; resolved in {output}/study.resolved.yaml", err=True)
     start = monotonic()
     result = write_result(run_study(spec, study.parent), study.parent, output)

@@ -1,11 +1,15 @@
 """`mi-code report`: one page about tagged chats."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mi_coder.cli.options import choice, force_option
 from mi_coder.cli.target import new_file
+
+if TYPE_CHECKING:
+    from mi_coder.measures.tally import Unit
 
 EXAMPLE = """\b
 Examples:
@@ -39,7 +43,7 @@ def command(
     counselor: str,
     time: str,
     period: str,
-    unit: str,
+    unit: "Unit",
     validation: str | None,
     agreement: Path | None,
     outcomes: Path | None,

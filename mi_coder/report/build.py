@@ -11,6 +11,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.measures.profile import PERIODS, errors_of, profile
 from mi_coder.measures.reading import Chat, read_chats
+from mi_coder.measures.tally import Unit
 from mi_coder.report import sections
 from mi_coder.report.page import page, paragraph
 
@@ -33,7 +34,7 @@ class ReportOptions:
     counselor: str = ""
     time: str = ""
     period: str = "month"
-    unit: str = "message"
+    unit: Unit = "message"
     validation: str = ""
     agreement: Path | None = None
     outcomes: Path | None = None
@@ -55,21 +56,21 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     errors = None
     if options.validation:
         errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True))
-    unit = "volley" if options.unit == "volley" else "message"
-    whole = profile(chats, ["all"], unit, errors=errors)  # type: ignore[arg-type]
+    unit = options.unit
+    whole = profile(chats, ["all"], unit, errors=errors)
     parts = [
         sections.overview(_overview(chats, options), whole.figures),
         sections.code_use(whole.figures, unit, errors is not None),
     ]
     if options.counselor:
-        by = profile(chats, [options.counselor], unit, errors=errors)  # type: ignore[arg-type]
+        by = profile(chats, [options.counselor], unit, errors=errors)
         parts.append(sections.counselors(by, options.counselor))
     if options.counselor and options.time:
         if options.period not in PERIODS:
             raise UsageProblem(f"The period is one of {', '.join(PERIODS)}.")
         timed = [chat for chat in chats if chat.fields.get(options.time) not in (None, "")]
         names = [options.counselor, options.period]
-        over = profile(timed, names, unit, time=options.time, errors=errors)  # type: ignore[arg-type]
+        over = profile(timed, names, unit, time=options.time, errors=errors)
         periods = sorted({figure.group[1] for figure in over.figures})
         if len(periods) > 1:
             parts.append(sections.over_time(over, periods))

@@ -4,7 +4,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,25 @@ def provenance(study: Study, folder: Path, log: Path) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def recorded(study: Study, folder: Path, output: Path) -> Iterator[dict[str, Any]]:
+    """Make `output` with the resolved study and its provenance, which is yielded; log the run when it is written.
+
+    Args:
+        folder: what the paths in the study start from.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    facts = provenance(study, folder, output / LOG)
+    (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
+    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    yield facts
+    add_to_log(output / LOG, facts)
+
+
 def exploratory(facts: Mapping[str, Any]) -> str:
-    """What a report says of a run that `provenance` calls exploratory."""
+    """What a report says of a run that `provenance` calls exploratory; empty for others."""
+    if not facts["exploratory"]:
+        return ""
     return (
         f"Exploratory: the study file was changed after a first run into this folder ({facts['runs_before']} runs "
         "before). Report it as such, or repeat it on data that were not looked at."

@@ -1,12 +1,11 @@
 """A matched comparison as text and as a folder."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
 from mi_coder.outcomes import figures
-from mi_coder.outcomes.study.history import LOG, add_to_log, exploratory, provenance
+from mi_coder.outcomes.study.history import exploratory, recorded
 from mi_coder.outcomes.study.match import Matched
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.outcomes.tables import to_markdown
@@ -41,17 +40,14 @@ def write_matched(matched: Matched, study: Study, folder: Path, output: Path) ->
     Args:
         folder: what the paths in the study start from.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    facts = provenance(study, folder, output / LOG)
-    (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
-    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    report = (f"{exploratory(facts)}\n\n" if facts["exploratory"] else "") + matched_report(matched)
-    (output / "report.md").write_text(report, encoding="utf-8")
-    matched.tidy().to_csv(output / "estimates.csv", index=False)
-    matched.balance_table().to_csv(output / "balance.csv", index=False)
-    if matched.random_effects is not None:
-        matched.random_effects.to_csv(output / "random_effects.csv", index=False)
-    figures.save(matched.love_plot(), output / "love_plot")
-    figures.save(matched.overlap_plot(), output / "overlap")
-    add_to_log(output / LOG, facts)
+    with recorded(study, folder, output) as facts:
+        note = exploratory(facts)
+        report = (f"{note}\n\n" if note else "") + matched_report(matched)
+        (output / "report.md").write_text(report, encoding="utf-8")
+        matched.tidy().to_csv(output / "estimates.csv", index=False)
+        matched.balance_table().to_csv(output / "balance.csv", index=False)
+        if matched.random_effects is not None:
+            matched.random_effects.to_csv(output / "random_effects.csv", index=False)
+        figures.save(matched.love_plot(), output / "love_plot")
+        figures.save(matched.overlap_plot(), output / "overlap")
     return report

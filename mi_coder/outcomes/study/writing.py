@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mi_coder.outcomes import figures
 from mi_coder.outcomes import tables as rendering
-from mi_coder.outcomes.study.history import LOG, add_to_log, exploratory, provenance
+from mi_coder.outcomes.study.history import exploratory, recorded
 from mi_coder.outcomes.study.result import Result, code_name
 
 PREDICTED = 3
@@ -22,22 +22,18 @@ def write_result(result: Result, folder: Path, output: Path) -> Result:
         folder: what the paths in the study start from.
         output: made if it does not exist; files of an earlier run are written over, its history is kept.
     """
-    output.mkdir(parents=True, exist_ok=True)
-    facts = provenance(result.study, folder, output / LOG)
-    if facts["exploratory"]:
-        result = replace(result, sentences=(exploratory(facts), *result.sentences))
-    result = replace(result, provenance=facts)
-    (output / "study.resolved.yaml").write_text(result.study.to_yaml(), encoding="utf-8")
-    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    result.rows.to_csv(output / "tidy.csv", index=False)
-    result.models.to_csv(output / "models.csv", index=False)
-    for name, table in result.tables.items():
-        table.to_csv(output / f"{_stem(name)}.csv", index=False)
-    pictures = _pictures(result, output)
-    (output / "report.md").write_text(_markdown(result, pictures), encoding="utf-8")
-    (output / "report.html").write_text(_html(result, output, pictures), encoding="utf-8")
-    (output / "tables.tex").write_text(_latex(result), encoding="utf-8")
-    add_to_log(output / LOG, facts)
+    with recorded(result.study, folder, output) as facts:
+        note = exploratory(facts)
+        sentences = (note, *result.sentences) if note else result.sentences
+        result = replace(result, sentences=sentences, provenance=facts)
+        result.rows.to_csv(output / "tidy.csv", index=False)
+        result.models.to_csv(output / "models.csv", index=False)
+        for name, table in result.tables.items():
+            table.to_csv(output / f"{_stem(name)}.csv", index=False)
+        pictures = _pictures(result, output)
+        (output / "report.md").write_text(_markdown(result, pictures), encoding="utf-8")
+        (output / "report.html").write_text(_html(result, output, pictures), encoding="utf-8")
+        (output / "tables.tex").write_text(_latex(result), encoding="utf-8")
     return result
 
 
