@@ -37,7 +37,7 @@ Examples:
 @click.option(
     "--gold",
     is_flag=True,
-    help="Count gold codes in place of the tagger's; codes that gold leaves open count as absent.",
+    help="Count gold codes in place of the tagger's; a message counts for the codes that its gold tells.",
 )
 @click.option(
     "--validation",
@@ -82,11 +82,12 @@ def command(
         errors = errors_of(read_chats(validation), read_chats(validation, gold=True))
     chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
     found = profile(chats, names, unit, time, errors, draws, seed)
+    by_chat = found.counts_table() if counts else []
     click.echo(found.summary())
     if output:
         write_rows(output, found.long())
     if counts:
-        write_rows(counts, found.counts_table())
+        write_rows(counts, by_chat)
     for path in filter(None, (output, counts)):
         click.echo(f"Written: {path}", err=True)
     if rejects:

@@ -15,7 +15,7 @@ from mi_coder.measures.intervals import DRAWS, Errors, corrected, intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.reading import Chat
 from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES
-from mi_coder.measures.tally import AT, CODES, UNITS, Unit, tally
+from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +52,7 @@ class Figure:
         group: values of the fields that groups are made by.
         value: None where it cannot be given, and `note` says why.
         low, high: 95 % interval; None where there are too few conversations.
+        units: messages or volleys; for the rate of a code those of which it is known.
         interval: what it holds: chance in which conversations there are, and the tagger's errors where they are known.
     """
 
@@ -75,7 +76,7 @@ class Profile:
         unit: message or volley.
         figures: one per group and measure.
         ids, counts: [conversations] and their counts [conversations, columns] (`mi_coder.measures.tally.COLUMNS`).
-        patterns: of all chats together.
+        patterns: of all chats together; what gold leaves open counts as absent there.
         corrected: whether figures were corrected for the tagger's errors.
     """
 
@@ -116,7 +117,19 @@ class Profile:
         return need("pandas", "analysis").DataFrame(self.long(), columns=[*self.by, *LONG])
 
     def counts_table(self) -> list[dict[str, Any]]:
-        """One row per conversation as study files read it in `data.counts`: id, messages, a column per code."""
+        """One row per conversation as study files read it in `data.counts`: id, messages, a column per code.
+
+        Raises:
+            UsageProblem: gold leaves codes open, so that their counts are not known.
+        """
+        left = self.counts[:, [AT[name] for name in OPEN.values()]] > 0
+        if left.any():
+            codes = [code for i, code in enumerate(CODES) if left[:, i].any()]
+            raise UsageProblem(
+                f"Gold leaves codes open in {int(left.any(axis=1).sum()):,} of {len(self.ids):,} chats "
+                f"({', '.join(codes)}), so how often these are used there is not known. Leave these chats out, or have "
+                "them coded in full."
+            )
         return [
             {"conversation_id": name, "messages": int(row[AT["units"]]), **{code: int(row[AT[code]]) for code in CODES}}
             for name, row in zip(self.ids, self.counts, strict=True)
@@ -201,6 +214,47 @@ class Profile:
         return {", ".join(group) or "all chats": groups[group] for group in sorted(kept)}
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Counted:
+    """Chats as counts, to be profiled in several ways without counting them again.
+
+    Attributes:
+        ids, fields, counts: [conversations] ids, the fields to group by, and counts [conversations, columns].
+        patterns: of all chats together.
+    """
+
+    unit: Unit
+    ids: tuple[str, ...]
+    fields: tuple[Mapping[str, Any], ...]
+    counts: Floats
+    patterns: Patterns
+
+    def profile(
+        self,
+        by: Sequence[str] = (CONVERSATION,),
+        time: str = "",
+        errors: Mapping[str, Errors] | None = None,
+        draws: int = DRAWS,
+        seed: int = 1,
+    ) -> Profile:
+        """Figures by group, as `profile` gives them.
+
+        Raises:
+            UsageProblem: a period without `time`, or a time that is none.
+        """
+        _check_periods(by, time)
+        names = () if tuple(by) == (ALL,) else tuple(by)
+        groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+        for i, (chat, fields) in enumerate(zip(self.ids, self.fields, strict=True)):
+            groups[tuple(_value(chat, fields, name, time) for name in names)].append(i)
+        figures = [
+            figure
+            for group, places in sorted(groups.items())
+            for figure in _figures(group, self.counts[places], errors, draws, seed)
+        ]
+        return Profile(names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, errors is not None)
+
+
 def profile(
     chats: Iterable[Chat],
     by: Sequence[str] = (CONVERSATION,),
@@ -212,6 +266,8 @@ def profile(
 ) -> Profile:
     """Profile chats (`mi_coder.measures.reading.read_chats`, with the fields of `by` and `time`).
 
+    To profile the same chats in several ways, `count` them once and take `Counted.profile`.
+
     Args:
         by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
             of the field `time`.
@@ -221,18 +277,25 @@ def profile(
     Raises:
         UsageProblem: another unit, a period without `time`, a time that is none, or no conversation.
     """
+    _check_periods(by, time)
+    return count(chats, unit).profile(by, time, errors, draws, seed)
+
+
+def count(chats: Iterable[Chat], unit: Unit = "message") -> Counted:
+    """Count chats, to profile them by several fields.
+
+    Raises:
+        UsageProblem: another unit, no conversation, or none with codes.
+    """
     if unit not in UNITS:
         raise UsageProblem(f"The unit is {unit!r}: it is one of {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
-    if (periods := [name for name in by if name in PERIODS]) and not time:
-        raise UsageProblem(f"By {periods[0]}: name the field with the time of the chat (--time started_at).")
-    names = () if tuple(by) == (ALL,) else tuple(by)
-    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
     ids: list[str] = []
+    fields: list[Mapping[str, Any]] = []
     rows: list[Floats] = []
     patterns = Patterns()
     for chat in chats:
-        groups[tuple(_value(chat, name, time) for name in names)].append(len(ids))
         ids.append(chat.id)
+        fields.append(chat.fields)
         rows.append(tally(chat.turns, unit))
         patterns.add(chat.turns)
     if not ids:
@@ -240,16 +303,11 @@ def profile(
     counts = np.vstack(rows)
     if not counts[:, AT["units"]].any():
         raise UsageProblem("No counselor message carries codes. Tag the chats first:  mi-code tag CHATS")
-    figures = [
-        figure
-        for group, places in sorted(groups.items())
-        for figure in _figures(group, counts[places], errors, draws, seed)
-    ]
-    return Profile(names, unit, tuple(figures), tuple(ids), counts, patterns, errors is not None)
+    return Counted(unit, tuple(ids), tuple(fields), counts, patterns)
 
 
 def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat]) -> dict[str, Errors]:
-    """The tagger's errors on chats that both sides coded, message by message.
+    """The tagger's errors on chats that both sides coded, message by message, as far as gold tells.
 
     Codes that it found rightly fewer than five times are left out, and their figures are not corrected.
 
@@ -267,7 +325,7 @@ def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat]) -> dict[str, Errors]
             if found.codes is None or true.codes is None:
                 continue
             pairs += 1
-            for code in {*found.codes, *true.codes} & seen.keys():
+            for code in ({*found.codes, *true.codes} & seen.keys()) - {*true.open}:
                 tp, fp, fn = seen[code]
                 right, wrong = code in found.codes and code in true.codes, code in found.codes
                 seen[code] = (tp + right, fp + (wrong and not right), fn + (not wrong))
@@ -297,25 +355,30 @@ def _figures(
             high,
             kind if low is not None else "",
             len(counts),
-            int(total[AT["units"]]),
+            int(total[AT["units"]] - (total[AT[OPEN[measure.name]]] if measure.name in OPEN else 0)),
             reason,
         )
 
 
-def _value(chat: Chat, name: str, time: str) -> str:
+def _check_periods(by: Sequence[str], time: str) -> None:
+    if (periods := [name for name in by if name in PERIODS]) and not time:
+        raise UsageProblem(f"By {periods[0]}: name the field with the time of the chat (--time started_at).")
+
+
+def _value(chat: str, fields: Mapping[str, Any], name: str, time: str) -> str:
     if name == CONVERSATION:
-        return chat.id
+        return chat
     if name in PERIODS:
-        raw = chat.fields.get(time)
+        raw = fields.get(time)
         if raw in (None, ""):
             return ""
         try:
             return datetime.fromisoformat(str(raw)).strftime(PERIODS[name])
         except ValueError:
             raise UsageProblem(
-                f"Chat {chat.id!r}: {time} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00."
+                f"Chat {chat!r}: {time} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00."
             ) from None
-    value = chat.fields.get(name)
+    value = fields.get(name)
     return "" if value is None else str(value)
 
 

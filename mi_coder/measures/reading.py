@@ -48,8 +48,8 @@ def read_chats(
 
     Args:
         fields: of the conversation, to group by.
-        gold: count gold codes in place of the tagger's. Codes that gold leaves open count as absent, so that with gold
-            of a corpus that lacks codes only the figures of those that it has mean anything.
+        gold: count gold codes in place of the tagger's. A code that gold leaves open is neither present nor absent:
+            the message does not count for its rate.
         on_reject: called with every bad record, which is then left out; without it the first one raises.
 
     Raises:

@@ -1,7 +1,8 @@
 """The summaries of MITI 4.2.1 and MISC 2.5 from counts, for one row of counts or for many at once.
 
-Where a formula needs what the codes do not tell, it says so in place of a number: the depth of reflections, or whether
-advice came with permission. Thresholds are those that MITI 4.2.1 gives as expert opinion; it has no norms.
+Where a formula needs what the codes do not tell, it says so in place of a number: the depth of reflections, whether
+advice came with permission, or codes that gold leaves open. Thresholds are those that MITI 4.2.1 gives as expert
+opinion; it has no norms.
 """
 
 from collections.abc import Callable
@@ -10,13 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.measures.tally import AT, CODES
+from mi_coder.measures.tally import AT, CODES, OPEN
 
 MOST_UNKNOWN = 0.2
-"""With a greater share of reflections without depth, or of advice without permission, a summary is not given."""
+"""With a greater share of reflections without depth, or of advice without permission, a summary is not given. Nor is it
+where gold leaves one of its codes open in more units than this share of the times that its codes are given."""
 NEEDS_DEPTH = "needs depth: reflections are not told simple from complex"
 CANNOT_TELL = "cannot tell which side: advice or concern without a code for permission"
 NOTHING = "nothing to divide by"
+LEFT_OPEN = "gold leaves codes open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,34 @@ def _nothing(counts: Floats) -> str:
     return ""
 
 
+def _open(*codes: str) -> Callable[[Floats], str]:
+    def needs(counts: Floats) -> str:
+        unknown = {code: counts[AT[OPEN[code]]] for code in codes}
+        given = sum(counts[AT[code]] for code in codes)
+        if max(unknown.values()) <= MOST_UNKNOWN * given:
+            return ""
+        return f"{LEFT_OPEN}: {', '.join(code for code in codes if unknown[code])}"
+
+    return needs
+
+
+def _first(*checks: Callable[[Floats], str]) -> Callable[[Floats], str]:
+    """The first reason that one of the checks has."""
+    return lambda counts: next((reason for check in checks if (reason := check(counts))), "")
+
+
+def _known_units(code: str) -> Callable[[Floats], Floats]:
+    return lambda counts: np.asarray(counts[..., AT["units"]] - counts[..., AT[OPEN[code]]])
+
+
+def _all_open(code: str) -> Callable[[Floats], str]:
+    def needs(counts: Floats) -> str:
+        units = counts[AT["units"]]
+        return f"{LEFT_OPEN}: {code}" if units and units == counts[AT[OPEN[code]]] else ""
+
+    return needs
+
+
 def _depth(counts: Floats) -> str:
     reflections, known = counts[AT["REF"]], counts[AT["REF:simple"]] + counts[AT["REF:complex"]]
     return NEEDS_DEPTH if reflections - known > MOST_UNKNOWN * reflections else ""
@@ -72,39 +103,40 @@ def _sides(*codes: str) -> Callable[[Floats], str]:
 _QUESTIONS = _sum("OQ", "CQ")
 _MICO = ("PR:with", "AF", "EA", "SC", "OQ", "RC:with", "REF", "SU")
 _MIIN = ("PR:without", "CO", "DI", "RC:without", "WA")
+_EITHER = tuple(dict.fromkeys(name.partition(":")[0] for name in (*_MICO, *_MIIN)))
 
 SUMMARIES: tuple[Measure, ...] = (
-    Measure("R:Q", "REF / (OQ + CQ), MITI 4.2.1", _sum("REF"), _QUESTIONS, _nothing, 1.0, 2.0),
+    Measure("R:Q", "REF / (OQ + CQ), MITI 4.2.1", _sum("REF"), _QUESTIONS, _open("REF", "OQ", "CQ"), 1.0, 2.0),
     Measure(
         "% complex reflections",
         "complex / (simple + complex), MITI 4.2.1",
         _sum("REF:complex"),
         _sum("REF:simple", "REF:complex"),
-        _depth,
+        _first(_open("REF"), _depth),
         0.4,
         0.5,
     ),
-    Measure("% open questions", "OQ / (OQ + CQ), MISC 2.5", _sum("OQ"), _QUESTIONS, _nothing),
+    Measure("% open questions", "OQ / (OQ + CQ), MISC 2.5", _sum("OQ"), _QUESTIONS, _open("OQ", "CQ")),
     Measure(
         "MI-adherent per unit",
         "(SC + AF + EA) / units, MITI 4.2.1 total MIA",
         _sum("SC", "AF", "EA"),
         _sum("units"),
-        _nothing,
+        _open("SC", "AF", "EA"),
     ),
     Measure(
         "MI-non-adherent per unit",
         "(CO + PR without permission) / units, MITI 4.2.1 total MINA",
         _sum("CO", "PR:without"),
         _sum("units"),
-        _sides("PR"),
+        _first(_open("CO", "PR"), _sides("PR")),
     ),
     Measure(
         "% MI-consistent",
         f"MICO / (MICO + MIIN), MISC 2.5: MICO = {' + '.join(_MICO)}; MIIN = {' + '.join(_MIIN)}",
         _sum(*_MICO),
         _sum(*_MICO, *_MIIN),
-        _sides("PR", "RC"),
+        _first(_open(*_EITHER), _sides("PR", "RC")),
     ),
     Measure(
         "talk share",
@@ -116,7 +148,7 @@ SUMMARIES: tuple[Measure, ...] = (
 )
 
 RATES: tuple[Measure, ...] = tuple(
-    Measure(code, f"{code} / units", _sum(code), _sum("units"), _nothing) for code in CODES
+    Measure(code, f"{code} / units", _sum(code), _known_units(code), _all_open(code)) for code in CODES
 )
 
 MEASURES = (*SUMMARIES, *RATES)

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Role
+from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Gold, Role
 from mi_coder.evaluation.metrics import Floats
 
 Unit = Literal["message", "volley"]
@@ -20,7 +20,9 @@ UNITS: tuple[Unit, ...] = ("message", "volley")
 CODES = Codebook.load().ids
 DETAILS = ("REF:simple", "REF:complex", "PR:with", "PR:without", "RC:with", "RC:without")
 SIZES = ("units", "client_messages", "counselor_words", "client_words")
-COLUMNS = (*CODES, *DETAILS, *SIZES)
+OPEN = {code: f"open:{code}" for code in CODES}
+"""The columns that count units of which gold does not say whether they carry the code."""
+COLUMNS = (*CODES, *DETAILS, *SIZES, *OPEN.values())
 AT = {name: i for i, name in enumerate(COLUMNS)}
 _UNITS, _CLIENT, _COUNSELOR_WORDS, _CLIENT_WORDS = (AT[name] for name in SIZES)
 
@@ -32,6 +34,7 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
         codes: None where the message was not coded, or is not the counselor's.
         words: separated by blanks.
         review: the tagger was too unsure.
+        open: codes that gold leaves open: neither given nor ruled out.
     """
 
     role: Role
@@ -40,18 +43,28 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
     permission: str | None
     words: int
     review: bool = False
+    open: tuple[str, ...] = ()
 
 
 def turns_of(conversation: Conversation, gold: bool = False) -> Iterator[Turn]:
-    """The messages of a conversation, with the tagger's codes or with gold codes."""
+    """The messages of a conversation, with the tagger's codes or with gold codes.
+
+    A message whose gold says nothing about codes counts as not coded.
+    """
     for message in conversation.messages:
         codes, depth, permission, review = None, None, None, False
-        if message.is_counselor and gold and message.gold is not None:
-            codes, depth, permission = tuple(message.gold.positive), message.gold.depth, message.gold.permission
+        left: tuple[str, ...] = ()
+        if message.is_counselor and gold and (given := _known(message.gold)) is not None:
+            codes, depth, permission = tuple(given.positive), given.depth, given.permission
+            left = tuple(code for code in CODES if code not in given.positive and code not in given.negative)
         elif message.is_counselor and not gold and message.coding is not None and not message.coding.uncoded:
             coding = message.coding
             codes, depth, permission, review = coding.codes, coding.depth, coding.permission, coding.review
-        yield Turn(message.role, codes, depth, permission, len(message.text.split()), review)
+        yield Turn(message.role, codes, depth, permission, len(message.text.split()), review, left)
+
+
+def _known(gold: Gold | None) -> Gold | None:
+    return gold if gold and (gold.positive or gold.negative or gold.any_of) else None
 
 
 def tally(turns: Iterable[Turn], unit: Unit) -> Floats:
@@ -65,6 +78,7 @@ def tally(turns: Iterable[Turn], unit: Unit) -> Floats:
                 continue
             if unit == "message":
                 _add(row, turn.codes, turn.depth, turn.permission)
+                _leave_open(row, turn.open)
             else:
                 volley.append(turn)
         elif turn.role == CLIENT:
@@ -89,11 +103,22 @@ def _add(row: list[int], codes: Iterable[str], depth: str | None, permission: st
             row[where] += 1
 
 
+def _leave_open(row: list[int], codes: Iterable[str]) -> None:
+    for code in codes:
+        row[AT[OPEN[code]]] += 1
+
+
 def _close(row: list[int], volley: list[Turn]) -> None:
     """Count a volley and empty it."""
     codes = {code for turn in volley for code in turn.codes or ()}
+    left = {code for turn in volley for code in turn.open} - codes
     if "OQ" in codes:
         codes.discard("CQ")
+        left.discard("CQ")
+    elif "OQ" in left and "CQ" in codes:
+        codes.discard("CQ")
+        left.add("CQ")
+    _leave_open(row, left)
     depths = {turn.depth for turn in volley if "REF" in (turn.codes or ())}
     depth = "complex" if "complex" in depths else "simple" if depths == {"simple"} else None
     _add(row, codes - {"PR", "RC"}, depth, None)

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from mi_coder.cli.profile import command
 from mi_coder.errors import UsageProblem
 from mi_coder.measures.intervals import Errors, intervals
-from mi_coder.measures.profile import Figure, Profile, errors_of, profile
+from mi_coder.measures.profile import Figure, Profile, count, errors_of, profile
 from mi_coder.measures.reading import Chat, read_chats
-from mi_coder.measures.summaries import CANNOT_TELL, MEASURES, NEEDS_DEPTH, NOTHING
-from mi_coder.measures.tally import AT, CODES, Turn, tally
+from mi_coder.measures.summaries import CANNOT_TELL, LEFT_OPEN, MEASURES, NEEDS_DEPTH, NOTHING
+from mi_coder.measures.tally import AT, CODES, OPEN, Turn, tally
 
 CLIENT = Turn("client", None, None, None, 4)
 
@@ -208,3 +208,58 @@ def test_the_command_writes_figures_and_counts_and_leaves_bad_records_out(tmp_pa
     assert rows[0]["fair"] == 1.0 and "MITI" in rows[0]["formula"]
     first = (tmp_path / "c.csv").read_text().splitlines()
     assert first[0].startswith("conversation_id,messages,OQ,") and first[1].startswith("c0,1,1,")
+
+
+def _left(codes: tuple[str, ...], left: tuple[str, ...]) -> Turn:
+    return Turn("counselor", codes, None, None, 3, open=left)
+
+
+def test_a_message_counts_for_the_codes_that_its_gold_tells() -> None:
+    turns = [_left(("OQ",), ("WA",)), CLIENT, _left((), ("OQ", "WA")), CLIENT, _left(("SU",), ("WA",)), CLIENT]
+    found = _of(turns * 5)
+    assert (found["OQ"].value, found["OQ"].units) == (1 / 2, 10)
+    assert (found["SU"].value, found["SU"].units) == (1 / 3, 15)
+    assert (found["WA"].value, found["WA"].units, found["WA"].note) == (None, 0, f"{LEFT_OPEN}: WA")
+    assert (found["R:Q"].value, found["R:Q"].note) == (None, f"{LEFT_OPEN}: OQ")
+    assert found["% MI-consistent"].note == f"{LEFT_OPEN}: OQ, WA"
+    assert found["MI-adherent per unit"].value == 0 and found["talk share"].value is not None
+
+
+def test_a_summary_bears_a_few_open_codes() -> None:
+    told = [_left(("OQ",), ()), CLIENT, _left(("REF",), ()), CLIENT]
+    few, many = (_of([*told * 5, *[_left((), ("REF",)), CLIENT] * left])["R:Q"] for left in (2, 3))
+    assert few.value == 1 and many.note == f"{LEFT_OPEN}: REF"
+
+
+def test_a_volley_knows_a_code_that_one_of_its_messages_has() -> None:
+    row = tally([_left(("SU",), ("AF", "OQ")), _left(("AF", "CQ"), ("SU",)), CLIENT], "volley")
+    assert [row[AT[name]] for name in ("units", "SU", "AF", "OQ", "CQ")] == [1, 1, 1, 0, 0]
+    assert {code for code in CODES if row[AT[OPEN[code]]]} == {"OQ", "CQ"}, "whether the closed question counts is open"
+    row = tally([_left(("OQ",), ("CQ",)), CLIENT], "volley")
+    assert row[AT["OQ"]] == 1 and row[AT[OPEN["CQ"]]] == 0
+
+
+def test_gold_that_leaves_codes_open_has_no_counts_and_blames_no_tagger(tmp_path: Path) -> None:
+    lines = [_line(i, ["client", "counselor"], [None, ["OQ"]]) for i in range(6)]
+    for i, line in enumerate(lines):
+        line["messages"][1]["gold"] = {"codes": ["OQ"]} if i else {"positive": ["SU"], "negative": ["REF"]}
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert errors_of(read_chats(str(path)), read_chats(str(path), gold=True)) == {"OQ": Errors(5, 0, 0)}
+    out = tmp_path / "p.csv"
+    arguments = [str(path), "--gold", "-o", str(out), "--counts", str(tmp_path / "c.csv")]
+    problem = CliRunner().invoke(command, arguments).exception
+    assert (
+        isinstance(problem, UsageProblem) and "1 of 6 chats (OQ, CQ, AF" in str(problem) and "SU," not in str(problem)
+    )
+    assert not out.exists()
+    assert CliRunner().invoke(command, arguments[:-2]).exit_code == 0 and out.exists()
+
+
+def test_chats_are_counted_once_and_profiled_in_several_ways() -> None:
+    chats = _chats(12)
+    counted = count(chats)
+    for by, time in ((["all"], ""), (["counselor_id", "month"], "at"), (["conversation"], "")):
+        assert counted.profile(by, time, draws=50).figures == profile(chats, by, time=time, draws=50).figures
+    with pytest.raises(UsageProblem, match="--time"):
+        counted.profile(["month"])
