@@ -58,15 +58,21 @@ class Balance:
         """Whether all are."""
         return not self.failing
 
-    def sentence(self) -> str:
-        """What the report says."""
+    def sentence(self, refitted: bool = False) -> str:
+        """What the report says.
+
+        Args:
+            refitted: a score with squares and products was tried too, so that this advice is left out.
+        """
         if self.passed:
             return f"Balance holds: every |SMD| is below {self.threshold:g} after matching."
         gaps = ", ".join(f"{row.name} {row.after.smd:+.3f}" for row in self.covariates if row.name in self.failing)
         return (
             f"Balance fails on {len(self.failing)} of {len(self.covariates)} covariates (SMD {gaps}; it must be below "
             f"{self.threshold:g}): the groups still differ, and the matched difference is not an effect of treatment "
-            "alone. Refit the score once with squares or interactions of these, or narrow the caliper, and report both."
+            "alone. "
+            + ("Narrow" if refitted else "Refit the score once with squares or interactions of these, or narrow")
+            + " the caliper, and report both."
         )
 
 

@@ -26,6 +26,12 @@ WEIGHTED = "weighted"
 WEIGHTED_ADJUSTED = "weighted and adjusted"
 REGRESSION = "regression of all rows"
 
+BY_COUNSELOR = "clustered by counselor"
+BY_PAIR_AND_COUNSELOR = "clustered by pair and counselor"
+
+BY_COUNSELOR = "clustered by counselor"
+BY_PAIR_AND_COUNSELOR = "clustered by pair and counselor"
+
 
 @dataclass(frozen=True, slots=True)
 class Effect:
@@ -79,14 +85,7 @@ def matched_effect(
     design, left_out = _design(treated, names, None if covariates is None else covariates[rows])
     clusters = [pairs.pair]
     if counselors is not None:
-        if len(counselors) != len(outcome):
-            raise BadShape(f"{len(outcome)} rows and {len(counselors)} counselors: give one for each row.")
-        clusters.append(np.unique(np.asarray(counselors)[rows], return_inverse=True)[1])
-        if clusters[1].max() + 1 < FEWEST_CLUSTERS:
-            raise TooFewClusters(
-                f"The matched rows are of {clusters[1].max() + 1} counselors: errors clustered by counselor need at "
-                f"least {FEWEST_CLUSTERS}. Leave counselors out, and say so."
-            )
+        clusters.append(_numbered(counselors, len(outcome), rows, "matched rows"))
     fits = [_clustered(outcome[rows], design, cluster) for cluster in clusters]
     variance = max(float(fit.bse[1]) ** 2 for fit in fits)
     if len(clusters) == 2:
@@ -94,7 +93,7 @@ def matched_effect(
         variance = max(variance, float(both[1, 1]))
     return _effect(
         ADJUSTED if design.shape[1] > 2 else MATCHED,
-        "clustered by pair and counselor" if len(clusters) == 2 else "clustered by pair",
+        BY_PAIR_AND_COUNSELOR if len(clusters) == 2 else "clustered by pair",
         estimate=float(fits[0].params[1]),
         se=variance**0.5,
         df=min(int(cluster.max()) for cluster in clusters),
@@ -104,29 +103,41 @@ def matched_effect(
 
 
 def weighted_effect(
-    outcome: Floats, treated: Bools, score: Propensity, names: Sequence[str] = (), covariates: Floats | None = None
+    outcome: Floats,
+    treated: Bools,
+    score: Propensity,
+    names: Sequence[str] = (),
+    covariates: Floats | None = None,
+    counselors: Sequence[str] | None = None,
 ) -> Effect:
-    """Weighted least squares of the outcome on treatment, and on covariates where given, by `att_weights`; HC1 errors.
+    """Weighted least squares of the outcome on treatment, and on covariates where given, by `att_weights`.
 
     Args:
         outcome: [rows] change.
         treated: [rows]
         names, covariates: [rows, covariates]
+        counselors: [rows] to cluster errors by; none gives robust errors (HC1).
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        ModelProblem: gaps, or an outcome that never varies.
+        ModelProblem: gaps, an outcome that never varies, or fewer than five counselors.
     """
     statsmodels = need("statsmodels.api", "analysis")
     outcome = check_outcome(outcome, len(treated))
     design, left_out = _design(treated, names, covariates)
-    fit = statsmodels.WLS(outcome, design, weights=att_weights(score, treated)).fit(cov_type="HC1")
+    model = statsmodels.WLS(outcome, design, weights=att_weights(score, treated))
     method = WEIGHTED_ADJUSTED if design.shape[1] > 2 else WEIGHTED
-    return _of_fit(method, "robust (HC1)", fit, left_out)
+    return _of_all_rows(method, model, "HC1", counselors, left_out)
 
 
-def regression_effect(outcome: Floats, treated: Bools, names: Sequence[str], covariates: Floats) -> Effect:
-    """Plain analysis of covariance of all rows, with HC3 errors.
+def regression_effect(
+    outcome: Floats,
+    treated: Bools,
+    names: Sequence[str],
+    covariates: Floats,
+    counselors: Sequence[str] | None = None,
+) -> Effect:
+    """Plain analysis of covariance of all rows.
 
     With the score before among the covariates, change and score after give the same effect.
 
@@ -134,15 +145,16 @@ def regression_effect(outcome: Floats, treated: Bools, names: Sequence[str], cov
         outcome: [rows] change.
         treated: [rows]
         names, covariates: [rows, covariates]
+        counselors: [rows] to cluster errors by; none gives robust errors (HC3).
 
     Raises:
         MissingExtra: statsmodels is not installed.
-        ModelProblem: gaps, or an outcome that never varies.
+        ModelProblem: gaps, an outcome that never varies, or fewer than five counselors.
     """
     statsmodels = need("statsmodels.api", "analysis")
     outcome = check_outcome(outcome, len(treated))
     design, left_out = _design(treated, names, covariates)
-    return _of_fit(REGRESSION, "robust (HC3)", statsmodels.OLS(outcome, design).fit(cov_type="HC3"), left_out)
+    return _of_all_rows(REGRESSION, statsmodels.OLS(outcome, design), "HC3", counselors, left_out)
 
 
 def att_weights(score: Propensity, treated: Bools) -> Floats:
@@ -167,10 +179,37 @@ def _clustered(outcome: Floats, design: Floats, groups: Indices) -> Any:
     return statsmodels.OLS(outcome, design).fit(cov_type="cluster", cov_kwds={"groups": groups})
 
 
-def _of_fit(method: str, errors: str, fit: Any, left_out: tuple[str, ...]) -> Effect:
-    return _effect(
-        method, errors, float(fit.params[1]), float(fit.bse[1]), float(fit.df_resid), int(fit.nobs), left_out
-    )
+def _numbered(counselors: Sequence[str], rows: int, used: Indices, name: str) -> Indices:
+    """[used] counselors of the rows that are used, from 0 on.
+
+    Raises:
+        BadShape: not one for each of all rows.
+        TooFewClusters: fewer than five.
+    """
+    if len(counselors) != rows:
+        raise BadShape(f"{rows} rows and {len(counselors)} counselors: give one for each row.")
+    codes = np.unique(np.asarray(counselors)[used], return_inverse=True)[1]
+    if codes.max() + 1 < FEWEST_CLUSTERS:
+        raise TooFewClusters(
+            f"The {name} are of {codes.max() + 1} counselors: errors clustered by counselor need at least "
+            f"{FEWEST_CLUSTERS}. Leave counselors out, and say so."
+        )
+    return np.asarray(codes, dtype=np.intp)
+
+
+def _of_all_rows(
+    method: str, model: Any, robust: str, counselors: Sequence[str] | None, left_out: tuple[str, ...]
+) -> Effect:
+    """A model of statsmodels with errors clustered by counselor where given, t with counselors - 1 degrees, else
+    robust."""
+    rows = len(model.endog)
+    if counselors is None:
+        fit, errors, df = model.fit(cov_type=robust), f"robust ({robust})", float(model.df_resid)
+    else:
+        groups = _numbered(counselors, rows, np.arange(rows), "rows")
+        fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+        errors, df = BY_COUNSELOR, float(groups.max())
+    return _effect(method, errors, float(fit.params[1]), float(fit.bse[1]), df, rows, left_out)
 
 
 def _effect(

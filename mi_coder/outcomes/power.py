@@ -6,7 +6,8 @@ From a pilot (`label_error.Pieces`) the variance of a corrected coefficient with
 
 with what N0 chats, m0 gold chats and k parameters of the pilot gave: variances of the fits with gold codes on gold
 chats (g), the tagger's codes there (c) and everywhere (a), their covariances by cluster, and the best W for N and m.
-It takes more chats to come from more counselors, as many each as now.
+It takes more chats to come from more counselors, as many each as now. What falls with N cannot be below 0, but its
+estimate from one pilot can: it is then taken as 0, so that more chats never ask for more gold chats.
 """
 
 from collections.abc import Sequence
@@ -65,9 +66,10 @@ class Budget:
         few, many = (self.n_gold - self.parameters) / (gold - self.parameters), self.n / chats
         best = self.gold_tagged * few - self.gold_everyone * many
         scale = self.tagged * few + (self.everyone - 2 * self.tagged_everyone) * many
-        share = np.clip(best / np.where(scale > 0, scale, 1.0), 0, 1)
+        share = np.where(scale > 0, np.clip(best / np.where(scale > 0, scale, 1.0), 0, 1), 2 * best > scale)
         variance = (self.gold - 2 * share * self.gold_tagged + share**2 * self.tagged) * few
-        variance += (share**2 * self.everyone + 2 * share * (self.gold_everyone - share * self.tagged_everyone)) * many
+        falling = share**2 * self.everyone + 2 * share * (self.gold_everyone - share * self.tagged_everyone)
+        variance += np.clip(falling, 0, None) * many
         return np.asarray(2 * stats.norm.ppf(1 - self.alpha / 2) * np.sqrt(np.clip(variance, 0, None)))
 
     def gold_needed(self, chats: int, width: float) -> list[int | None]:
