@@ -1,4 +1,4 @@
-"""Proportional odds of a rating of MIBot, against R 4.2.2, ordinal 2022.11-16."""
+"""Proportional odds of a rating of MIBot, against nominal_test of R: case M3 of values.R."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mi_coder.outcomes.proportional import ProportionalOdds, check_proportional_odds
-from tests.reference.tables import read_table
+from tests.reference.tables import mibot_shares, r_values, read_table
 
 pytest.importorskip("scipy", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
 
@@ -15,20 +15,20 @@ pytest.importorskip("scipy", reason="scipy is not installed: pip install 'mi-cod
 def check(shared: Path) -> ProportionalOdds:
     table = read_table(shared / "mibot" / "data.csv")
     rated = table["CAREQ4"] > 0
-    total = sum(table[f"AutoMISC_{name}"] for name in ("R", "Q", "MICO", "MIIN", "Other"))
-    shares = [10 * table[f"AutoMISC_{name}"] / total for name in ("R", "Q", "MICO")]
-    columns = np.column_stack([*shares, table["PreRulerReadiness"]])[rated]
+    columns = np.column_stack([mibot_shares(table, "R", "Q", "MICO"), table["PreRulerReadiness"]])[rated]
     return check_proportional_odds(table["CAREQ4"][rated], ["sR", "sQ", "sMICO", "readiness"], columns)
 
 
 def test_the_likelihood_ratio_is_that_of_nominal_test(check: ProportionalOdds) -> None:
-    # ordinal::nominal_test(clm(factor(CAREQ4) ~ sR + sQ + sMICO + readiness, data = d)), CAREQ4 above 0
+    nominal = r_values("M3", "nominal_test")
     readiness = check.columns[3]
     assert readiness.name == "readiness"
     assert readiness.likelihood_ratio is not None
-    assert readiness.likelihood_ratio.statistic == pytest.approx(12.916, abs=5e-4)
-    assert readiness.likelihood_ratio.df == 3
-    assert readiness.likelihood_ratio.p == pytest.approx(0.00482, abs=5e-6)
+    found = readiness.likelihood_ratio
+    assert found.statistic == pytest.approx(nominal.one("statistic", "PreRulerReadiness"), abs=1e-5)
+    assert found.df == nominal.one("df", "PreRulerReadiness") == 3
+    assert found.p == pytest.approx(nominal.one("p", "PreRulerReadiness"), abs=1e-7)
+    # nominal_test gives nothing for these.
     others = [column.likelihood_ratio.p for column in check.columns[:3] if column.likelihood_ratio is not None]
     assert len(others) == 3
     assert min(others) > 0.3
