@@ -12,7 +12,7 @@ from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, ModelProblem, standardize
 from mi_coder.outcomes.study.chats import Chats
-from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques
+from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques, models_of
 
 COUNSELORS_PER_TECHNIQUE = 2
 """With fewer counselors per technique, differences between counselors are not estimated."""
@@ -99,6 +99,7 @@ class Design:
         dropped: chats left out, by reason.
         notes: sentences on columns that were left out.
         asked: [chats] all chats that could have had the outcome, for the model of who answered.
+        clients: [rows] where a model asks for them.
     """
 
     terms: tuple[Term, ...]
@@ -112,6 +113,7 @@ class Design:
     dropped: Mapping[str, int]
     notes: tuple[str, ...]
     asked: pd.DataFrame = field(default_factory=pd.DataFrame)
+    clients: "pd.Series[str] | None" = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -205,9 +207,11 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             dropped[reason] = int(bad.sum())
             keep[bad] = False
 
-    counselor = field_of(frame, study.data.counselor, "data.counselor") if _needs_counselor(study) else None
+    crossed = "crossed" in models_of(outcome)
+    counselor = field_of(frame, study.data.counselor, "data.counselor") if crossed or _needs_counselor(study) else None
+    client = field_of(frame, study.data.client, "data.client") if crossed else None
     cluster = field_of(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
-    for series, what in ((counselor, "counselor"), (cluster, cluster_field(study))):
+    for series, what in ((counselor, "counselor"), (client, "client"), (cluster, cluster_field(study))):
         if series is not None:
             drop(series.isna(), f"no {what}")
     if study.techniques.form == "share":
@@ -262,6 +266,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             dropped,
             (*notes, *recipe.left_out),
             pd.DataFrame(matrix[asked], columns=[term.name for term in terms], index=frame.index[asked]),
+            labels_of(client)[keep] if client is not None else None,
         )
     )
 

@@ -10,6 +10,8 @@ import pandas as pd
 from scipy import stats
 
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.outcomes.cr2 import fit_cr2
+from mi_coder.outcomes.crossed import fit_crossed
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family
 from mi_coder.outcomes.gee import fit_gee
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, Separation, cluster_codes
@@ -91,7 +93,7 @@ def tidy_rows(
     terms: Sequence[Term],
     estimate: Floats,
     se: Floats,
-    df: float,
+    df: float | Floats,
     alpha: float,
     *,
     correction: str = "",
@@ -105,7 +107,7 @@ def tidy_rows(
     """Rows of the tidy table from estimates and standard errors [terms].
 
     Args:
-        df: degrees of freedom of the t distribution; infinite for the normal.
+        df: degrees of freedom of the t distribution, of all or [terms] of each; infinite for the normal.
         p: [terms] p values from elsewhere than the t distribution.
         scale: what effects are: an "odds ratio", a "rate ratio" or "points"; by the model if empty.
     """
@@ -148,22 +150,30 @@ def tidy_rows(
 
 
 def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
-    """Rows independent between clusters: coefficients of the family, errors by cluster, t with clusters - 1 degrees."""
+    """Rows independent between clusters: coefficients of the family, errors by cluster, t with clusters - 1 degrees.
+
+    Least squares of few clusters have errors and degrees of freedom of their own, which hold then.
+    """
     family, data, own = family_data(model, outcome, design)
     both = own if weights is None else weights if own is None else own * weights
     estimate = fit_family(family, data.outcome, data.names, data.columns, both)
-    covariance = clustered_covariance(estimate, data.clusters.to_numpy())
-    clusters = len(cluster_codes(data.clusters.to_numpy(), len(data.outcome)))
+    labels = data.clusters.to_numpy()
+    se = np.sqrt(np.diag(clustered_covariance(estimate, labels)))
+    clusters = len(cluster_codes(labels, len(data.outcome)))
+    df: float | Floats = clusters - 1
     p, warnings = None, ""
     if clusters < ENOUGH_CLUSTERS:
         warnings = f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"
         if both is None:
+            if family == "linear":
+                few = fit_cr2(data.outcome, data.names, data.columns, labels)
+                se, df = few.se, few.df
+                warnings = f"only {clusters} clusters: CR2 errors, t with Satterthwaite's degrees of freedom"
             p = _wild_p(study, family, data)
             warnings += ", p of codes by the wild cluster bootstrap"
     facts: dict[str, Any] = {"levels": ", ".join(f"{level:g}" for level in estimate.levels)} if estimate.levels else {}
     if family in ("poisson", "linear"):
         facts["dispersion"] = estimate.dispersion
-    se = np.sqrt(np.diag(covariance))
     label = model if weights is None else f"{model} (weighted for response)"
     rows = tidy_rows(
         label,
@@ -171,7 +181,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
         data.terms,
         estimate.coefficients,
         se,
-        clusters - 1,
+        df,
         study.inference.alpha,
         p=p,
         n=len(data.outcome),
@@ -233,6 +243,28 @@ def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | No
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "tau2": fit.tau2, "sigma2": fit.sigma2})
 
 
+def _crossed(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
+    """A random intercept for the counselor and one for the client; a rating is taken as a number."""
+    assert design.clients is not None
+    counselors, clients = design.counselors.to_numpy(), design.clients.to_numpy()
+    fit = fit_crossed(design.outcome, design.names, design.columns, counselors, clients)
+    fewer = min(fit.counselors, fit.clients)
+    rows = tidy_rows(
+        "crossed",
+        outcome.name,
+        design.terms,
+        fit.coefficients[1:],
+        fit.se[1:],
+        fewer - 1 if fewer < ENOUGH_CLUSTERS else np.inf,
+        study.inference.alpha,
+        n=fit.rows,
+        n_clusters=fit.counselors,
+    )
+    facts = {"icc": fit.icc_counselor, "tau2": fit.tau2_counselor, "icc_client": fit.icc_client}
+    of_clients = {"tau2_client": fit.tau2_client, "sigma2": fit.sigma2, "clients": fit.clients}
+    return Fit(rows, {"log_likelihood": fit.log_likelihood, **facts, **of_clients})
+
+
 def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
     """Population averages with exchangeable correlation in a cluster."""
     family: Literal["linear", "logit"] = "logit" if outcome.type in ("rating", "binary") else "linear"
@@ -269,4 +301,5 @@ _FITTERS: Mapping[Model, _Fitter] = {
     "ordinal_random": _ordinal_random,
     "ancova": _ancova,
     "gee": _gee,
+    "crossed": _crossed,
 }

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mi_coder.outcomes.study.result import Result
 
 Form = Literal["share", "count", "presence"]
-Model = Literal["ordinal", "ordinal_random", "logit", "linear", "ancova", "change", "gee", "poisson"]
+Model = Literal["ordinal", "ordinal_random", "logit", "linear", "ancova", "change", "gee", "poisson", "crossed"]
 BEFORE = "before"
 """What interactions call the score before, whatever its column is called."""
 Text = Annotated[str, Meta(min_length=1)]
@@ -346,10 +346,15 @@ def _check(study: Study, source: str) -> None:
             raise UsageProblem(f"{place}: a {outcome.type} needs the columns before and after.")
         if (outcome.type == "symptom") != bool(outcome.scale):
             raise UsageProblem(f"{place}: a symptom needs a scale such as PHQ-9, and only a symptom has one.")
-        unfit = [model for model in outcome.models if model not in MODELS[outcome.type]]
+        allowed = (*MODELS[outcome.type], *ON_REQUEST.get(outcome.type, ()))
+        unfit = [model for model in outcome.models if model not in allowed]
         if unfit:
-            allowed = ", ".join(MODELS[outcome.type])
-            raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {allowed}.")
+            raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {', '.join(allowed)}.")
+        if "crossed" in outcome.models and not (data.counselor and data.client):
+            raise UsageProblem(
+                f"{place}: crossed has a random intercept for every counselor and one for every client: name their "
+                "columns in data.counselor and data.client. Where clients are not known, leave crossed out."
+            )
 
 
 MODELS: Mapping[str, Sequence[Model]] = {
@@ -360,6 +365,8 @@ MODELS: Mapping[str, Sequence[Model]] = {
     "count": ("poisson",),
 }
 """The models of each type of outcome, the headline first."""
+ON_REQUEST: Mapping[str, Sequence[Model]] = {type: ("crossed",) for type in ("rating", "symptom", "change")}
+"""Further models of it, fitted only where a study asks for them."""
 
 
 def models_of(outcome: Outcome) -> Sequence[Model]:

@@ -7,6 +7,7 @@ import pytest
 
 pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
 
 from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family  # noqa: E402
@@ -231,7 +232,11 @@ def test_six_counselors_are_tested_by_the_wild_bootstrap(platform: Platform) -> 
     assert "only 6 clusters" in rows["warnings"][0] and "wild cluster bootstrap" in rows["warnings"][0]
     # With 6 clusters there are 32 pairs of sign vectors, and no other p values than n / 32.
     assert np.allclose(rows["p"] * 32, np.round(rows["p"] * 32))
-    assert (rows["df"] == 5).all() and (rows["n_clusters"] == 6).all()
+    # Intervals by errors and degrees of freedom of their own, of each column.
+    assert "CR2 errors" in rows["warnings"][0] and (rows["n_clusters"] == 6).all()
+    assert rows["df"].between(1, 6).all() and rows["df"].nunique() > 1
+    half = stats.t.ppf(0.975, rows["df"]) * rows["se"]
+    assert (rows["ci_high"] - rows["estimate"]).to_numpy() == pytest.approx(half.to_numpy())
     again = _fit(tagged, **given, inference={"draws": 199})
     pd.testing.assert_frame_equal(found.rows, again.rows)
 
