@@ -72,6 +72,11 @@ class Agreement:
         return "tentative" if self.alpha.value >= TENTATIVE else "unreliable"
 
     @property
+    def reading(self) -> str:
+        """The verdict, and a warning where it rests on few codings."""
+        return f"{self.verdict}, few" if self.few else self.verdict
+
+    @property
     def few(self) -> bool:
         """Whether fewer than `FEW` codings have one of the values: too few to rely on the figures."""
         return self.rarest < FEW

@@ -3,9 +3,11 @@
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -24,17 +26,23 @@ from mi_coder.annotation.agreement import (
 from mi_coder.annotation.codings import Unit
 from mi_coder.annotation.confusions import Confusion, confusions
 from mi_coder.codebook import Codebook
-from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.render import figure, number, table
+from mi_coder.errors import UsageProblem, need
+from mi_coder.evaluation.render import figure, html_table, number, table
+from mi_coder.evaluation.report import Figure
 from mi_coder.formats.guard import guard
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Picture
 
 Style = Literal["table", "markdown", "json", "csv"]
 Cell = str | float | None
 
 SHOWN_IDS = 4
+MOST_SHOWN = 4
 FIGURES = ("alpha", "fleiss", "cohen", "ac1", "positive", "negative")
 
-_HEADINGS = ("alpha", "Fleiss κ", "Cohen κ", "AC1", "positive", "negative")
+_HEADER = ("code", "messages", "given", "alpha", "Fleiss κ", "Cohen κ", "AC1", "positive", "negative", "reading")
 _COLUMNS = (
     *("group", "name", "messages", "given", "share"),
     *(f"{name}{end}" for name in FIGURES for end in ("", "_low", "_high")),
@@ -59,8 +67,16 @@ class Group:
     exact: float
     rows: tuple[Agreement, ...]
 
+    @property
+    def size(self) -> str:
+        """What it was measured on, and how often all codes agree, in words."""
+        return (
+            f"{self.messages} messages of {self.conversations} conversations coded at least twice; "
+            f"{self.exact:.0%} of the pairs have the very same codes."
+        )
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class AgreementReport:
     """Agreement by groups, and what is taken for what over all codings.
 
@@ -84,16 +100,58 @@ class AgreementReport:
             return self._csv()
         return "\n\n".join(self._parts(markdown=style == "markdown")) + "\n"
 
+    def frame(self) -> "pd.DataFrame":
+        """One row per group and code, attribute or the sets, as a pandas frame: the columns of the CSV.
+
+        Raises:
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        rows = [(group.name, *_line(row)) for group in self.groups for row in group.rows]
+        frame = need("pandas", "analysis").DataFrame(rows, columns=list(_COLUMNS))
+        return frame.astype(dict.fromkeys(_COLUMNS[4:-1], float))
+
+    def plot(self) -> "Picture":
+        """Krippendorff's alpha of the codes that were given, with intervals; of many groups the seven largest.
+
+        Raises:
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        from mi_coder.annotation.figures import alpha_by_code
+        from mi_coder.pictures import MARKS
+
+        largest = sorted(self.groups, key=lambda group: -group.messages)[: len(MARKS)]
+        shown = {
+            f"{group.name} ({group.messages:,} messages)" if group.name else "": {row.name: row for row in group.rows}
+            for group in self.groups
+            if group in largest
+        }
+        return alpha_by_code(shown, given_codes(largest))
+
+    def __repr__(self) -> str:
+        return self.render("table").rstrip()
+
+    def _repr_html_(self) -> str:
+        """A table per group, of the four largest."""
+        largest = sorted(self.groups, key=lambda group: -group.messages)[:MOST_SHOWN]
+        tables = [
+            html_table(
+                _HEADER,
+                [_cells(row, markdown=False) for row in group.rows if _is_told(row)],
+                caption=(f"{self.by.capitalize()} {group.name}: " if group.name else "") + group.size,
+            )
+            for group in self.groups
+            if group in largest
+        ]
+        if left := len(self.groups) - len(largest):
+            tables.append(f"<p>{left} smaller groups are not shown.</p>")
+        return "".join([*tables, *(f"<p>{escape(line)}</p>" for line in self._legend(markdown=True).splitlines())])
+
     def _parts(self, markdown: bool) -> Iterator[str]:
         for group in self.groups:
             if group.name:
                 yield f"## {self.by.capitalize()} {group.name}" if markdown else f"{self.by.capitalize()} {group.name}"
-            yield (
-                f"{group.messages} messages of {group.conversations} conversations coded at least twice; "
-                f"{group.exact:.0%} of the pairs have the very same codes."
-            )
-            shown = [_cells(row, markdown) for row in group.rows if _is_told(row)]
-            yield table(("code", "messages", "given", *_HEADINGS, "reading"), shown, markdown)
+            yield group.size
+            yield table(_HEADER, [_cells(row, markdown) for row in group.rows if _is_told(row)], markdown)
             if untold := [row.name for row in group.rows if not _is_told(row)]:
                 yield f"Nothing to compare: {', '.join(untold)}."
         yield self._legend(markdown)
@@ -135,6 +193,27 @@ class AgreementReport:
         return _csv(_COLUMNS, [(group.name, *_line(row)) for group in self.groups for row in group.rows])
 
 
+def read_report(path: Path) -> AgreementReport:
+    """Read a report that was written as JSON; its confusions are left out.
+
+    Raises:
+        UsageProblem: it cannot be read, or is no such report.
+    """
+    try:
+        fields = msgspec.json.decode(path.read_bytes())
+        groups = tuple(
+            Group(**(group | {"exact": _number(group["exact"]), "rows": tuple(map(_row_of, group["rows"]))}))
+            for group in fields["groups"]
+        )
+        return AgreementReport(fields["by"], groups, fields["samples"], fields["seed"])
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error}.") from None
+    except (msgspec.DecodeError, KeyError, TypeError):
+        raise UsageProblem(
+            f"{path} is no agreement report as JSON. Write one:  mi-code agreement CODES... --as json -o agreement.json"
+        ) from None
+
+
 def report(
     units: Sequence[Unit], by: By = "all", samples: int = SAMPLES, seed: int = 1, most: int | None = None
 ) -> AgreementReport:
@@ -159,6 +238,16 @@ def report(
     return AgreementReport(by, groups, samples, seed, tuple(found[:most]), len(found[most:]))
 
 
+def given_codes(groups: Iterable[Group]) -> list[str]:
+    """The codes that somebody gave in one of the groups, the most frequent first."""
+    given = dict.fromkeys(Codebook.load().ids, 0)
+    for group in groups:
+        for row in group.rows:
+            if row.name in given:
+                given[row.name] += row.given
+    return sorted((code for code in given if given[code]), key=lambda code: -given[code])
+
+
 def _group(name: str, units: Sequence[Unit], samples: int, seed: int) -> Group:
     return Group(
         name=name,
@@ -178,13 +267,23 @@ def _cells(row: Agreement, markdown: bool) -> list[str]:
     """One line of a table. Plain text has the interval of alpha alone, so that it fits a terminal."""
     others = [getattr(row, name) for name in FIGURES[1:]]
     shown = [figure(one) if markdown else number(one.value) for one in others]
-    reading = f"{row.verdict}, few" if row.few else row.verdict
     given = f"{row.given}" if math.isnan(row.share) else f"{row.given} ({row.share:.1%})"
-    return [row.name, str(row.units), given, figure(row.alpha), *shown, reading]
+    return [row.name, str(row.units), given, figure(row.alpha), *shown, row.reading]
 
 
 def _row_fields(row: Agreement) -> dict[str, object]:
     return asdict(row) | {"verdict": row.verdict, "few": row.few}
+
+
+def _row_of(fields: Mapping[str, Any]) -> Agreement:
+    known: dict[str, Any] = {name: fields[name] for name in ("name", "units", "given", "rarest")}
+    for name in FIGURES:
+        known[name] = Figure(*(_number(fields[name][end]) for end in ("value", "low", "high")))
+    return Agreement(**known, share=_number(fields["share"]))
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
 
 
 def _line(row: Agreement) -> list[Cell]:

@@ -55,10 +55,7 @@ def command(
         raise click.UsageError("--gold and -o go together.")
     plan = plan_study(read_study(study), study.parent, read_tagger(tagger) if tagger else None)
     now = plan.budget.n
-    click.echo(
-        f"{plan.outcome}, {plan.model}: {now:,} chats, {plan.budget.n_gold:,} of them with gold codes"
-        + (" drawn from the tagger's errors." if plan.simulated else ".")
-    )
+    click.echo(plan.summary())
     click.echo(f"Intervals of width {width:g}:\n")
     click.echo(to_markdown(plan.table(width, chats or (now, 2 * now, 5 * now, 10 * now))))
     click.echo("\nMore chats are taken to come from more counselors, as many each as now.")

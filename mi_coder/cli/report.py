@@ -30,7 +30,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--validation", type=click.Path(exists=True, dir_okay=False), help="Tagged chats that have gold codes too."
 )
-@click.option("--agreement", type=_FILE, help="Report of mi-code agreement, as text.")
+@click.option("--agreement", type=_FILE, help="Report of mi-code agreement --as json.")
 @click.option(
     "--outcomes", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of mi-code relate."
 )

@@ -1,7 +1,8 @@
-"""Evaluation reports as pages of Markdown or plain text. Undefined figures are a dash."""
+"""Evaluation reports as pages of Markdown or plain text, and as tables of HTML. Undefined figures are a dash."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
 from mi_coder.evaluation.human import SOURCE
@@ -49,6 +50,18 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
     parts += _bullets(report.notes)
     parts.append(_provenance(report))
     return "\n\n".join(parts) + "\n"
+
+
+def html(report: "EvaluationReport") -> str:
+    """The figures of the report and what a reader must know beside them, for notebooks."""
+    title = f"{report.source.coder} on {report.source.gold}{report.source.title_warning}"
+    size = f"{report.messages:,} messages of {report.conversations:,} conversations"
+    notes = "".join(f"<li>{escape(line)}</li>" for line in (*_further(report), *report.notes))
+    return (
+        html_table(*_code_cells(report), caption=f"{title}: {size}")
+        + html_table(*_overall_cells(report))
+        + (f"<ul>{notes}</ul>" if notes else "")
+    )
 
 
 def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
@@ -140,6 +153,17 @@ def _provenance(report: "EvaluationReport") -> str:
 
 def interval(low: float, high: float, sign: str = "") -> str:
     return "" if math.isnan(low) else f" [{number(low, sign)}, {number(high, sign)}]"
+
+
+def html_table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "") -> str:
+    """Cells as a table of HTML; the first of a row names it."""
+    above = f"<caption>{escape(caption)}</caption>" if caption else ""
+    columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    lines = "".join(
+        f'<tr><th scope="row">{escape(name)}</th>{"".join(f"<td>{escape(cell)}</td>" for cell in cells)}</tr>'
+        for name, *cells in rows
+    )
+    return f"<table>{above}<thead><tr>{columns}</tr></thead><tbody>{lines}</tbody></table>"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], markdown: bool) -> str:

@@ -1,13 +1,19 @@
 """The result of an evaluation: figures with intervals, the baseline beside them, and what they were measured on."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from mi_coder.errors import need
 from mi_coder.evaluation import render
 from mi_coder.evaluation.attributes import AttributeScore, GroupScore
 from mi_coder.evaluation.bootstrap import interval
 from mi_coder.evaluation.metrics import CodeScore, Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,7 @@ class Doubt:
     review: Review | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class EvaluationReport:
     """Figures of one coder on one gold file.
 
@@ -216,3 +222,30 @@ class EvaluationReport:
     def to_text(self) -> str:
         """A page for the terminal."""
         return render.page(self, markdown=False)
+
+    def frame(self) -> "pd.DataFrame":
+        """One row per code as a pandas frame: its scores (`CodeScore`) and the other attributes of `Row`.
+
+        Raises:
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        beside = ("baseline_f1", "human_alpha", "counted", "trained")
+        rows = [asdict(row.score) | {name: getattr(row, name) for name in beside} for row in self.rows]
+        numbers = {"baseline_f1": float, "human_alpha": float}
+        return need("pandas", "analysis").DataFrame(rows).astype(numbers)
+
+    def plot(self) -> "Picture":
+        """F1 by code with intervals, the baseline and the agreement of people beside it where they are known.
+
+        Raises:
+            MissingExtra: the extra `analysis` is not installed.
+        """
+        from mi_coder.evaluation.figures import f1_by_code
+
+        return f1_by_code(self.rows, self.source.coder, self.options.min_support)
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        return render.html(self)

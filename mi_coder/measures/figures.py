@@ -1,31 +1,18 @@
-"""Pictures of profiles. Each function returns a matplotlib figure; nothing is shown and no state is kept.
-
-Colors are those of Okabe and Ito, which people with any color vision tell apart; marks differ in shape too.
-"""
+"""Pictures of profiles. Each function returns a matplotlib figure; nothing is shown and no state is kept."""
 
 from collections.abc import Mapping, Sequence
+from math import nan
 from typing import TYPE_CHECKING, Any
 
-from mi_coder.codebook import Codebook
-from mi_coder.errors import need
 from mi_coder.measures.summaries import MEASURES
+from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, points
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
     from mi_coder.measures.profile import Figure
 
-MARKS: Sequence[tuple[str, str]] = (
-    ("#0072B2", "o"),
-    ("#E69F00", "s"),
-    ("#009E73", "D"),
-    ("#D55E00", "^"),
-    ("#CC79A7", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
-)
-_GRAY = "#777777"
+_DARK = 0.55
 
 
 def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]) -> "Picture":
@@ -36,61 +23,58 @@ def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]
     Args:
         groups: figures by name of the group and of the measure.
     """
-    picture, axes = _axes(len(measures), (1.6 + 2.2 * len(measures), 1.2 + 0.32 * len(groups)))
+    picture, made = axes(len(measures), (1.6 + 2.2 * len(measures), 1.2 + 0.32 * len(groups)))
     known = {measure.name: measure for measure in MEASURES}
-    places = [len(groups) - 1 - i for i in range(len(groups))]
-    for axis, name in zip(axes, measures, strict=True):
+    places = heights(len(groups))
+    for axis, name in zip(made, measures, strict=True):
         for threshold, style in ((known[name].fair, "--"), (known[name].good, "-")):
             if threshold is not None:
-                axis.axvline(threshold, color=_GRAY, linestyle=style, linewidth=0.9)
-        _points(axis, [figures[name] for figures in groups.values()], places, MARKS[0])
+                axis.axvline(threshold, color=GRAY, linestyle=style, linewidth=0.9)
+        points(axis, [_spread(figures[name]) for figures in groups.values()], places, MARKS[0])
         axis.set_title(name, fontsize=9)
         axis.set_xlim(0, None)
         axis.set_ylim(-0.6, len(groups) - 0.4)
-    axes[0].set_yticks(places, list(groups))
+    made[0].set_yticks(places, list(groups))
     return picture
 
 
 def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str], unit: str) -> "Picture":
     """A line per code with a mark and an interval per group: percent of messages or volleys that carry it."""
-    picture, (axis,) = _axes(1, (6.5, 1.2 + len(codes) * (0.17 + 0.06 * len(groups))))
-    book = Codebook.load()
+    picture, (axis,) = axes(1, (6.5, 1.2 + len(codes) * (0.17 + 0.06 * len(groups))))
     for i, ((label, figures), mark) in enumerate(zip(groups.items(), MARKS, strict=False)):
-        offset = 0.6 * (i - (len(groups) - 1) / 2) / len(groups)
-        places = [len(codes) - 1 - row - offset for row in range(len(codes))]
-        _points(axis, [figures[code] for code in codes], places, mark, label, scale=100)
-    axis.set_yticks(range(len(codes))[::-1], [f"{book[code].name} ({code})" for code in codes])
+        places = heights(len(codes), i, len(groups))
+        points(axis, [_spread(figures[code], scale=100) for code in codes], places, mark, label)
+    code_lines(axis, codes)
     axis.set_xlabel(f"% of {unit}s")
     axis.set_xlim(0, None)
-    axis.set_ylim(-0.7, len(codes) - 0.3)
-    axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     if len(groups) > 1:
         axis.legend(frameon=False)
     return picture
 
 
-def _axes(count: int, size: tuple[float, float]) -> "tuple[Picture, Sequence[Axes]]":
-    figure = need("matplotlib.figure", "analysis").Figure(figsize=size, layout="constrained")
-    axes = list(figure.subplots(1, count, squeeze=False, sharey=True)[0])
-    for axis in axes:
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.tick_params(labelsize=8)
-    return figure, axes
+def heat(rows: Sequence[Mapping[str, Any]], title: str) -> "Picture":
+    """Shares as shades of one color, with the percent in each cell that is not empty.
+
+    Args:
+        rows: of `Patterns.rows`. A line per `first`, with the number that its shares are of; a column per `code`.
+    """
+    firsts = {row["first"]: row["of"] for row in rows}
+    codes = list(dict.fromkeys(row["code"] for row in rows))
+    picture, (axis,) = axes(1, (2.2 + 0.45 * len(codes), 1.4 + 0.28 * len(firsts)))
+    places = [(list(firsts).index(row["first"]), codes.index(row["code"]), row) for row in rows]
+    shares = [[nan] * len(codes) for _ in firsts]
+    for i, j, row in places:
+        shares[i][j] = row["share"]
+        if row["count"]:
+            shade = "white" if row["share"] > _DARK else "black"
+            axis.text(j, i, f"{100 * row['share']:.0f}", ha="center", va="center", fontsize=7, color=shade)
+    axis.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axis.set_xticks(range(len(codes)), codes)
+    axis.set_yticks(range(len(firsts)), [f"{first} (n {of:,})" for first, of in firsts.items()])
+    axis.set_title(f"{title}: % of n", fontsize=9)
+    return picture
 
 
-def _points(
-    axis: "Axes",
-    figures: Sequence["Figure"],
-    places: Sequence[float],
-    mark: tuple[str, str],
-    label: str = "",
-    scale: float = 1,
-) -> None:
-    """Values with their intervals, where there are any."""
-    color, shape = mark
-    style: dict[str, Any] = {"color": color, "markersize": 5, "linestyle": "none", "label": label or None}
-    told = [(one.value * scale, place) for one, place in zip(figures, places, strict=True) if one.value is not None]
-    axis.plot([value for value, _ in told], [place for _, place in told], shape, **style)
-    for one, place in zip(figures, places, strict=True):
-        if one.low is not None and one.high is not None:
-            axis.plot([one.low * scale, one.high * scale], [place, place], color=color, linewidth=1.3)
+def _spread(figure: "Figure", scale: float = 1) -> Spread:
+    value, low, high = (nan if end is None else end * scale for end in (figure.value, figure.low, figure.high))
+    return Spread(value, low, high)

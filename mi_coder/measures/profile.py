@@ -4,13 +4,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from html import escape
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.evaluation.render import html_table
 from mi_coder.measures.intervals import DRAWS, Errors, corrected, intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.reading import Chat
@@ -175,7 +175,8 @@ class Profile:
         Raises:
             MissingExtra: the extra `analysis` is not installed.
         """
-        from mi_coder.measures.figures import MARKS, code_rates
+        from mi_coder.measures.figures import code_rates
+        from mi_coder.pictures import MARKS
 
         given = {code: self.counts[:, AT[code]].sum() for code in CODES}
         codes = sorted((code for code in CODES if given[code]), key=lambda code: -given[code])
@@ -188,17 +189,13 @@ class Profile:
         """The summaries as a table, a row per group with most units."""
         groups = self._largest(MOST_SHOWN)
         head = (", ".join(self.by) or "group", "conversations", f"{self.unit}s", *(one.name for one in SUMMARIES))
-        rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td>{figures["R:Q"].conversations}</td>'
-            f"<td>{figures['R:Q'].units}</td>"
-            + "".join(f"<td>{escape(_shown(figures[one.name]))}</td>" for one in SUMMARIES)
-            + "</tr>"
+        rows = [
+            [name, str(size.conversations), str(size.units), *(_shown(figures[one.name]) for one in SUMMARIES)]
             for name, figures in groups.items()
-        )
+            for size in [figures["R:Q"]]
+        ]
         left = len(self._groups()) - len(groups)
-        more = f"<caption>{left:,} more groups are not shown</caption>" if left else ""
-        columns = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-        return f"<table>{more}<thead><tr>{columns}</tr></thead><tbody>{rows}</tbody></table>"
+        return html_table(head, rows, f"{left:,} more groups are not shown" if left else "")
 
     def _groups(self) -> dict[tuple[str, ...], dict[str, Figure]]:
         """Figures by group and measure."""

@@ -224,6 +224,34 @@ def error_by_outcome(frame: pd.DataFrame) -> "Figure":
     return figure
 
 
+def interval_widths(
+    frame: pd.DataFrame, level: float, pilot: tuple[int, float], wanted: float | None = None
+) -> "Figure":
+    """Expected width of the interval of one technique over the number of gold chats, a line per number of chats.
+
+    Args:
+        frame: columns technique, chats, gold, width.
+        level: of the intervals, such as 0.95.
+        pilot: its gold chats, and the width that it gives.
+        wanted: a width, drawn as a dashed line.
+    """
+    figure, (axis,) = _axes(1, (6.5, 3.8))
+    colors, styles = [BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY], ["-", "--", "-.", ":"]
+    for i, (chats, rows) in enumerate(frame.groupby("chats")):
+        color, style = colors[i % len(colors)], styles[i % len(styles)]
+        axis.plot(rows["gold"], rows["width"], color=color, linestyle=style, label=f"{chats:,}")
+    axis.plot(*pilot, "o", color=BLACK, ms=4.5, label="the pilot")
+    if wanted is not None:
+        axis.axhline(wanted, color="#777777", linestyle="--", linewidth=0.9)
+    axis.set_xlim(0, None)
+    axis.set_ylim(0, None)
+    axis.set_xlabel("Chats with gold codes")
+    axis.set_ylabel(f"Width of the {100 * level:g} % interval")
+    axis.set_title(_name(frame["technique"].iloc[0]), fontsize=10, parse_math=False)
+    axis.legend(title="chats in all", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    return figure
+
+
 def _axes(count: int, size: tuple[float, float], **options: Any) -> "tuple[Figure, Sequence[Axes]]":
     from matplotlib import rc_context
     from matplotlib.figure import Figure

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mi_coder.annotation.agreement_report import read_report
 from mi_coder.batch.meta import read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
-from mi_coder.measures.profile import PERIODS, errors_of, profile
+from mi_coder.measures.profile import ALL, PERIODS, count, errors_of
 from mi_coder.measures.reading import Chat, read_chats
 from mi_coder.measures.tally import Unit
 from mi_coder.report import sections
@@ -26,7 +27,7 @@ class ReportOptions:
         counselor, time: fields of the conversation; empty where there is none.
         period: year, month or week.
         validation: tagged chats with gold codes, for the tagger's errors.
-        agreement: a report of `mi-code agreement`.
+        agreement: a report of `mi-code agreement` as JSON.
         outcomes: a folder that `mi-code relate` wrote.
         include_text: show messages.
     """
@@ -57,28 +58,26 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     if options.validation:
         errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True))
     unit = options.unit
-    whole = profile(chats, ["all"], unit, errors=errors)
+    counted = count(chats, unit)
+    whole = counted.profile([ALL], errors=errors)
     parts = [
         sections.overview(_overview(chats, options), whole.figures),
         sections.code_use(whole.figures, unit, errors is not None),
     ]
     if options.counselor:
-        by = profile(chats, [options.counselor], unit, errors=errors)
-        parts.append(sections.counselors(by, options.counselor))
+        parts.append(sections.counselors(counted.profile([options.counselor], errors=errors), options.counselor))
     if options.counselor and options.time:
         if options.period not in PERIODS:
             raise UsageProblem(f"The period is one of {', '.join(PERIODS)}.")
-        timed = [chat for chat in chats if chat.fields.get(options.time) not in (None, "")]
-        names = [options.counselor, options.period]
-        over = profile(timed, names, unit, time=options.time, errors=errors)
-        periods = sorted({figure.group[1] for figure in over.figures})
+        over = counted.profile([options.counselor, options.period], options.time, errors)
+        periods = sorted({figure.group[1] for figure in over.figures} - {""})
         if len(periods) > 1:
             parts.append(sections.over_time(over, periods))
-    parts.append(sections.order(whole.patterns))
+    parts.append(sections.order(counted.patterns))
     model = _model(paths)
     parts.append(sections.tagger_quality(errors, model) if errors else sections.unvalidated(model))
     if options.agreement:
-        parts.append(sections.agreement(_text(options.agreement)))
+        parts.append(sections.agreement(read_report(options.agreement)))
     if options.outcomes:
         parts.append(_outcomes(options.outcomes))
     if options.include_text:

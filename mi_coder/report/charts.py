@@ -4,24 +4,41 @@ Shades are steps of one blue, so that people with any color vision order them al
 in the title that shows on hovering, and in a table beside the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil
 
 ROW = 22
-_LABEL = 230
+_LABEL = 260
 _WIDTH = 720
 
 
 @dataclass(frozen=True, slots=True)
+class _Layout:
+    """Widths of a dot chart; where a row is higher than `ROW`, its name stands above the dot."""
+
+    kind: str
+    width: int
+    left: int
+    right: int
+    row: int
+
+
+_BROAD = _Layout("broad", _WIDTH, _LABEL, 60, ROW)
+_NARROW = _Layout("narrow", 340, 14, 18, 38)
+
+
+@dataclass(frozen=True, slots=True)
 class Dot:
-    """One line of a dot chart; low and high are None without an interval."""
+    """One line of a dot chart; low and high are None without an interval, and few cases make a hollow dot."""
 
     label: str
     value: float
     low: float | None
     high: float | None
     title: str
+    hollow: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +51,52 @@ class Step:
     high: float | None
 
 
-def dots(rows: Sequence[Dot], label: str, percent: bool = True) -> str:
-    """A dot and its interval per row.
+def dots(rows: Sequence[Dot], label: str, percent: bool = True, marks: Mapping[float, str] | None = None) -> str:
+    """A dot and its interval per row, twice: names left of the dots, and above them for narrow screens.
+
+    The style of the page shows one of the two.
 
     Args:
         label: what the picture shows, for those who hear it.
+        marks: lines at some values, and what they mean.
     """
-    top = max([row.high if row.high is not None else row.value for row in rows] or [1.0]) or 1.0
-    ticks = _ticks(top)
-    scale = (_WIDTH - _LABEL - 60) / ticks[-1]
-    height = ROW * len(rows) + 34
+    return "".join(_dots(rows, label, percent, marks or {}, layout) for layout in (_BROAD, _NARROW))
+
+
+def _dots(rows: Sequence[Dot], label: str, percent: bool, marks: Mapping[float, str], layout: _Layout) -> str:
+    ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
+    start = min([*ends, 0.0])
+    ticks = _ticks(max([*ends, *marks], default=0.0) or 1.0, start)
+    scale = (layout.width - layout.left - layout.right) / (ticks[-1] - start)
+    top = 18 if marks else 4
+    height = top + layout.row * len(rows) + 30
+
+    def at(value: float) -> str:
+        return f"{layout.left + (value - start) * scale:.1f}"
+
     parts = []
     for tick in ticks:
-        x = _LABEL + tick * scale
+        x = at(tick)
         shown = f"{tick:.0%}" if percent else f"{tick:g}"
-        parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{height - 24}"/>')
-        parts.append(f'<text class="axis" x="{x:.1f}" y="{height - 8}" text-anchor="middle">{shown}</text>')
+        parts.append(f'<line class="grid" x1="{x}" x2="{x}" y1="{top}" y2="{height - 24}"/>')
+        parts.append(f'<text class="axis" x="{x}" y="{height - 8}" text-anchor="middle">{shown}</text>')
+    for i, (value, meaning) in enumerate(sorted(marks.items())):
+        x, side = at(value), "end" if i < len(marks) / 2 else "start"
+        parts.append(f'<line class="limit" x1="{x}" x2="{x}" y1="4" y2="{height - 24}"/>')
+        shift = -3 if side == "end" else 3
+        parts.append(f'<text class="axis" x="{x}" dx="{shift}" y="13" text-anchor="{side}">{escape(meaning)}</text>')
     for i, row in enumerate(rows):
-        y = 4 + ROW * i + ROW / 2
-        parts.append(f'<text x="{_LABEL - 8}" y="{y + 4:.1f}" text-anchor="end">{escape(row.label)}</text>')
+        y = top + layout.row * (i + 1) - ROW / 2
+        name = f'x="{layout.left - 8}" y="{y + 4:.1f}" text-anchor="end"'
+        if layout.row > ROW:
+            name = f'x="{layout.left}" y="{y - 11:.1f}"'
+        parts.append(f"<text {name}>{escape(row.label)}</text>")
         parts.append(f"<g><title>{escape(row.title)}</title>")
         if row.low is not None and row.high is not None:
-            x1, x2 = _LABEL + row.low * scale, _LABEL + row.high * scale
-            parts.append(f'<line class="mark" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<circle class="mark" cx="{_LABEL + row.value * scale:.1f}" cy="{y:.1f}" r="4"/></g>')
-    return _svg(parts, _WIDTH, height, label)
+            parts.append(f'<line class="mark" x1="{at(row.low)}" x2="{at(row.high)}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        kind = "mark hollow" if row.hollow else "mark"
+        parts.append(f'<circle class="{kind}" cx="{at(row.value)}" cy="{y:.1f}" r="4"/></g>')
+    return _svg(parts, layout.width, height, label, layout.kind)
 
 
 def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]], label: str) -> str:
@@ -136,17 +174,16 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
     return _svg(parts, width, height, label)
 
 
-def _svg(parts: Sequence[str], width: int, height: int, label: str) -> str:
+def _svg(parts: Sequence[str], width: int, height: int, label: str, kind: str = "") -> str:
+    shown = f'class="{kind}" ' if kind else ""
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(label)}">'
+        f'<svg {shown}viewBox="0 0 {width} {height}" width="{width}" role="img" aria-label="{escape(label)}">'
         f"{''.join(parts)}</svg>"
     )
 
 
-def _ticks(top: float) -> list[float]:
-    """From 0 in round steps to above `top`."""
-    step = next(size * 10.0**power for power in range(-4, 5) for size in (1, 2, 5) if top / (size * 10.0**power) <= 5)
-    count = 1
-    while step * count < top:
-        count += 1
-    return [step * i for i in range(count + 1)]
+def _ticks(top: float, bottom: float = 0.0) -> list[float]:
+    """In round steps, with 0 among them, from `bottom` to above `top`."""
+    sizes = (size * 10.0**power for power in range(-4, 5) for size in (1, 2, 5))
+    step = next(size for size in sizes if (top - bottom) / size < 5.5)
+    return [step * i for i in range(ceil(bottom / step), max(ceil(round(top / step, 9)), 1) + 1)]

@@ -46,7 +46,9 @@ def paragraph(text: str, note: bool = False) -> str:
 
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str | float | int | None]]) -> str:
     """A table of texts and numbers; numbers are set to the right, None is empty."""
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in header)
+    numbers = [any(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
+    kinds = [' class="n"' if number else "" for number in numbers] or [""] * len(header)
+    head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(header, kinds, strict=True))
     body = "".join(
         "<tr>" + "".join(_cell(value, first=i == 0) for i, value in enumerate(row)) + "</tr>" for row in rows
     )

@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from math import isnan
 
+from mi_coder.annotation.agreement import FEW, RELIABLE, TENTATIVE
+from mi_coder.annotation.agreement_report import AgreementReport, Group, given_codes
 from mi_coder.codebook import Codebook
+from mi_coder.evaluation import render
 from mi_coder.measures.intervals import Errors
 from mi_coder.measures.patterns import FROM, Patterns
 from mi_coder.measures.profile import Figure, Profile
@@ -16,6 +20,7 @@ from mi_coder.report.page import Section, folded, paragraph, table
 Cells = Sequence[str | float | int | None]
 TRACKED = ("% MI-consistent", "R:Q")
 MOST_COUNSELORS = 12
+MOST_GROUPS = 6
 THRESHOLDS = (
     "Fair and good are the thresholds of MITI 4.2.1: opinions of experts on recorded sessions, not norms, and not made "
     "for chats. They are context and no verdict."
@@ -215,9 +220,60 @@ def outcomes(pictures: Mapping[str, str], sentences: Sequence[str]) -> Section:
     return Section("outcomes", "Outcomes", f"{drawn}<ul>{said}</ul>")
 
 
-def agreement(report: str) -> Section:
-    """A report of `mi-code agreement`, as it is."""
-    return Section("agreement", "Agreement of coders", f'<div class="scroll"><pre>{escape(report)}</pre></div>')
+def agreement(report: AgreementReport) -> Section:
+    """Krippendorff's alpha by code, of all codings or of each pair, coder or round."""
+    lead = paragraph(
+        "Krippendorff's alpha of each code as present or absent, with its 95 % interval over conversations; after each "
+        f"code how many codings have it. Dashed: tentative from {TENTATIVE}, reliable from {RELIABLE}. A hollow dot: "
+        f"present or absent fewer than {FEW} times. Agreement is not accuracy: coders with the same blind spot agree."
+    )
+    largest = sorted(report.groups, key=lambda group: -group.messages)[:MOST_GROUPS]
+    parts = [_agreement(group, report.by) for group in report.groups if group in largest]
+    if left := len(report.groups) - len(largest):
+        parts.append(paragraph(f"{left} {report.by}s with fewer messages are not shown.", note=True))
+    return Section("agreement", "Agreement of coders", lead + "".join(parts))
+
+
+def _agreement(group: Group, by: str) -> str:
+    names = _names()
+    title = f"{by.capitalize()} {group.name}" if group.name else ""
+    rows = {row.name: row for row in group.rows}
+    codes = given_codes([group])
+    drawn = [
+        Dot(
+            f"{names[code]}, {rows[code].given:,}",
+            alpha.value,
+            None if isnan(alpha.low) else alpha.low,
+            None if isnan(alpha.high) else alpha.high,
+            f"{names[code]}: {render.figure(alpha)}",
+            rows[code].few,
+        )
+        for code in codes
+        if not isnan((alpha := rows[code].alpha).value)
+    ]
+    told = [*(rows[code] for code in codes), *(row for row in group.rows if row.name not in names and row.units)]
+    cells: list[Cells] = [
+        [
+            names.get(row.name, row.name),
+            row.units,
+            row.given,
+            render.figure(row.alpha),
+            render.figure(row.positive),
+            row.reading,
+        ]
+        for row in told
+    ]
+    label = f"Krippendorff's alpha by code, with 95 % intervals{f': {title}' if title else ''}"
+    limits = {TENTATIVE: "tentative", RELIABLE: "reliable"}
+    return (
+        (f"<h3>{escape(title)}</h3>" if title else "")
+        + paragraph(group.size, note=True)
+        + dots(drawn, label, percent=False, marks=limits)
+        + folded(
+            "The same as a table",
+            table("", ["", "messages", "given", "alpha [95 %]", "agreement on presence [95 %]", "reading"], cells),
+        )
+    )
 
 
 def examples(texts: Mapping[str, Sequence[str]]) -> Section:

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from mi_coder.annotation.agreement_report import report
+from mi_coder.annotation.codings import Given, Unit
+from mi_coder.codebook import Codebook
+from mi_coder.conversation import Gold
 from mi_coder.report.build import ReportOptions, build_report
 from tests.integration.studio.page import browser as browser_command
 from tests.report_chats import write_chats
@@ -16,9 +20,27 @@ from tests.report_chats import write_chats
 def page_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     chats = write_chats(folder / "t.jsonl", gold=True)
-    options = ReportOptions(counselor="counselor_id", time="at", validation=str(chats))
+    agreement = folder / "agreement.json"
+    agreement.write_text(report([unit for i in range(12) for unit in _coded_twice(i)], samples=100).render("json"))
+    options = ReportOptions(counselor="counselor_id", time="at", validation=str(chats), agreement=agreement)
     (folder / "r.html").write_text(build_report([str(chats)], options), encoding="utf-8")
     return folder / "r.html"
+
+
+def _coded_twice(conversation: int) -> list[Unit]:
+    """A message per code, coded by two; every third conversation they differ."""
+    ids = Codebook.load().ids
+    return [
+        Unit(
+            f"c{conversation}", i, tuple(Given(coder, "1", _gold(each)) for coder, each in (("a", code), ("b", other)))
+        )
+        for i, code in enumerate(ids)
+        for other in [code if conversation % 3 else ids[i - 1]]
+    ]
+
+
+def _gold(code: str) -> Gold:
+    return Gold(frozenset({code}), frozenset(Codebook.load().ids) - {code})
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +76,13 @@ def test_the_page_fits_and_asks_for_nothing(browser: Any, page_file: Path, width
         })"""
     )
     assert cut == []
+    # Of each dot chart one layout shows, the one for this width, and its letters can be read.
+    sizes = page.evaluate(
+        """[...document.querySelectorAll('svg.broad, svg.narrow')].filter(svg => svg.getBoundingClientRect().width).map(
+            svg => [svg.getAttribute('class'), svg.getBoundingClientRect().width / svg.viewBox.baseVal.width * 11])"""
+    )
+    assert [kind for kind, _ in sizes] == 2 * ["broad" if width > 600 else "narrow"]
+    assert all(letters >= 10 for _, letters in sizes)
     page.close()
 
 

@@ -95,9 +95,12 @@ def test_a_field_that_is_not_there_and_a_page_that_is(tmp_path: Path) -> None:
 
 def test_pictures_keep_their_marks_inside() -> None:
     drawn = dots([Dot("a", 0.2, 0.1, 0.37, "a"), Dot("b", 0.05, None, None, "b")], "shares")
-    width = float(drawn.split('viewBox="0 0 ')[1].split()[0])
-    assert drawn.count("<circle") == 2 and drawn.count('class="mark" x1') == 1
-    assert all(float(x) <= width for x in re.findall(r'(?:x2|cx)="([\d.]+)"', drawn))
+    layouts = drawn.split("</svg>")[:-1]
+    assert ['class="broad"' in layouts[0], 'class="narrow"' in layouts[1], len(layouts)] == [True, True, 2]
+    for each in layouts:
+        width = float(each.split('viewBox="0 0 ')[1].split()[0])
+        assert each.count("<circle") == 2 and each.count('class="mark" x1') == 1
+        assert all(float(x) <= width for x in re.findall(r'(?:x2|cx)="([\d.]+)"', each))
     assert heat(["r"], ["x", "y", "z"], [[0.5, None, 0.01]], "heat").count("<rect") == 2
     drawn = line([Step("1", 0.5, 0.4, 0.6), Step("2", None, None, None), Step("3", 1.0, 0.8, 1.2)], "line", 1.0)
     assert drawn.count("<circle") == 2 and "<polygon" in drawn

@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, fit_pieces
 from mi_coder.outcomes.power import Budget, budget, sampling_probabilities
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
@@ -16,11 +17,17 @@ from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.run import CORRECTABLE, check_gold_ids, gold_probabilities
 from mi_coder.outcomes.study.spec import Study, models_of
+from mi_coder.outcomes.tables import to_html
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GOLD_ROWS_PER_PARAMETER = 2 * ROWS_PER_PARAMETER
+TIMES = (1, 2, 5, 10)
+_STEPS = 40
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Plan:
     """A budget and what it was made from.
 
@@ -38,6 +45,85 @@ class Plan:
     budget: Budget
     influence: "np.ndarray"
     simulated: bool
+
+    def frame(self, chats: Sequence[int] = (), gold: Sequence[int] = ()) -> pd.DataFrame:
+        """Expected widths of intervals in long form: technique, chats, gold, width.
+
+        Widths are on the scale of the estimates: log odds ratios, or points.
+
+        Args:
+            chats: in all; by default those of the pilot and 2, 5 and 10 times as many.
+            gold: of them with gold codes; by default from few to four times as many as the pilot has. Those that are
+                more than there are chats have no row.
+
+        Raises:
+            UsageProblem: no more gold chats than parameters of the model.
+        """
+        few, many = max(2 * self.budget.parameters, self.budget.n_gold // 4), 4 * self.budget.n_gold
+        steps = gold or sorted({round(each) for each in np.geomspace(few, max(many, few + 1), _STEPS)})
+        return pd.DataFrame(
+            [
+                (term.name, count, some, width)
+                for count in chats or [times * self.budget.n for times in TIMES]
+                for some in steps
+                if some <= count
+                for term, width in zip(self.design.terms, self.budget.width(count, some), strict=True)
+                if term.code
+            ],
+            columns=["technique", "chats", "gold", "width"],
+        )
+
+    def plot(
+        self, technique: str = "", chats: Sequence[int] = (), gold: Sequence[int] = (), width: float | None = None
+    ) -> "Figure":
+        """Expected width of the interval of a technique over the number of gold chats, a line per number of chats.
+
+        Args:
+            technique: as `table` names it, or its code; by default the first.
+            chats, gold: as in `frame`.
+            width: that is wanted, drawn as a dashed line.
+
+        Raises:
+            UnknownName: no such technique.
+            UsageProblem: as `frame`.
+        """
+        from mi_coder.outcomes.figures import interval_widths
+
+        named = {term.name: term.name for term in self.design.terms if term.code}
+        for term in self.design.terms:
+            named.setdefault(term.code, term.name)
+        wanted = technique or next(iter(named))
+        if wanted not in named:
+            known = [name for name in named if name]
+            raise UnknownName(f"No technique {wanted!r}.{did_you_mean(wanted, known)} There are {', '.join(known)}.")
+        rows = self.frame(chats, gold)
+        now = self.budget.width(self.budget.n, self.budget.n_gold)[self.budget.names.index(named[wanted])]
+        return interval_widths(
+            rows[rows["technique"] == named[wanted]], 1 - self.budget.alpha, (self.budget.n_gold, float(now)), width
+        )
+
+    def summary(self) -> str:
+        """What the plan is for, and what it was made from."""
+        return (
+            f"{self.outcome}, {self.model}: {self.budget.n:,} chats, {self.budget.n_gold:,} of them with gold codes"
+            + (" drawn from the tagger's errors." if self.simulated else ".")
+        )
+
+    def __repr__(self) -> str:
+        return self.summary()
+
+    def _repr_html_(self) -> str:
+        """Expected widths with the chats there are, with twice as many, and with twice as many gold chats."""
+        n, gold = self.budget.n, self.budget.n_gold
+        rows = self.frame([n, 2 * n], [gold, 2 * gold])
+        rows["size"] = [
+            f"{chats:,} chats, {some:,} gold" for chats, some in zip(rows["chats"], rows["gold"], strict=True)
+        ]
+        sizes = list(dict.fromkeys(rows["size"]))
+        table = rows.pivot(index="technique", columns="size", values="width")[sizes]
+        order = list(dict.fromkeys(rows["technique"]))
+        caption = f"{self.summary()} Expected width of {100 * (1 - self.budget.alpha):g} % intervals:"
+        return to_html(table.loc[order].reset_index(), caption)
 
     def table(self, width: float, chats: Sequence[int]) -> pd.DataFrame:
         """One row per technique: expected width now, and gold chats needed for `width` with so many chats in all.
