@@ -4,8 +4,9 @@
 
 The 88 shared transcripts are demonstrations of good and of poor counseling. Prints, from the experts' labels and the
 tagger's codes side by side, the area under the curve of each figure for good against poor, with a bootstrap interval
-over transcripts, and what the tagger loses. Transcripts that trained the tagger are in it too: a second table leaves
-them out. The stored run is benchmarks/runs/profile_annomi.md.
+over transcripts, the numbers of good and poor transcripts that have a figure, and what the tagger loses. Transcripts
+that trained the tagger are in the first table too, and flatter it: the second holds those alone that it did not learn
+from. The stored run is benchmarks/runs/profile_annomi.md.
 """
 
 import argparse
@@ -42,7 +43,7 @@ def main() -> int:
         ("Those that the tagger did not learn from", new),
     ):
         print(f"\n{title}: {int(good[chosen].sum())} good, {int((~good[chosen]).sum())} poor\n")
-        print("| figure | from | AUC | 95 % interval | transcripts with a figure |\n|---|---|---|---|---|")
+        print("| figure | from | AUC | 95 % interval | good, poor with a figure |\n|---|---|---|---|---|")
         for name in FIGURES:
             aucs = []
             for source, gold, these in (("experts", True, chats), ("tagger", False, tagged)):
@@ -50,7 +51,8 @@ def main() -> int:
                 kept = chosen & ~np.isnan(values)
                 auc, low, high = _auc_interval(values[kept], good[kept])
                 aucs.append(auc)
-                print(f"| {name} | {source} | {auc:.3f} | {low:.3f} to {high:.3f} | {int(kept.sum())} |")
+                counts = f"{int(good[kept].sum())}, {int((~good[kept]).sum())}"
+                print(f"| {name} | {source} | {auc:.3f} | {low:.3f} to {high:.3f} | {counts} |")
             print(f"| {name} | loss | {aucs[0] - aucs[1]:+.3f} | | |")
     return 0
 

@@ -41,7 +41,8 @@ def command(output: Path, force: bool) -> None:
     from mi_coder.batch.run import tag_file
     from mi_coder.formats import AS_CODED, read_conversations
     from mi_coder.formats.atomic import atomic_file
-    from mi_coder.measures.profile import ALL, profile
+    from mi_coder.measures.groups import ALL
+    from mi_coder.measures.profile import profile
     from mi_coder.measures.reading import read_chats
     from mi_coder.report.build import ReportOptions, build_report
     from mi_coder.tagger.tagger import Tagger

@@ -8,6 +8,7 @@ import click
 
 from mi_coder.cli.options import choice, force_option
 from mi_coder.cli.target import new_file
+from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
     from mi_coder.formats.rejects import Reject
@@ -20,6 +21,7 @@ Examples:
   mi-code profile chats.tagged.jsonl --by counselor_id,month --time started_at --unit volley
   mi-code profile chats.tagged.jsonl --validation gold.tagged.jsonl   # the tagger's errors in the intervals
   mi-code profile chats.tagged.jsonl --counts counts.csv              # one row per chat, for study files
+  mi-code profile chats.tagged.jsonl --patterns patterns.csv          # together, in a row, where in the chat
 """
 
 
@@ -42,10 +44,17 @@ Examples:
 @click.option(
     "--validation",
     type=click.Path(exists=True, dir_okay=False),
-    help="Tagged chats that have gold codes too: corrects figures, and widens intervals by the tagger's errors.",
+    help="Tagged chats that have gold codes too: figures of which all codes are found often enough there are corrected "
+    "for the tagger's errors, and their intervals hold them.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="All figures (.csv, .jsonl or .parquet).")
 @click.option("--counts", type=click.Path(path_type=Path), help="Counts by chat (.csv, .jsonl or .parquet).")
+@click.option(
+    "--patterns",
+    type=click.Path(path_type=Path),
+    help="Which codes go together, follow each other within a turn and across the client's, and stand where in a chat, "
+    "over all chats (.csv, .jsonl or .parquet).",
+)
 @click.option("--draws", default=500, show_default=True, type=click.IntRange(min=50), help="Draws for intervals.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the intervals.")
 @force_option("Write over files that are there.")
@@ -58,6 +67,7 @@ def command(
     validation: str | None,
     output: Path | None,
     counts: Path | None,
+    patterns: Path | None,
     draws: int,
     seed: int,
     force: bool,
@@ -67,28 +77,37 @@ def command(
     Every figure comes with its n and, from five conversations on, an interval over conversations. Thresholds of the
     manuals stand beside the figures as context: they are expert opinion for spoken sessions, and no verdict on anybody.
     """
-    from mi_coder.measures.profile import PERIODS, errors_of, profile
-    from mi_coder.measures.reading import read_chats
+    from mi_coder.measures.groups import check_fields, fields_needed
+    from mi_coder.measures.profile import GOLD_ERRS_NOT, count
+    from mi_coder.measures.reading import fields_of, read_chats
+    from mi_coder.measures.summaries import legend
+    from mi_coder.measures.validation import errors_of
     from mi_coder.measures.writing import write_rows
 
-    inputs = [Path(path) for path in tagged]
-    for path in filter(None, (output, counts)):
-        new_file(path, force, inputs)
+    if gold and validation:
+        raise UsageProblem(GOLD_ERRS_NOT)
+    outputs = [path for path in (output, counts, patterns) if path]
+    for path in outputs:
+        new_file(path, force, [Path(each) for each in tagged])
     names = [name.strip() for name in by.split(",") if name.strip()]
-    fields = [name for name in names if name not in ("all", "conversation", *PERIODS)] + ([time] if time else [])
+    fields = fields_needed(names, time)
     rejects: list[Reject] = []
     errors = None
     if validation:
-        errors = errors_of(read_chats(validation), read_chats(validation, gold=True))
+        errors = errors_of(read_chats(validation), read_chats(validation, gold=True), unit)
     chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
-    found = profile(chats, names, unit, time, errors, draws, seed)
+    counted = count(chats, unit)
+    check_fields(counted.fields, fields, lambda: fields_of(tagged))
+    found = counted.profile(names, time, errors, draws, seed)
     by_chat = found.counts_table() if counts else []
-    click.echo(found.summary())
+    click.echo(f"{found.summary()}\n\n{legend()}")
     if output:
         write_rows(output, found.long())
     if counts:
         write_rows(counts, by_chat)
-    for path in filter(None, (output, counts)):
+    if patterns:
+        write_rows(patterns, found.patterns.rows())
+    for path in outputs:
         click.echo(f"Written: {path}", err=True)
     if rejects:
         click.echo(f"{len(rejects)} bad records were left out, the first: {rejects[0]}", err=True)

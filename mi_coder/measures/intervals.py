@@ -1,33 +1,24 @@
 """Intervals of measures over conversations, with the tagger's errors where they are known."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.measures.summaries import Measure
-from mi_coder.measures.tally import AT, CODES, DETAILS
+from mi_coder.measures.validation import TaggerErrors, drawn
 
 FEWEST = 5
 """With fewer conversations no interval is given."""
 DRAWS = 500
 _CELLS = 4_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Errors:
-    """How often the tagger was right with one code on validated messages."""
-
-    true_positive: int
-    false_positive: int
-    false_negative: int
+_ENDS = (0.025, 0.975)
 
 
 def intervals(
     counts: Floats,
     measures: Sequence[Measure],
-    errors: Mapping[str, Errors] | None = None,
+    errors: TaggerErrors | None = None,
     draws: int = DRAWS,
     seed: int = 1,
 ) -> list[tuple[float, float]] | None:
@@ -35,8 +26,8 @@ def intervals(
 
     Args:
         counts: [conversations, columns]
-        errors: by code; each draw takes precision and recall from their Beta posteriors (Jeffreys) and counts what was
-            found times precision over recall.
+        errors: each draw takes precision, recall and splits from their Beta posteriors (Jeffreys); only measures of
+            which all codes are validated hold them.
     """
     if len(counts) < FEWEST:
         return None
@@ -47,39 +38,20 @@ def intervals(
             for size in _chunks(draws, len(counts))
         ]
     )
-    if errors is not None:
-        sums = sums * _factors(errors, draws, random)
-    ends = []
-    for measure in measures:
-        values = measure.value(sums)
-        values = values[~np.isnan(values)]
-        low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (np.nan, np.nan)
-        ends.append((float(low), float(high)))
+    mended = sums if errors is None else errors.mended(sums, drawn(random, draws))
+    values = [one.value(sums if errors is None or errors.lacking(one) else mended) for one in measures]
+    return [(float(low), float(high)) for low, high in _middle(np.column_stack(values)).T]
+
+
+def _middle(values: Floats) -> Floats:
+    """[2, columns] ends of the middle 95 % of values [draws, columns], as far as they are numbers."""
+    ends = np.full((2, values.shape[1]), np.nan)
+    whole = ~np.isnan(values).any(axis=0)
+    ends[:, whole] = np.quantile(values[:, whole], _ENDS, axis=0)
+    for column in np.flatnonzero(~whole):
+        if len(known := values[~np.isnan(values[:, column]), column]):
+            ends[:, column] = np.quantile(known, _ENDS)
     return ends
-
-
-def corrected(counts: Floats, errors: Mapping[str, Errors]) -> Floats:
-    """[..., columns] counts with what was found times precision over recall, at their posterior means."""
-    factor = np.ones(counts.shape[-1])
-    for code, seen in errors.items():
-        precision = (seen.true_positive + 0.5) / (seen.true_positive + seen.false_positive + 1)
-        recall = (seen.true_positive + 0.5) / (seen.true_positive + seen.false_negative + 1)
-        factor[_places(code)] = precision / recall
-    return counts * factor
-
-
-def _factors(errors: Mapping[str, Errors], draws: int, random: np.random.Generator) -> Floats:
-    factors = np.ones((draws, len(AT)))
-    for code, seen in errors.items():
-        precision = random.beta(seen.true_positive + 0.5, seen.false_positive + 0.5, draws)
-        recall = random.beta(seen.true_positive + 0.5, seen.false_negative + 0.5, draws)
-        factors[:, _places(code)] = (precision / recall)[:, None]
-    return factors
-
-
-def _places(code: str) -> list[int]:
-    """The columns that count messages with the code."""
-    return [AT[name] for name in (*CODES, *DETAILS) if name.partition(":")[0] == code]
 
 
 def _chunks(draws: int, conversations: int) -> list[int]:

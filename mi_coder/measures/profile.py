@@ -1,9 +1,8 @@
 """Profiles of technique use: by conversation, counselor, period or all together, each figure with n and an interval."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -11,20 +10,22 @@ import numpy as np
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.render import html_table
-from mi_coder.measures.intervals import DRAWS, Errors, corrected, intervals
+from mi_coder.measures.groups import ALL, CONVERSATION, NONE, check_fields, check_periods, fields_needed, has, value_of
+from mi_coder.measures.intervals import DRAWS, intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.reading import Chat
-from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES
+from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
+from mi_coder.measures.validation import SPLITS, TaggerErrors, expected
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Picture
 
-CONVERSATION = "conversation"
-ALL = "all"
-PERIODS: Mapping[str, str] = {"year": "%Y", "month": "%Y-%m", "week": "%G-W%V"}
-FEWEST_RIGHT = 5
+GOLD_ERRS_NOT = (
+    "Gold codes are not corrected by the tagger's errors: profile the gold codes without a validation, or the tagger's "
+    "codes with it."
+)
 SHOWN = ("R:Q", "% complex reflections", "% open questions", "% MI-consistent")
 MOST_SHOWN = 20
 LONG = (
@@ -34,6 +35,10 @@ LONG = (
     "low",
     "high",
     "interval",
+    "corrected",
+    "numerator",
+    "denominator",
+    "n",
     "conversations",
     "units",
     "note",
@@ -54,6 +59,11 @@ class Figure:
         low, high: 95 % interval; None where there are too few conversations.
         units: messages or volleys; for the rate of a code those of which it is known.
         interval: what it holds: chance in which conversations there are, and the tagger's errors where they are known.
+        note: why there is no value, or what the value and its interval do not hold.
+        corrected: whether value and interval are corrected for the tagger's errors.
+        numerator, denominator: the two numbers that the value is made of, corrected where it is; None where it cannot
+            be given. A total has no denominator.
+        n: the denominator (of a total the numerator) as counted, before any correction.
     """
 
     group: tuple[str, ...]
@@ -65,6 +75,10 @@ class Figure:
     conversations: int
     units: int
     note: str
+    corrected: bool
+    numerator: float | None
+    denominator: float | None
+    n: int | None
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -77,7 +91,7 @@ class Profile:
         figures: one per group and measure.
         ids, counts: [conversations] and their counts [conversations, columns] (`mi_coder.measures.tally.COLUMNS`).
         patterns: of all chats together; what gold leaves open counts as absent there.
-        corrected: whether figures were corrected for the tagger's errors.
+        without: by field of `by`, how many conversations have no value for it.
     """
 
     by: tuple[str, ...]
@@ -86,7 +100,7 @@ class Profile:
     ids: tuple[str, ...]
     counts: Floats
     patterns: Patterns
-    corrected: bool
+    without: Mapping[str, int]
 
     def long(self) -> list[dict[str, Any]]:
         """One row per group and measure, ready for a file."""
@@ -100,6 +114,10 @@ class Profile:
                 "low": figure.low,
                 "high": figure.high,
                 "interval": figure.interval,
+                "corrected": figure.corrected,
+                "numerator": figure.numerator,
+                "denominator": figure.denominator,
+                "n": figure.n,
                 "conversations": figure.conversations,
                 "units": figure.units,
                 "note": figure.note,
@@ -141,13 +159,15 @@ class Profile:
         largest = sorted(groups.items(), key=lambda item: -item[1]["R:Q"].units)[:most]
         lines = []
         for group, figures in largest:
-            title = ", ".join(f"{name} {value}" for name, value in zip(self.by, group, strict=True)) or "all chats"
+            title = ", ".join(f"{name} {value or NONE}" for name, value in zip(self.by, group, strict=True))
             size = figures["R:Q"]
-            lines.append(f"{title}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
-            lines += [f"  {measure.name:26} {_shown(figures[measure.name])}" for measure in SUMMARIES]
+            lines.append(f"{title or 'all chats'}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
+            chosen = [figures[measure.name] for measure in (*SUMMARIES, *TOTALS)]
+            lines += [f"  {figure.measure:26} {_shown(figure)}" for figure in chosen]
+            lines += [f"  {note}" for note in _notes(chosen)]
         if len(groups) > most:
             lines.append(f"... and {len(groups) - most:,} more groups; write them all with -o.")
-        return "\n".join(lines)
+        return "\n".join((*lines, *self._left_blank()))
 
     def plot(self, *measures: str) -> "Picture":
         """Measures of the groups with most units, with intervals and the manual's thresholds (fair dashed, good solid).
@@ -195,7 +215,17 @@ class Profile:
             for size in [figures["R:Q"]]
         ]
         left = len(self._groups()) - len(groups)
-        return html_table(head, rows, f"{left:,} more groups are not shown" if left else "")
+        notes = [f"{left:,} more groups are not shown"] if left else []
+        notes += _notes([figures[one.name] for figures in groups.values() for one in SUMMARIES])
+        return html_table(head, rows, ". ".join((*notes, *self._left_blank())))
+
+    def _left_blank(self) -> list[str]:
+        """A sentence per field that conversations have no value for."""
+        return [
+            f"{count:,} of {len(self.ids):,} conversations have no {name}: group {NONE}"
+            for name, count in self.without.items()
+            if count
+        ]
 
     def _groups(self) -> dict[tuple[str, ...], dict[str, Figure]]:
         """Figures by group and measure."""
@@ -208,7 +238,7 @@ class Profile:
         """The groups with most units by the name that is shown, in their order."""
         groups = self._groups()
         kept = sorted(groups, key=lambda group: -groups[group]["R:Q"].units)[:most]
-        return {", ".join(group) or "all chats": groups[group] for group in sorted(kept)}
+        return {", ".join(name or NONE for name in group) or "all chats": groups[group] for group in sorted(kept)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,6 +248,7 @@ class Counted:
     Attributes:
         ids, fields, counts: [conversations] ids, the fields to group by, and counts [conversations, columns].
         patterns: of all chats together.
+        gold: whether any of the codes are gold codes.
     """
 
     unit: Unit
@@ -225,31 +256,42 @@ class Counted:
     fields: tuple[Mapping[str, Any], ...]
     counts: Floats
     patterns: Patterns
+    gold: bool
 
     def profile(
         self,
         by: Sequence[str] = (CONVERSATION,),
         time: str = "",
-        errors: Mapping[str, Errors] | None = None,
+        errors: TaggerErrors | None = None,
         draws: int = DRAWS,
         seed: int = 1,
     ) -> Profile:
         """Figures by group, as `profile` gives them.
 
         Raises:
-            UsageProblem: a period without `time`, or a time that is none.
+            UsageProblem: a period without `time`, a time that is none, a field that no chat has or that is named
+                as a column of the table, or errors of the tagger for gold codes or counted in another unit.
         """
-        _check_periods(by, time)
+        check_periods(by, time)
         names = () if tuple(by) == (ALL,) else tuple(by)
+        if taken := [name for name in names if name in LONG]:
+            raise UsageProblem(f"By {taken[0]}: the table has a column of that name. Give the field another name.")
+        needed = fields_needed(names, time)
+        check_fields(self.fields, needed, lambda: {name for chat in self.fields for name in chat if has(chat, name)})
+        if errors and self.gold:
+            raise UsageProblem(GOLD_ERRS_NOT)
+        if errors and errors.unit != self.unit:
+            raise UsageProblem(f"The errors are by {errors.unit}, the counts by {self.unit}: take errors_of the same.")
         groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for i, (chat, fields) in enumerate(zip(self.ids, self.fields, strict=True)):
-            groups[tuple(_value(chat, fields, name, time) for name in names)].append(i)
+            groups[tuple(value_of(chat, fields, name, time) for name in names)].append(i)
         figures = [
             figure
             for group, places in sorted(groups.items())
-            for figure in _figures(group, self.counts[places], errors, draws, seed)
+            for figure in _figures(group, self.counts[places], self.gold, errors, draws, seed)
         ]
-        return Profile(names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, errors is not None)
+        without = {name: sum(not has(chat, name) for chat in self.fields) for name in needed}
+        return Profile(names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, without)
 
 
 def profile(
@@ -257,7 +299,7 @@ def profile(
     by: Sequence[str] = (CONVERSATION,),
     unit: Unit = "message",
     time: str = "",
-    errors: Mapping[str, Errors] | None = None,
+    errors: TaggerErrors | None = None,
     draws: int = DRAWS,
     seed: int = 1,
 ) -> Profile:
@@ -268,13 +310,15 @@ def profile(
     Args:
         by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
             of the field `time`.
-        errors: of the tagger by code (`errors_of`); figures are corrected and intervals hold them.
+        errors: of the tagger (`mi_coder.measures.validation.errors_of`); figures of which all codes are validated are
+            corrected and their intervals hold them, the others say why not.
         draws: of the bootstrap over conversations.
 
     Raises:
-        UsageProblem: another unit, a period without `time`, a time that is none, or no conversation.
+        UsageProblem: another unit, a period without `time`, a time that is none, a field that no chat has, errors of
+            the tagger for gold codes, or no conversation.
     """
-    _check_periods(by, time)
+    check_periods(by, time)
     return count(chats, unit).profile(by, time, errors, draws, seed)
 
 
@@ -289,98 +333,85 @@ def count(chats: Iterable[Chat], unit: Unit = "message") -> Counted:
     ids: list[str] = []
     fields: list[Mapping[str, Any]] = []
     rows: list[Floats] = []
-    patterns = Patterns()
+    patterns, gold = Patterns(), False
     for chat in chats:
         ids.append(chat.id)
         fields.append(chat.fields)
         rows.append(tally(chat.turns, unit))
         patterns.add(chat.turns)
+        gold |= chat.gold
     if not ids:
         raise UsageProblem("There are no chats to profile.")
     counts = np.vstack(rows)
     if not counts[:, AT["units"]].any():
         raise UsageProblem("No counselor message carries codes. Tag the chats first:  mi-code tag CHATS")
-    return Counted(unit, tuple(ids), tuple(fields), counts, patterns)
-
-
-def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat]) -> dict[str, Errors]:
-    """The tagger's errors on chats that both sides coded, message by message, as far as gold tells.
-
-    Codes that it found rightly fewer than five times are left out, and their figures are not corrected.
-
-    Raises:
-        UsageProblem: no chat has codes of both.
-    """
-    truth = {chat.id: chat for chat in gold}
-    seen = dict.fromkeys(CODES, (0, 0, 0))
-    pairs = 0
-    for chat in tagged:
-        other = truth.get(chat.id)
-        if other is None or len(other.turns) != len(chat.turns):
-            continue
-        for found, true in zip(chat.turns, other.turns, strict=True):
-            if found.codes is None or true.codes is None:
-                continue
-            pairs += 1
-            for code in ({*found.codes, *true.codes} & seen.keys()) - {*true.open}:
-                tp, fp, fn = seen[code]
-                right, wrong = code in found.codes and code in true.codes, code in found.codes
-                seen[code] = (tp + right, fp + (wrong and not right), fn + (not wrong))
-    if not pairs:
-        raise UsageProblem("No message of the validation file has both gold codes and codes of the tagger.")
-    return {code: Errors(*three) for code, three in seen.items() if three[0] >= FEWEST_RIGHT}
+    return Counted(unit, tuple(ids), tuple(fields), counts, patterns, gold)
 
 
 def _figures(
-    group: tuple[str, ...], counts: Floats, errors: Mapping[str, Errors] | None, draws: int, seed: int
+    group: tuple[str, ...], counts: Floats, gold: bool, errors: TaggerErrors | None, draws: int, seed: int
 ) -> Iterable[Figure]:
     total = counts.sum(axis=0)
     ends = intervals(counts, MEASURES, errors, draws, seed)
-    shown = total if errors is None else corrected(total, errors)
-    kind: Interval = "" if ends is None else "conversations" if errors is None else "conversations and tagger"
+    mended = total if errors is None else errors.mended(total, expected)
     for i, measure in enumerate(MEASURES):
-        reason = measure.needs(total)
+        lacking = errors.lacking(measure) if errors else ""
+        corrected = errors is not None and not lacking and bool(measure.codes)
+        shown = mended if corrected else total
         value = float(measure.value(shown))
-        if not reason and np.isnan(value):
+        reason = measure.needs(total)
+        known = not reason
+        if known and np.isnan(value):
             reason = NOTHING
         low, high = (None, None) if reason or ends is None or np.isnan(ends[i][0]) else ends[i]
+        kind: Interval = "" if low is None else "conversations and tagger" if corrected else "conversations"
+        numerator, denominator = float(measure.numerator(shown)), float(measure.denominator(shown))
+        n = measure.denominator(total) if measure.bottom else measure.numerator(total)
         yield Figure(
             group,
             measure.name,
             None if reason else value,
             low,
             high,
-            kind if low is not None else "",
+            kind,
             len(counts),
             int(total[AT["units"]] - (total[AT[OPEN[measure.name]]] if measure.name in OPEN else 0)),
-            reason,
+            reason or "; ".join(filter(None, (lacking, "" if gold or corrected else _weak(measure, total)))),
+            corrected and not reason,
+            numerator if known else None,
+            denominator if known and measure.bottom else None,
+            int(n) if known else None,
         )
 
 
-def _check_periods(by: Sequence[str], time: str) -> None:
-    if (periods := [name for name in by if name in PERIODS]) and not time:
-        raise UsageProblem(f"By {periods[0]}: name the field with the time of the chat (--time started_at).")
+def _weak(measure: Measure, total: Floats) -> str:
+    """What to say of a measure that rests on the tagger's depth or permission."""
+    attributes = dict.fromkeys(SPLITS[code][0] for code in measure.split if total[AT[code]])
+    return f"{' and '.join(attributes)} by the tagger: weak, see the model card" if attributes else ""
 
 
-def _value(chat: str, fields: Mapping[str, Any], name: str, time: str) -> str:
-    if name == CONVERSATION:
-        return chat
-    if name in PERIODS:
-        raw = fields.get(time)
-        if raw in (None, ""):
-            return ""
-        try:
-            return datetime.fromisoformat(str(raw)).strftime(PERIODS[name])
-        except ValueError:
-            raise UsageProblem(
-                f"Chat {chat!r}: {time} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00."
-            ) from None
-    value = fields.get(name)
-    return "" if value is None else str(value)
+def _notes(figures: Iterable[Figure]) -> list[str]:
+    """What values do not hold, each once, with the measures that it is said of."""
+    measures: dict[str, dict[str, None]] = defaultdict(dict)
+    for figure in figures:
+        if figure.value is not None and figure.note:
+            measures[figure.note][figure.measure] = None
+    return [f"{', '.join(names)}: {note}" for note, names in measures.items()]
 
 
 def _shown(figure: Figure) -> str:
     if figure.value is None:
         return figure.note
-    interval = "" if figure.low is None or figure.high is None else f"  [{figure.low:.2f}, {figure.high:.2f}]"
-    return f"{figure.value:.2f}{interval}"
+    if figure.denominator is None or figure.numerator is None:
+        return _number(figure.value) + _between(figure, _number)
+    made_of = f"{_number(figure.numerator)} / {_number(figure.denominator)}"
+    return f"{figure.value:.2f}{_between(figure, '{:.2f}'.format)}  ({made_of})"
+
+
+def _between(figure: Figure, shown: Callable[[float], str]) -> str:
+    return "" if figure.low is None or figure.high is None else f"  [{shown(figure.low)}, {shown(figure.high)}]"
+
+
+def _number(value: float) -> str:
+    """A count: whole, or with one digit where it was corrected."""
+    return f"{value:,.1f}".removesuffix(".0")

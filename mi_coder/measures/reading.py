@@ -1,6 +1,6 @@
 """Tagged chats as turns, quickly: JSON Lines are decoded straight into the few fields that count."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -8,10 +8,14 @@ from typing import Any
 
 import msgspec
 
-from mi_coder.conversation import ROLE_ALIASES
+from mi_coder.conversation import ROLE_ALIASES, Conversation
+from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.formats.rejects import Reject
 from mi_coder.measures.tally import Turn, turns_of
+
+STDIN = "-"
+_LOOKED_AT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,18 @@ class Chat:
 
     Attributes:
         fields: the fields that groups are made by, as far as the conversation has them.
+        gold: whether the codes are gold codes and not the tagger's.
     """
 
     id: str
     turns: list[Turn]
     fields: Mapping[str, Any]
+    gold: bool = False
+
+    @classmethod
+    def of(cls, conversation: Conversation, gold: bool = False) -> "Chat":
+        """A conversation in memory, with all of its fields: the tagger's codes, or gold codes."""
+        return cls(conversation.id, list(turns_of(conversation, gold)), conversation.extra, gold)
 
 
 class _Said(msgspec.Struct, gc=False):
@@ -53,8 +64,10 @@ def read_chats(
         on_reject: called with every bad record, which is then left out; without it the first one raises.
 
     Raises:
-        MiCoderError: a bad record, naming file and line.
+        MiCoderError: there is no such file, or a bad record, naming file and line.
     """
+    if path != STDIN and not Path(path).exists():
+        raise UsageProblem(f"{path}: there is no such file. Check the name, or make it first:  mi-code tag CHATS")
     done = 0
     if options is None and not gold and path.endswith(".jsonl"):
         for chat in _quick(Path(path), fields):
@@ -67,7 +80,19 @@ def read_chats(
     reader = read_conversations(path, options or ReadOptions(overwrite=True), on_reject)
     for conversation in islice(reader, done, None):
         known = {name: conversation.extra.get(name) for name in fields}
-        yield Chat(conversation.id, list(turns_of(conversation, gold)), known)
+        yield Chat(conversation.id, list(turns_of(conversation, gold)), known, gold)
+
+
+def fields_of(paths: Iterable[str]) -> set[str]:
+    """The names of the fields that the first conversations of each file have a value for, to group by."""
+    return {
+        name
+        for path in paths
+        if path != STDIN
+        for conversation in islice(read_conversations(path, ReadOptions(overwrite=True), lambda _: None), _LOOKED_AT)
+        for name, value in conversation.extra.items()
+        if isinstance(value, str | int | float) and value != ""
+    }
 
 
 def _quick(path: Path, fields: Sequence[str]) -> Iterator[Chat | None]:

@@ -5,13 +5,13 @@ advice came with permission, or codes that gold leaves open. Thresholds are thos
 opinion; it has no norms.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.measures.tally import AT, CODES, OPEN
+from mi_coder.measures.tally import AT, CODES, DETAILS, OPEN
 
 MOST_UNKNOWN = 0.2
 """With a greater share of reflections without depth, or of advice without permission, a summary is not given. Nor is it
@@ -20,6 +20,7 @@ NEEDS_DEPTH = "needs depth: reflections are not told simple from complex"
 CANNOT_TELL = "cannot tell which side: advice or concern without a code for permission"
 NOTHING = "nothing to divide by"
 LEFT_OPEN = "gold leaves codes open"
+LEGEND = "How they are made. Fair and good are opinions of experts on spoken sessions: context, and no verdict."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,29 +30,52 @@ class Measure:
     Attributes:
         name: as it is written.
         formula: in codes, with the manual it is from.
-        top, bottom: [..., columns] -> [...] numerator and denominator.
+        top, bottom: columns that are added up to the numerator and the denominator; a total has no denominator.
+        off: columns that are taken off the denominator.
         needs: why it cannot be given with these counts, or an empty string.
         fair, good: thresholds, where the manual has any.
     """
 
     name: str
     formula: str
-    top: Callable[[Floats], Floats]
-    bottom: Callable[[Floats], Floats]
+    top: Sequence[str]
+    bottom: Sequence[str]
     needs: Callable[[Floats], str]
     fair: float | None = None
     good: float | None = None
+    off: Sequence[str] = ()
+
+    def numerator(self, counts: Floats) -> Floats:
+        """[...] of counts [..., columns]."""
+        return _sum(counts, self.top)
+
+    def denominator(self, counts: Floats) -> Floats:
+        """[...] of counts [..., columns]; of a total 1."""
+        return _sum(counts, self.bottom) - _sum(counts, self.off) if self.bottom else np.ones(counts.shape[:-1])
 
     def value(self, counts: Floats) -> Floats:
         """[...] of counts [..., columns]; not a number where there is nothing to divide by."""
-        bottom = self.bottom(counts)
+        bottom = self.denominator(counts)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(np.where(bottom > 0, self.top(counts) / bottom, np.nan), dtype=np.float64)
+            return np.asarray(np.where(bottom > 0, self.numerator(counts) / bottom, np.nan), dtype=np.float64)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The codes that it counts."""
+        return tuple(dict.fromkeys(code for name in self._counted if (code := name.partition(":")[0]) in CODES))
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """The codes of which it needs the depth or the permission."""
+        return tuple(dict.fromkeys(name.partition(":")[0] for name in self._counted if name in DETAILS))
+
+    @property
+    def _counted(self) -> tuple[str, ...]:
+        return (*self.top, *self.bottom)
 
 
-def _sum(*names: str) -> Callable[[Floats], Floats]:
-    places = [AT[name] for name in names]
-    return lambda counts: np.asarray(counts[..., places].sum(axis=-1))
+def _sum(counts: Floats, names: Sequence[str]) -> Floats:
+    return np.asarray(counts[..., [AT[name] for name in names]].sum(axis=-1))
 
 
 def _nothing(counts: Floats) -> str:
@@ -72,10 +96,6 @@ def _open(*codes: str) -> Callable[[Floats], str]:
 def _first(*checks: Callable[[Floats], str]) -> Callable[[Floats], str]:
     """The first reason that one of the checks has."""
     return lambda counts: next((reason for check in checks if (reason := check(counts))), "")
-
-
-def _known_units(code: str) -> Callable[[Floats], Floats]:
-    return lambda counts: np.asarray(counts[..., AT["units"]] - counts[..., AT[OPEN[code]]])
 
 
 def _all_open(code: str) -> Callable[[Floats], str]:
@@ -100,55 +120,67 @@ def _sides(*codes: str) -> Callable[[Floats], str]:
     return needs
 
 
-_QUESTIONS = _sum("OQ", "CQ")
+_QUESTIONS = ("OQ", "CQ")
+_MIA = ("SC", "AF", "EA")
+_MINA = ("CO", "PR:without")
 _MICO = ("PR:with", "AF", "EA", "SC", "OQ", "RC:with", "REF", "SU")
 _MIIN = ("PR:without", "CO", "DI", "RC:without", "WA")
 _EITHER = tuple(dict.fromkeys(name.partition(":")[0] for name in (*_MICO, *_MIIN)))
+_needs_mia, _needs_mina = _open(*_MIA), _first(_open("CO", "PR"), _sides("PR"))
 
 SUMMARIES: tuple[Measure, ...] = (
-    Measure("R:Q", "REF / (OQ + CQ), MITI 4.2.1", _sum("REF"), _QUESTIONS, _open("REF", "OQ", "CQ"), 1.0, 2.0),
+    Measure("R:Q", "REF / (OQ + CQ), MITI 4.2.1", ("REF",), _QUESTIONS, _open("REF", "OQ", "CQ"), 1.0, 2.0),
     Measure(
         "% complex reflections",
         "complex / (simple + complex), MITI 4.2.1",
-        _sum("REF:complex"),
-        _sum("REF:simple", "REF:complex"),
+        ("REF:complex",),
+        ("REF:simple", "REF:complex"),
         _first(_open("REF"), _depth),
         0.4,
         0.5,
     ),
-    Measure("% open questions", "OQ / (OQ + CQ), MISC 2.5", _sum("OQ"), _QUESTIONS, _open("OQ", "CQ")),
-    Measure(
-        "MI-adherent per unit",
-        "(SC + AF + EA) / units, MITI 4.2.1 total MIA",
-        _sum("SC", "AF", "EA"),
-        _sum("units"),
-        _open("SC", "AF", "EA"),
-    ),
+    Measure("% open questions", "OQ / (OQ + CQ), MISC 2.5", ("OQ",), _QUESTIONS, _open("OQ", "CQ")),
+    Measure("MI-adherent per unit", "(SC + AF + EA) / units, MITI 4.2.1 total MIA", _MIA, ("units",), _needs_mia),
     Measure(
         "MI-non-adherent per unit",
         "(CO + PR without permission) / units, MITI 4.2.1 total MINA",
-        _sum("CO", "PR:without"),
-        _sum("units"),
-        _first(_open("CO", "PR"), _sides("PR")),
+        _MINA,
+        ("units",),
+        _needs_mina,
     ),
     Measure(
         "% MI-consistent",
-        f"MICO / (MICO + MIIN), MISC 2.5: MICO = {' + '.join(_MICO)}; MIIN = {' + '.join(_MIIN)}",
-        _sum(*_MICO),
-        _sum(*_MICO, *_MIIN),
+        f"MICO / (MICO + MIIN), MISC 2.5: MICO = {' + '.join(_MICO)}; MIIN = {' + '.join(_MIIN)}. SC is consistent, as "
+        "MISC 2.5 codes asking permission as emphasizing control",
+        _MICO,
+        (*_MICO, *_MIIN),
         _first(_open(*_EITHER), _sides("PR", "RC")),
     ),
     Measure(
         "talk share",
         "counselor's words / all words",
-        _sum("counselor_words"),
-        _sum("counselor_words", "client_words"),
+        ("counselor_words",),
+        ("counselor_words", "client_words"),
         _nothing,
     ),
 )
 
-RATES: tuple[Measure, ...] = tuple(
-    Measure(code, f"{code} / units", _sum(code), _known_units(code), _all_open(code)) for code in CODES
+TOTALS: tuple[Measure, ...] = (
+    Measure("MI-adherent total", "SC + AF + EA, MITI 4.2.1 total MIA", _MIA, (), _needs_mia),
+    Measure("MI-non-adherent total", "CO + PR without permission, MITI 4.2.1 total MINA", _MINA, (), _needs_mina),
 )
 
-MEASURES = (*SUMMARIES, *RATES)
+RATES: tuple[Measure, ...] = tuple(
+    Measure(code, f"{code} / units", (code,), ("units",), _all_open(code), off=(OPEN[code],)) for code in CODES
+)
+
+MEASURES = (*SUMMARIES, *TOTALS, *RATES)
+
+
+def legend() -> str:
+    """How the summaries are made, a line each, with the thresholds of MITI 4.2.1 as context."""
+    lines = [
+        f"  {one.name:26} {one.formula}" + ("" if one.fair is None else f"; fair {one.fair:g}, good {one.good:g}")
+        for one in (*SUMMARIES, *TOTALS)
+    ]
+    return "\n".join((LEGEND, *lines))

@@ -10,9 +10,11 @@ from mi_coder.batch.meta import read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
-from mi_coder.measures.profile import ALL, PERIODS, count, errors_of
-from mi_coder.measures.reading import Chat, read_chats
+from mi_coder.measures.groups import ALL, PERIODS, check_fields
+from mi_coder.measures.profile import count
+from mi_coder.measures.reading import Chat, fields_of, read_chats
 from mi_coder.measures.tally import Unit
+from mi_coder.measures.validation import errors_of
 from mi_coder.report import sections
 from mi_coder.report.page import page, paragraph
 
@@ -51,13 +53,10 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     """
     fields = [field for field in (options.counselor, options.time) if field]
     chats = [chat for path in paths for chat in read_chats(path, fields)]
-    for field in fields:
-        if not any(chat.fields.get(field) not in (None, "") for chat in chats):
-            raise UsageProblem(f"No conversation has the field {field!r}.")
-    errors = None
+    check_fields([chat.fields for chat in chats], fields, lambda: fields_of(paths))
+    errors, unit = None, options.unit
     if options.validation:
-        errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True))
-    unit = options.unit
+        errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True), unit)
     counted = count(chats, unit)
     whole = counted.profile([ALL], errors=errors)
     parts = [
@@ -75,7 +74,7 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
             parts.append(sections.over_time(over, periods))
     parts.append(sections.order(counted.patterns))
     model = _model(paths)
-    parts.append(sections.tagger_quality(errors, model) if errors else sections.unvalidated(model))
+    parts.append(sections.tagger_quality(errors.codes, model) if errors else sections.unvalidated(model))
     if options.agreement:
         parts.append(sections.agreement(read_report(options.agreement)))
     if options.outcomes:

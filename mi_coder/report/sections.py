@@ -9,11 +9,11 @@ from mi_coder.annotation.agreement import FEW, RELIABLE, TENTATIVE
 from mi_coder.annotation.agreement_report import AgreementReport, Group, given_codes
 from mi_coder.codebook import Codebook
 from mi_coder.evaluation import render
-from mi_coder.measures.intervals import Errors
 from mi_coder.measures.patterns import FROM, Patterns
 from mi_coder.measures.profile import Figure, Profile
 from mi_coder.measures.summaries import SUMMARIES
 from mi_coder.measures.tally import CODES
+from mi_coder.measures.validation import Errors
 from mi_coder.report.charts import Dot, Step, dots, heat, line
 from mi_coder.report.page import Section, folded, paragraph, table
 
@@ -64,8 +64,12 @@ def overview(facts: Overview, whole: Sequence[Figure]) -> Section:
     )
 
 
-def code_use(whole: Sequence[Figure], unit: str, corrected: bool) -> Section:
-    """How often each code is used."""
+def code_use(whole: Sequence[Figure], unit: str, validated: bool) -> Section:
+    """How often each code is used.
+
+    Args:
+        validated: whether validated chats were given, so that figures are corrected where these suffice.
+    """
     names = _names()
     by_code = {figure.measure: figure for figure in whole}
     used = sorted((by_code[code] for code in CODES), key=lambda figure: -(figure.value or 0))
@@ -76,11 +80,14 @@ def code_use(whole: Sequence[Figure], unit: str, corrected: bool) -> Section:
         )
         for figure in used
     ]  # fmt: skip
-    told = (
-        "Figures are corrected for the tagger's errors on validated chats, and intervals hold these errors."
-        if corrected
-        else "Intervals are over conversations. The tagger's errors are not in them: see the quality of the tagger."
-    )
+    corrected = [figure.measure for figure in used if figure.corrected]
+    told = "Intervals are over conversations. The tagger's errors are not in them: see the quality of the tagger."
+    if validated:
+        told = (
+            f"The shares of {', '.join(corrected) or 'no code'} are corrected for the tagger's errors on validated "
+            "chats, and their intervals hold them. The other codes were rightly found there too rarely: their shares "
+            "are as tagged, and their intervals are over conversations only."
+        )
     cells: list[Cells] = [[names[f.measure], f.measure, _interval(f, percent=True), f.units] for f in used]
     return Section(
         "use",
@@ -204,8 +211,8 @@ def unvalidated(model: str) -> Section:
         "Quality of the tagger",
         paragraph(
             f"Model {model}. Nobody has checked it on these chats: code some of them by hand and give them with "
-            "--validation, and figures and intervals will hold its errors. Rare codes are told worst; the model card "
-            "has its figures on other chats."
+            "--validation, and the figures of codes that it finds there often enough will hold its errors. Rare codes "
+            "are told worst; the model card has its figures on other chats."
         ),
     )
 
@@ -297,7 +304,7 @@ def _summaries(caption: str, figures: Sequence[Figure]) -> str:
             ""
             if known[figure.measure].fair is None
             else f"{known[figure.measure].fair:g}, {known[figure.measure].good:g}",
-            known[figure.measure].formula,
+            known[figure.measure].formula + (f". {figure.note}" if figure.value is not None and figure.note else ""),
         ]
         for figure in figures
         if figure.measure in known
