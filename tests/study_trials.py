@@ -338,7 +338,8 @@ def _trials(
 def _of_preset(study: Study, chats: Chats, names: tuple[str, ...], scale: Floats) -> Estimates:
     """Estimates and intervals of the preset's rows, times `scale` [names]."""
     rows = study.fit(chats=chats).rows
-    rows = rows[rows["design"] == study.preset].set_index("term").loc[list(names)]
+    preset = rows[rows["design"] == study.preset]
+    rows = preset[preset["model"] == preset["model"].iloc[0]].set_index("term").loc[list(names)]
     middle, low, high = (rows[name].to_numpy() * scale for name in ("estimate", "ci_low", "ci_high"))
     return middle, low, high
 

@@ -72,7 +72,7 @@ def save(figure: "Figure", stem: Path) -> None:
 def forest(tidy: pd.DataFrame) -> "Figure":
     """Effects of one model with intervals: naive, gold-only and corrected, within and between counselors side by side.
 
-    Filled marks have q < .05. Each level has an axis of its own.
+    Filled marks have q < .05. Each level has an axis of its own; one without corrected rows beside one with says so.
 
     Args:
         tidy: rows of one outcome and model; of several designs the last one is drawn, and covariates are left out: they
@@ -102,7 +102,8 @@ def forest(tidy: pd.DataFrame) -> "Figure":
             _points(axis, rows, places, _MARKS[correction], ratio)
         if ratio:
             _log_ratio_axis(axis)
-        axis.set_title(_LEVELS[level], fontsize=10)
+        own = set(tidy.loc[tidy["level"] == level, "correction"])
+        axis.set_title(_LEVELS[level] + (", not corrected" if "ptd" in {*corrections} - own else ""), fontsize=10)
         axis.set_xlabel(tidy["unit"].iloc[0].replace(" per ", "\nper "))
         axis.set_ylim(-0.7, len(codes) - 0.3)
         axis.grid(axis="y", color="#dddddd", linewidth=0.5)

@@ -41,6 +41,11 @@ class Term:
     level: str = ""
     unit: str = ""
 
+    @property
+    def correctable(self) -> bool:
+        """Whether gold codes can take the tagger's place: people code too few chats of each counselor for a mean."""
+        return self.level != "between"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recipe:
@@ -138,7 +143,7 @@ class Design:
         )
         people = self.counselors.iloc[rows].to_numpy()
         for i, term in enumerate(self.terms):
-            if term.level != "between" and term.name in by_name:
+            if term.correctable and term.name in by_name:
                 error = by_name[term.name] - columns[:, i]
                 if term.level == "within" and "between" not in self.recipe.levels:
                     error = error - pd.Series(error).groupby(people).transform("mean").to_numpy()

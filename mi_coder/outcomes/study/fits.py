@@ -14,7 +14,7 @@ from mi_coder.outcomes.cr2 import fit_cr2
 from mi_coder.outcomes.crossed import fit_crossed
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family
 from mi_coder.outcomes.gee import fit_gee
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, Separation, cluster_codes
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, Separation, cluster_codes
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.random_intercept import fit_random_intercept
 from mi_coder.outcomes.score_bootstrap import score_bootstrap
@@ -57,7 +57,7 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
         weights: [rows] for models that take them.
 
     Raises:
-        ModelProblem: the data cannot carry the model.
+        ModelProblem: the data cannot carry the model; `NoClusterVariance` where another says the same (`STANDS_IN`).
     """
     notes: tuple[str, ...] = ()
     separated: tuple[str, ...] = ()
@@ -205,10 +205,7 @@ def _wild_p(study: Study, family: Family, data: Design) -> Floats:
 
 
 def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
-    try:
-        fit = fit_ordinal_random(design.outcome, design.names, design.columns, design.clusters.to_numpy())
-    except NoClusterVariance as problem:
-        raise ModelProblem(f"{problem} The ordinal model above says the same.") from None
+    fit = fit_ordinal_random(design.outcome, design.names, design.columns, design.clusters.to_numpy())
     rows = tidy_rows(
         "ordinal_random",
         outcome.name,
@@ -225,10 +222,7 @@ def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Flo
 
 def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
     """The score after, given that before, with a random intercept for the cluster."""
-    try:
-        fit = fit_random_intercept(design.outcome, design.names, design.columns, design.clusters.to_numpy())
-    except NoClusterVariance as problem:
-        raise ModelProblem(f"{problem} The linear model with clustered errors stands instead.") from None
+    fit = fit_random_intercept(design.outcome, design.names, design.columns, design.clusters.to_numpy())
     rows = tidy_rows(
         "ancova",
         outcome.name,

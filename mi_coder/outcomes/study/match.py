@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, balance
-from mi_coder.outcomes.guards import ModelProblem, standardize
+from mi_coder.outcomes.families import clustered_covariance, fit_family
+from mi_coder.outcomes.guards import ModelProblem, NoClusterVariance, standardize
 from mi_coder.outcomes.match_effect import Effect, matched_effect, regression_effect, weighted_effect
 from mi_coder.outcomes.matching import Pairs, match_pairs
 from mi_coder.outcomes.propensity import Propensity, fit_propensity
@@ -40,6 +42,10 @@ from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NO_CLIENT_VARIANCE = (
+    "Client variance is estimated as 0, so there is no random effect for the client: least squares with errors "
+    "clustered by client stand instead."
+)
 SAME = 1 - 1e-9
 """Covariates whose correlation with the score before is not below this are that score, perhaps on another scale."""
 
@@ -67,7 +73,8 @@ class Matched:
         treated: [rows]
         attempts: all propensity scores that were tried; the last one counts.
         effects: matched, matched and adjusted, weighted, and plain regression; then a placebo, where there is one.
-        random_effects: [terms] the matched rows with a random effect for the client, where there are clients.
+        random_effects: [terms] the matched rows with a random effect for the client, where there are clients; its
+            column `model` is "linear" where that effect has no variance, and least squares stand in for it.
         dropped: rows left out, by reason.
         notes: what could not be done.
     """
@@ -234,6 +241,8 @@ def run_matching(study: Study, folder: Path = Path(), chats: Chats | None = None
         clients = labels_of(field_of(chats.frame, study.data.client, "data.client"))[keep].to_numpy()
         try:
             random = _random_effects(values[keep], before[keep], high, pairs, names, chosen, clients)
+            if (random["model"] == "linear").all():
+                notes.append(NO_CLIENT_VARIANCE)
         except ModelProblem as problem:
             notes.append(f"Random effect for the client: {problem}")
     alternative: Literal["greater", "less"] = "greater" if effects[0].estimate > 0 else "less"
@@ -319,7 +328,8 @@ def _random_effects(
     """Score after on treatment, score before, their product and the covariates, with a random effect for clients.
 
     Yang, Fang et al. 2024 (arXiv 2312.10775), Table 4: the score before is standardized, so that the coefficient of the
-    treatment is for a client with a mean score.
+    treatment is for a client with a mean score. Where the variance between clients is 0, it is least squares with
+    errors clustered by client.
     """
     rows = pairs.rows
     pre = (before[rows] - before[rows].mean()) / before[rows].std()
@@ -331,16 +341,24 @@ def _random_effects(
     ]
     design = np.column_stack([high, pre, high * pre, *(columns[rows, i] for i in kept)])
     terms = ["treated", "before (per sd)", "treated x before", *(names[i] for i in kept)]
-    fit = fit_random_intercept(after[rows], terms, design, clients[rows])
-    estimate, se = fit.coefficients[1:], fit.se[1:]
+    clusters = len(np.unique(clients[rows]))
+    try:
+        fit = fit_random_intercept(after[rows], terms, design, clients[rows])
+        model, estimate, se, reach = "ancova", fit.coefficients[1:], fit.se[1:], float(stats.norm.ppf(0.975))
+    except NoClusterVariance:
+        plain = fit_family("linear", after[rows], terms, design)
+        model, estimate = "linear", plain.coefficients
+        se = np.sqrt(np.diag(clustered_covariance(plain, clients[rows])))
+        reach = float(stats.t.ppf(0.975, clusters - 1))
     return pd.DataFrame(
         {
             "term": terms,
             "estimate": estimate,
             "se": se,
-            "ci_low": estimate - 1.959964 * se,
-            "ci_high": estimate + 1.959964 * se,
-            "n": fit.rows,
-            "n_clusters": fit.clusters,
+            "ci_low": estimate - reach * se,
+            "ci_high": estimate + reach * se,
+            "n": len(rows),
+            "n_clusters": clusters,
+            "model": model,
         }
     )

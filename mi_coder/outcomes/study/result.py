@@ -9,7 +9,7 @@ import pandas as pd
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UnknownName, did_you_mean
 from mi_coder.outcomes import tables as rendering
-from mi_coder.outcomes.study.spec import Study, models_of
+from mi_coder.outcomes.study.spec import STANDS_IN, Study, models_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NAMING = ("design", "technique", "level")
 _REPORTED = ("corrected", "p corrected", "q corrected")
+NOT_CORRECTED = "not corrected"
+"""What stands in place of a corrected figure where there is none beside others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,22 +63,33 @@ class Result:
         """One row per model: how many chats and clusters, who was dropped why, and what describes the fit."""
         return self.models.copy()
 
-    def headlines(self) -> list[tuple[str, str]]:
-        """One model of every outcome: the first that is corrected for label error, else the first that was fitted."""
+    @property
+    def recommended(self) -> pd.DataFrame:
+        """The rows of the study's own design; those of its preset where that one alone could be fitted."""
         own = self.rows[self.rows["design"] != self.study.preset] if self.study.preset else self.rows
-        rows = own if len(own) else self.rows
+        return own if len(own) else self.rows
+
+    def headlines(self) -> list[tuple[str, str]]:
+        """One model of every outcome: the first that is corrected for label error, else the first that was fitted.
+
+        A model that stands in for one without variance between clusters has its place.
+        """
+        rows = self.recommended
         fitted = set(zip(rows["outcome"], rows["model"], strict=True))
         corrected = rows[rows["correction"] == "ptd"]
         mended = set(zip(corrected["outcome"], corrected["model"], strict=True))
         found: list[tuple[str, str]] = []
         for outcome in self.study.outcomes:
-            pairs = [(outcome.name, str(model)) for model in models_of(outcome)]
+            asked = [(model, STANDS_IN.get(model, model)) for model in models_of(outcome)]
+            pairs = [(outcome.name, str(model)) for both in asked for model in both]
             found += [pair for among in (mended, fitted) for pair in pairs if pair in among][:1]
         return found
 
     def table(self, outcome: str | None = None, model: str | None = None) -> pd.DataFrame:
         """As people read it: a line per technique; corrected, naive and gold-only side by side, interval before p."""
         table = rendering.display_table(self._chosen(outcome, model))
+        if "corrected" in table:
+            table["corrected"] = table["corrected"].replace("", NOT_CORRECTED)
         table = table.drop(columns="unit") if table["unit"].nunique() == 1 else table
         first = [name for name in table.columns if name in (*_NAMING, *_REPORTED)]
         return table[[*first, *(name for name in table.columns if name not in first)]]

@@ -1,16 +1,17 @@
 """Run a study: every outcome by every model, naive and corrected, with what was left out and why."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace as replace_fields
 
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
 from mi_coder.outcomes.multiplicity import adjust
 from mi_coder.outcomes.ordinal import fit_ordinal
@@ -18,23 +19,27 @@ from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, called, column_of, design_of
+from mi_coder.outcomes.study.design import Design, Term, called, column_of, design_of
 from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
+from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
-from mi_coder.outcomes.study.presets import designs_of
+from mi_coder.outcomes.study.presets import designs_of, preset_notes, takes_matching
 from mi_coder.outcomes.study.quality import tagger_quality
 from mi_coder.outcomes.study.result import Result
-from mi_coder.outcomes.study.sentences import what_can_be_said
-from mi_coder.outcomes.study.spec import LabelError, Model, Outcome, Study, models_of
+from mi_coder.outcomes.study.sentences import stands_in, what_can_be_said
+from mi_coder.outcomes.study.spec import STANDS_IN, LabelError, Model, Outcome, Study, models_of
 
 CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poisson")
 """Models whose errors by cluster come from rows, so that gold rows can correct them."""
 
 UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
-MEANS_OF_TAGGER = (
-    "the counselors' means are the tagger's: what it gets wrong of a counselor as a whole is not corrected"
+BETWEEN_UNCORRECTED = (
+    "uncorrected: the counselors' means are the tagger's; gold codes correct the pooled slope of "
+    "techniques.within_between: false"
 )
+_OF_DESIGN = ("gain", "error by outcome", "response", "predicted", "marginal effects", "proportional odds")
+"""Tables that differ by design; others are of the outcome alone."""
 
 
 class NoModel(ModelProblem):
@@ -43,12 +48,25 @@ class NoModel(ModelProblem):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Part:
-    """What one outcome in one design gives."""
+    """What one outcome in one design gives; `sentences` are on models that stand in for others."""
 
-    rows: list[pd.DataFrame]
-    glance: list[dict[str, Any]]
-    tables: dict[str, pd.DataFrame]
-    notes: list[str]
+    rows: list[pd.DataFrame] = field(default_factory=list)
+    glance: list[dict[str, Any]] = field(default_factory=list)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    sentences: list[str] = field(default_factory=list)
+
+    def of_design(self, label: str, preset: bool) -> "_Part":
+        """The same with the name of its design, which goes into all texts where it is that of a preset."""
+        return _Part(
+            [rows.assign(design=label) for rows in self.rows],
+            [{"design": label, **facts} for facts in self.glance],
+            {
+                f"{name} ({label})" if preset and name.startswith(_OF_DESIGN) else name: table
+                for name, table in self.tables.items()
+            },
+            *([f"{label}: {text}" if preset else text for text in texts] for texts in (self.notes, self.sentences)),
+        )
 
 
 def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, gold: Chats | None = None) -> Result:
@@ -74,21 +92,17 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
     trained = _trained_on(gold, folder / correction.model if correction.model else None) if gold else ()
     parts: list[_Part] = []
     for label, design_study in designs_of(study):
+        preset = bool(study.preset) and label == study.preset
+        if preset:
+            parts.append(_Part(notes=list(preset_notes(study))).of_design(label, preset))
         for outcome in design_study.outcomes:
             try:
                 part = _relate(design_study, outcome, chats, gold)
             except NoModel as problem:
-                part = _Part([], [], {}, [str(problem)])
-            parts.append(
-                replace(
-                    part,
-                    notes=[
-                        f"{label}: {note}" if study.preset and label == study.preset else note for note in part.notes
-                    ],
-                    rows=[rows.assign(design=label) for rows in part.rows],
-                    glance=[{"design": label, **facts} for facts in part.glance],
-                )
-            )
+                part = _Part(notes=[str(problem)])
+            parts.append(part.of_design(label, preset))
+            if preset and takes_matching(study):
+                parts.append(_matched(replace_fields(study, outcomes=(outcome,)), chats).of_design(label, preset))
     rows = [each for part in parts for each in part.rows]
     notes = (*trained, *dict.fromkeys(note for part in parts for note in part.notes))
     if not rows:
@@ -102,7 +116,8 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
         tables["tagger"] = quality
     glance = pd.DataFrame([facts for part in parts for facts in part.glance])
     result = Result(study, tidy, glance, tables, notes, ())
-    return replace(result, sentences=what_can_be_said(result, gold is not None))
+    stood_in = [sentence for part in parts for sentence in part.sentences]
+    return replace(result, sentences=what_can_be_said(result, gold is not None, stood_in))
 
 
 def check_gold_ids(chats: Chats, gold: Chats) -> None:
@@ -135,19 +150,19 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
         design = design_of(study, outcome, chats, values, before)
     except ModelProblem as problem:
         raise NoModel(str(problem)) from None
-    part = _Part([], [], {}, list(design.notes))
+    part = _Part(notes=list(design.notes))
     if outcome.type == "rating" and (empty := sorted(set(outcome.levels) - set(design.outcome))):
         part.notes.append(
             f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
             f"on the {len(set(design.outcome))} levels that occur."
         )
-    separated = {model: _fit_into(part, model, study, outcome, design, None) for model in models_of(outcome)}
-    _response(part, study, outcome, design)
+    separated = _fit_all(part, study, outcome, design)
+    _response(part, study, outcome, design, separated)
     if gold is not None:
-        for model in models_of(outcome):
+        for model, names in separated.items():
             if model in CORRECTABLE:
-                _correct_into(part, model, study, outcome, design.without(separated[model], ""), chats, gold)
-    if outcome.type == "rating" and "ordinal" in models_of(outcome):
+                _correct_into(part, model, study, outcome, design.without(names, ""), chats, gold)
+    if outcome.type == "rating" and "ordinal" in separated:
         _rating_tables(part, study, outcome, design)
     if outcome.type == "symptom":
         table, notes = symptom_change(outcome, chats)
@@ -158,13 +173,40 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
     return part
 
 
+def _fit_all(part: _Part, study: Study, outcome: Outcome, design: Design) -> dict[Model, tuple[str, ...]]:
+    """Add all models, and those that stand in for one without variance; returns the columns that each left out."""
+    separated: dict[Model, tuple[str, ...]] = {}
+    without: list[Model] = []
+    for model in models_of(outcome):
+        try:
+            separated[model] = _fit_into(part, model, study, outcome, design, None)
+        except NoClusterVariance:
+            without.append(model)
+            if (instead := STANDS_IN[model]) not in models_of(outcome):
+                separated[instead] = _fit_into(part, instead, study, outcome, design, None)
+    by = study.inference.cluster
+    for model in without:
+        part.notes.append(f"{outcome.name}, {model}: {by} variance estimated as 0, so there is no random effect.")
+        instead = STANDS_IN[model]
+        if any((rows["model"] == instead).any() for rows in part.rows):
+            part.sentences.append(stands_in(outcome.name, model, instead, by))
+            part.glance.append({"model": model, "outcome": outcome.name, "icc": 0.0, "instead": instead})
+    return separated
+
+
 def _fit_into(
     part: _Part, model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None
 ) -> tuple[str, ...]:
-    """Add a model, or the reason why there is none; returns columns that it left out because they separate."""
+    """Add a model, or the reason why there is none; returns columns that it left out because they separate.
+
+    Raises:
+        NoClusterVariance: another model stands in for this one.
+    """
     try:
         fit = fit_model(model, study, outcome, design, weights)
     except ModelProblem as problem:
+        if isinstance(problem, NoClusterVariance) and model in STANDS_IN:
+            raise
         part.notes.append(f"{outcome.name}, {model}: {problem}")
         return ()
     rows = fit.rows
@@ -182,7 +224,51 @@ def _fit_into(
     return fit.separated
 
 
-def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
+def _matched(study: Study, chats: Chats) -> _Part:
+    """The random-effects model of the second study on matched rows, as `mi-code match` fits it."""
+    part, outcome, matching = _Part(), study.outcomes[0], study.matching
+    assert matching is not None
+    try:
+        found = run_matching(study, chats=chats)
+    except ModelProblem as problem:
+        part.notes.append(f"{outcome.name}, matched rows: {problem}")
+        return part
+    told = (*found.sentences()[:2], *found.notes)
+    part.notes.extend(f"{outcome.name}, matched rows: {note}" for note in told)
+    if found.random_effects is None:
+        return part
+    table = found.random_effects
+    clusters = int(table["n_clusters"].iloc[0])
+    fitted = str(table["model"].iloc[0])
+    unit = {"any": "chat that uses it", "median": "chat above the median"}[matching.high]
+    treated = Term("treated", matching.technique, "", unit if matching.technique else "treated row")
+    rows = tidy_rows(
+        f"{fitted} (matched)",
+        outcome.name,
+        [treated if name == "treated" else Term(name) for name in table["term"]],
+        table["estimate"].to_numpy(),
+        table["se"].to_numpy(),
+        np.inf if fitted == "ancova" else clusters - 1,
+        study.inference.alpha,
+        n=int(table["n"].iloc[0]),
+        n_clusters=clusters,
+    )
+    rows.loc[rows["code"] != "", "warnings"] = UNCORRECTED
+    part.rows.append(rows)
+    left_out = {**found.dropped, "treated without a partner": len(found.chosen.pairs.dropped)}
+    part.glance.append(
+        {
+            "model": rows["model"].iloc[0],
+            "outcome": outcome.name,
+            "clusters": clusters,
+            "chats": int(table["n"].iloc[0]),
+            "dropped": _told({reason: count for reason, count in left_out.items() if count}),
+        }
+    )
+    return part
+
+
+def _response(part: _Part, study: Study, outcome: Outcome, design: Design, models: Iterable[Model]) -> None:
     """The first model that takes weights again, with chats weighted by who answers, where some did not."""
     answered = design.asked.index.isin(design.ids)
     if not study.response_weights or answered.all():
@@ -197,7 +283,7 @@ def _response(part: _Part, study: Study, outcome: Outcome, design: Design) -> No
     gaps = compare_responders(answered, names, columns, weights.weights)
     part.tables[f"response: {outcome.name}"] = pd.DataFrame([asdict(gap) for gap in gaps])
     part.notes.append(f"{outcome.name}: {weights.sentence()}")
-    for model in [each for each in models_of(outcome) if each in CORRECTABLE][:1]:
+    for model in [each for each in models if each in CORRECTABLE][:1]:
         _fit_into(part, model, study, outcome, design, weights.weights[answered])
 
 
@@ -215,6 +301,12 @@ def _correct_into(
     if any(measured & set(pair) for pair in study.interactions):
         part.notes.append(
             f"{outcome.name}, {model}: with interactions of techniques there is no correction for label error."
+        )
+        return
+    if not any(term.code and term.correctable for term in data.terms):
+        part.notes.append(
+            f"{outcome.name}, {model}: only differences between counselors are left, which gold codes do not correct: "
+            "set techniques.within_between to false."
         )
         return
     ids = data.ids
@@ -248,19 +340,18 @@ def _correct_into(
     for frame in part.rows:
         if (frame["model"] == model).all():
             frame["correction"] = "naive"
-            frame["warnings"] = [old.removesuffix(UNCORRECTED).removesuffix("; ") for old in frame["warnings"]]
-    mended = _corrected_rows(model, study, outcome, data, corrected)
-    for frame in mended:
-        between = frame["level"] == "between"
-        frame.loc[between, "warnings"] = [
-            f"{old}; {MEANS_OF_TAGGER}" if old else MEANS_OF_TAGGER for old in frame.loc[between, "warnings"]
-        ]
-    part.rows.extend(mended)
+            frame["warnings"] = [
+                old.replace(UNCORRECTED, BETWEEN_UNCORRECTED)
+                if level == "between"
+                else old.removesuffix(UNCORRECTED).removesuffix("; ")
+                for old, level in zip(frame["warnings"], frame["level"], strict=True)
+            ]
+    part.rows.extend(_corrected_rows(model, study, outcome, data, corrected))
     part.notes.extend(corrected.warnings)
     gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
-    part.tables[f"gain: {outcome.name}, {model}"] = gains
-    if model == models_of(outcome)[0] or model == "linear":
-        part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
+    told = [term.correctable for term in data.terms]
+    part.tables[f"gain: {outcome.name}, {model}"] = gains[told].reset_index(drop=True)
+    part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
 
 
 def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str:
@@ -268,7 +359,7 @@ def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str
     if not len(ids):
         return "no gold chat is among the chats that are fitted."
     said = []
-    groups = {term.code: list(data.recipe.groups[term.code]) for term in data.terms if term.code}
+    groups = {term.code: list(data.recipe.groups[term.code]) for term in data.terms if term.code and term.correctable}
     for who, counts in (("people", gold.counts), ("the tagger", chats.counts)):
         used = counts.loc[ids]
         never = [name for name, codes in groups.items() if not used[codes].to_numpy().any()]
@@ -297,20 +388,21 @@ def gold_probabilities(setting: LabelError, chats: Chats, gold: Chats, ids: pd.I
 def _corrected_rows(
     model: Model, study: Study, outcome: Outcome, data: Design, corrected: Corrected
 ) -> list[pd.DataFrame]:
-    given = {term.name: term for term in data.terms}
-    terms = [given[name] for name in corrected.names]
+    """Gold-only and corrected rows of all terms but the counselors' means, which no gold codes correct."""
+    told = np.array([term.correctable for term in data.terms])
+    terms = [term for term in data.terms if term.correctable]
     few = corrected.clusters < ENOUGH_CLUSTERS
     return [
         tidy_rows(
             model,
             outcome.name,
             terms,
-            part.coefficients,
-            part.se,
+            part.coefficients[told],
+            part.se[told],
             part.df,
             study.inference.alpha,
             correction=name,
-            weight=corrected.weights if name == "ptd" else None,
+            weight=corrected.weights[told] if name == "ptd" else None,
             n=corrected.n_gold if name == "gold" else corrected.n,
             n_clusters=corrected.clusters,
             warnings=f"gold of only {corrected.clusters} clusters: p may be somewhat too small" if few else "",

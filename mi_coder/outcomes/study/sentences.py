@@ -1,40 +1,87 @@
 """What a study can and cannot say, from its design alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from mi_coder.outcomes.study.result import Result, code_name
-from mi_coder.outcomes.study.spec import Study
+from mi_coder.outcomes.study.spec import Model, Study
 
 _HARM = (
     "Outcomes stand side by side and are never merged into one score: what is rated well need not help, and advice was "
     "rated well and went with worse symptoms in published studies."
 )
+_BETTER = {
+    "rating": {"higher": "a better rating", "lower": "a worse rating"},
+    "symptom": {"higher": "more symptoms: worse", "lower": "fewer symptoms: better"},
+}
+"""What values of an outcome mean, where its type tells."""
+CLEAR = 0.05
 
 
-def what_can_be_said(result: Result, gold: bool) -> tuple[str, ...]:
+def what_can_be_said(result: Result, gold: bool, stood_in: Sequence[str] = ()) -> tuple[str, ...]:
     """Sentences on findings, then on their limits.
 
     Args:
         gold: whether gold chats were given; what they corrected is in the rows.
+        stood_in: sentences on models that stand in for others.
     """
-    rows = result.rows
+    rows = result.recommended
     outcomes = [outcome for outcome, _ in result.headlines()]
-    mended = rows[rows["correction"] == "ptd"]
-    corrected = set(mended["outcome"])
+    corrected = set(rows.loc[rows["correction"] == "ptd", "outcome"])
     uncorrected = [name for name in outcomes if name not in corrected]
     said = list(_limits(result.study, uncorrected, gold, bool(corrected)))
-    if (mended["level"] == "between").any():
+    if ((rows["correction"] == "naive") & (rows["level"] == "between")).any():
         said.append(
-            "Corrected figures between counselors still compare the tagger's means of counselors: what it finds too "
-            "much or too little of a counselor as a whole is not corrected."
+            "Differences between counselors are uncorrected: they have naive rows alone, since people coded too few "
+            "chats of each counselor to know the counselor's mean. With techniques.within_between: false the pooled "
+            "slope, which mixes both levels, is corrected."
         )
-    return (*_findings(result), *said)
+    return (*_findings(result), *stood_in, *said, *_errors_by_outcome(result))
+
+
+def stands_in(outcome: str, model: Model, instead: Model, by: str) -> str:
+    """Why a model without variance between clusters is not there, and which one is.
+
+    Args:
+        by: the name of the clusters, such as counselor.
+    """
+    return (
+        f"{outcome}, {model}: {by} variance is estimated as 0 (given all columns, chats of one {by} are no more alike "
+        f"than chats of several), so that there is no random effect to fit. The {instead} model with errors clustered "
+        f"by {by} says the same, and stands in its place."
+    )
+
+
+def _errors_by_outcome(result: Result) -> Sequence[str]:
+    """Whether the tagger's errors were seen to depend on the outcome, for outcomes that gold chats corrected."""
+    said = []
+    rows = result.recommended
+    for outcome, _ in result.headlines():
+        table = result.tables.get(f"error by outcome: {outcome}")
+        if table is None:
+            continue
+        gold = rows[(rows["outcome"] == outcome) & (rows["correction"] == "gold")]
+        among, p = f"{outcome}: in {int(gold['n'].iloc[0]):,} gold chats", float(table["p_joint"].iloc[0])
+        shown = f"p {'< .001' if p < 0.001 else f'= {p:.3f}'} over all codes"
+        if p != p:
+            said.append(f"{among} it could not be tested whether the tagger's errors depend on the outcome.")
+        elif p < CLEAR:
+            said.append(
+                f"{among} the tagger's errors were seen to depend on the outcome ({shown}): naive figures can be wrong "
+                "in size and in sign, and corrected ones allow for it."
+            )
+        else:
+            said.append(
+                f"{among} there was no sign that the tagger's errors depend on the outcome ({shown}). In a small gold "
+                "set that is no proof that they do not."
+            )
+    return said
 
 
 def _findings(result: Result) -> Sequence[str]:
     said = []
+    types = {outcome.name: outcome.type for outcome in result.study.outcomes}
     for outcome, model in result.headlines():
         rows = result.tidy(outcome, model)
         rows = rows[rows["design"] == rows["design"].iloc[-1]] if len(rows) else rows
@@ -43,14 +90,16 @@ def _findings(result: Result) -> Sequence[str]:
         adjusted = result.study.inference.adjust != "none"
         tests = shown["q_bh" if adjusted else "p"]
         tested = tests.notna().sum()
-        clear = shown[tests < 0.05]
+        clear = shown[tests < CLEAR]
         size = f"{int(shown['n'].max()):,} chats" if len(shown) else "these chats"
+        size += ", corrected for the tagger's errors," if (shown["correction"] == "ptd").any() else ""
+        better = _BETTER.get(types[outcome], {})
         if not adjusted:
             said.append(
                 f"{outcome}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for how many "
                 f"were looked at (by chance alone some {0.05 * tested:.1f} would)"
                 + (": " if len(clear) else "")
-                + "; ".join(_finding(row) for _, row in clear.iterrows())
+                + "; ".join(_finding(row, better) for _, row in clear.iterrows())
                 + "."
             )
         elif clear.empty:
@@ -61,17 +110,18 @@ def _findings(result: Result) -> Sequence[str]:
         else:
             said.append(
                 f"{outcome}: of {tested} associations in {size}, {len(clear)} stand out from chance (q < .05): "
-                + "; ".join(_finding(row) for _, row in clear.iterrows())
+                + "; ".join(_finding(row, better) for _, row in clear.iterrows())
                 + "."
             )
     return said
 
 
-def _finding(row: "pd.Series[str]") -> str:
+def _finding(row: "pd.Series[str]", better: Mapping[str, str]) -> str:
     level = {"within": " (a counselor's chats compared with each other)", "between": " (counselors compared)"}
     way = "higher" if float(row["estimate"]) > 0 else "lower"
+    meaning = f" ({better[way]})" if better else ""
     return (
-        f"{code_name(row['code'])}{level.get(row['level'], '')} goes with {way} values, {row['effect']:.2f} "
+        f"{code_name(row['code'])}{level.get(row['level'], '')} goes with {way} values{meaning}, {row['effect']:.2f} "
         f"[{row['effect_low']:.2f}, {row['effect_high']:.2f}] ({row['unit']})"
     )
 

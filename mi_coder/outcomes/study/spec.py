@@ -367,6 +367,8 @@ MODELS: Mapping[str, Sequence[Model]] = {
 """The models of each type of outcome, the headline first."""
 ON_REQUEST: Mapping[str, Sequence[Model]] = {type: ("crossed",) for type in ("rating", "symptom", "change")}
 """Further models of it, fitted only where a study asks for them."""
+STANDS_IN: Mapping[Model, Model] = {"ancova": "linear", "ordinal_random": "ordinal"}
+"""What is fitted in place of a model with a random effect whose variance is estimated as 0."""
 
 
 def models_of(outcome: Outcome) -> Sequence[Model]:
