@@ -1,10 +1,11 @@
-"""How well a coder knows when it may be wrong: prediction sets, the surest messages, and those sent to people."""
+"""How well a coder knows when it may be wrong: sets, the surest messages, those sent to people, its probabilities."""
 
 import numpy as np
 
 from mi_coder.evaluation.bootstrap import draws, resampled
 from mi_coder.evaluation.compare import Comparison, has_all_scores
 from mi_coder.evaluation.metrics import Bools, Numbers, exact_matches, share
+from mi_coder.evaluation.reliability import reliability
 from mi_coder.evaluation.report import Doubt, Figure, Kept, Options, Review, Risk, SetScore
 from mi_coder.evaluation.risk import COVERAGES, KEPT, Ranking, reduction
 from mi_coder.tagger.decoding import confidence, prediction_set
@@ -28,6 +29,7 @@ def doubt(comparison: Comparison, options: Options, set_cut: float | None) -> Do
         review=_review(comparison, options, np.stack([sent, ~sent & wrong, complete & ~sent, wrong, complete], axis=1))
         if sent.any()
         else None,
+        reliability=reliability(comparison, options),
     )
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 UNDEFINED = "–"
 BASELINE = "TF-IDF"
+BASELINE_F1 = f"{BASELINE} F1"
+PEOPLE = "people (alpha)"
 
 
 def number(value: float | None, sign: str = "") -> str:
@@ -44,7 +46,7 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
     )
     parts.append(table(*_code_cells(report), markdown=markdown))
     parts.append(table(*_overall_cells(report), markdown=markdown))
-    parts += _bullets(_further(report))
+    parts += _bullets(further(report))
     if doubt := list(_doubt(report.doubt, markdown)):
         parts += ["**Doubt**" if markdown else "Doubt", *doubt]
     parts += _bullets(report.notes)
@@ -56,7 +58,7 @@ def html(report: "EvaluationReport") -> str:
     """The figures of the report and what a reader must know beside them, for notebooks."""
     title = f"{report.source.coder} on {report.source.gold}{report.source.title_warning}"
     size = f"{report.messages:,} messages of {report.conversations:,} conversations"
-    notes = "".join(f"<li>{escape(line)}</li>" for line in (*_further(report), *report.notes))
+    notes = "".join(f"<li>{escape(line)}</li>" for line in (*further(report), *report.notes))
     return (
         html_table(*_code_cells(report), caption=f"{title}: {size}")
         + html_table(*_overall_cells(report))
@@ -66,8 +68,8 @@ def html(report: "EvaluationReport") -> str:
 
 def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
     """One row per code that is known to apply anywhere."""
-    beside = [f"{BASELINE} F1"] if report.macro.baseline else []
-    header = ["code", "support", "precision", "recall", "F1", *beside, "people (alpha)"]
+    beside = [BASELINE_F1] if report.macro.baseline else []
+    header = ["code", "support", "precision", "recall", "F1", *beside, PEOPLE]
     shown = [row for row in report.rows if row.score.positives]
     return header, [_code_row(row, with_baseline=bool(beside)) for row in shown]
 
@@ -89,7 +91,8 @@ def _overall_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str
     return ["figure", "coder", BASELINE, "difference"], rows
 
 
-def _further(report: "EvaluationReport") -> Iterator[str]:
+def further(report: "EvaluationReport") -> Iterator[str]:
+    """What the tables do not hold, in sentences: groups of codes, depth and permission, calibration."""
     for group in report.groups:
         beside = "" if group.baseline_hit_rate is None else f" ({BASELINE}: {number(group.baseline_hit_rate)})"
         yield (
@@ -113,10 +116,11 @@ def _doubt(doubt: "Doubt", markdown: bool) -> Iterator[str]:
     if risk := doubt.risk:
         rows = [[f"{kept.coverage:.0%}", figure(kept.error)] for kept in risk.curve]
         yield table(["surest messages", "not exactly right"], rows, markdown)
-    yield from _bullets(_doubt_lines(doubt))
+    yield from _bullets(doubt_lines(doubt))
 
 
-def _doubt_lines(doubt: "Doubt") -> Iterator[str]:
+def doubt_lines(doubt: "Doubt") -> Iterator[str]:
+    """What is known of doubt, in sentences."""
     if risk := doubt.risk:
         yield (
             f"The surest {KEPT:.0%} of {risk.messages} messages do without {figure(risk.reduction)} of the error; "

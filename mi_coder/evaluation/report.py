@@ -161,6 +161,38 @@ class Review:
 
 
 @dataclass(frozen=True, slots=True)
+class Bin:
+    """Given codes of alike probability.
+
+    Attributes:
+        low: where the bin begins; it is 0.1 wide.
+        codes: how many are in it.
+        stated: mean of their probabilities.
+        right: share of them that are right.
+    """
+
+    low: float
+    codes: int
+    stated: float
+    right: Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """Whether given codes are right as often as their probabilities say (see `mi_coder.evaluation.reliability`).
+
+    Attributes:
+        codes: given codes with a probability, of which gold tells whether they are right.
+        bins: those that hold any, rising.
+        error: expected calibration error over the bins.
+    """
+
+    codes: int
+    bins: tuple[Bin, ...]
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """How well the coder knows when it may be wrong.
 
@@ -168,11 +200,13 @@ class Doubt:
         risk: None where the coder kept no probabilities of all codes.
         sets: None there too, and where its model has no prediction sets.
         review: None where the coder marked no message for review.
+        reliability: None where the coder kept no probabilities.
     """
 
     risk: Risk | None = None
     sets: SetScore | None = None
     review: Review | None = None
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -131,7 +131,7 @@ def _training_remarks(coder: Coder, seen: Sequence[str], choice: Seen) -> list[s
     if not coder.config or not coder.config.training_ids:
         remarks.append(
             "Which conversations the coder was trained on is not known, so these may be among them. "
-            "Where a model made the codes, name its folder with --model."
+            "Where a model made the codes, mi-code evaluate takes its folder with --model."
         )
     return remarks
 
@@ -140,9 +140,9 @@ def _baseline(coder: Coder, chosen: Path | None, comparison: Comparison) -> tupl
     """What the baseline gives, and a remark where there is none to ask."""
     folder = chosen or coder.folder
     if folder is None:
-        return None, ["No baseline: name a model folder with --baseline."]
+        return None, ["No baseline: mi-code evaluate takes a model folder with --baseline."]
     if not chosen and not (folder / WORDS_FILE).is_file():
-        return None, ["No baseline: the model has none. Name another model's folder with --baseline."]
+        return None, ["No baseline: the model has none. mi-code evaluate takes another model's folder with --baseline."]
     baseline = Baseline.load(folder)
     if baseline.codes != comparison.codes:
         raise UsageProblem(

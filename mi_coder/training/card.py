@@ -8,7 +8,6 @@ from mi_coder.tagger.config import ModelConfig
 from mi_coder.training.sources import Source
 from mi_coder.training.targets import ATTRIBUTES
 
-CARD_FILE = "MODEL_CARD.md"
 LICENSE_FILE = "LICENSE"
 LEGAL_CODE = "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode"
 

@@ -15,6 +15,7 @@ from mi_coder import __version__
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.card import CARD_FILE
 from mi_coder.evaluation.leak import overlap, training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
@@ -30,7 +31,7 @@ from mi_coder.training.adapted import read_adapted
 from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
-from mi_coder.training.card import CARD_FILE, LICENSE_FILE, Card, render_card, render_license
+from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.device import best_device
