@@ -24,7 +24,8 @@ def command(study: Path, output: Path | None) -> None:
     """Relate technique use to counselors' experience, as a STUDY file says.
 
     Pooled slopes and slopes within and between counselors side by side, use by months since the first chat for all and
-    for those who stayed, and a picture of counselors' curves for each technique.
+    for those who stayed, and a picture of counselors' curves for each technique. The folder holds report.html and
+    report.md, tables as CSV and LaTeX, and figures as SVG and PNG.
     """
     need_analysis()
     from mi_coder.outcomes.study.experience import run_experience
@@ -34,4 +35,4 @@ def command(study: Path, output: Path | None) -> None:
     spec = read_study(study)
     output = folder_for(study, output, ".experience")
     click.echo(write_experience(run_experience(spec, study.parent), spec, study.parent, output))
-    click.echo(f"Tables and curves are in {output}.", err=True)
+    click.echo(f"Look at {output}/report.html", err=True)

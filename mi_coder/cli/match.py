@@ -27,6 +27,7 @@ def command(study: Path, output: Path | None) -> None:
 
     Propensity score by logit, greedy 1:1 pairs within a caliper, balance before and after, the effect with errors by
     pair beside weighting and regression, the E-value, Rosenbaum bounds and a placebo. It says so when balance fails.
+    The folder holds report.html and report.md, tables as CSV and LaTeX, and figures as SVG and PNG.
     """
     need_analysis()
     from mi_coder.outcomes.study.match import run_matching
@@ -36,4 +37,4 @@ def command(study: Path, output: Path | None) -> None:
     spec = read_study(study)
     output = folder_for(study, output, ".matched")
     click.echo(write_matched(run_matching(spec, study.parent), spec, study.parent, output))
-    click.echo(f"Tables, love plot and overlap are in {output}.", err=True)
+    click.echo(f"Look at {output}/report.html", err=True)

@@ -25,6 +25,7 @@ data:
 outcomes:
   - {name: rating, type: rating, levels: [1, 2, 3, 4, 5]}
   # - {name: depression, type: symptom, scale: PHQ-9, before: phq9_pre, after: phq9_post}
+  # - {name: worry, type: symptom, scale: GAD-2, before: [gad1_pre, gad2_pre], after: [gad1_post, gad2_post]}  # items
   # - {name: distress, type: change, before: distress_pre, after: distress_post}
 techniques:
   form: share              # or count, presence

@@ -109,12 +109,20 @@ def scale_named(name: str) -> Scale:
     return plain[wanted]
 
 
-def score_items(scale: Scale, items: Floats, *, rows: Sequence[str] | None = None, prorate: bool = False) -> Scores:
+def score_items(
+    scale: Scale,
+    items: Floats,
+    *,
+    rows: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    prorate: bool = False,
+) -> Scores:
     """Sum the items.
 
     Args:
         items: [rows, items] in the order of the questionnaire, nan where missing.
         rows: [rows] names for errors; None counts from 1.
+        columns: [items] names for errors.
         prorate: make up for missing items, by the rule at the top of this module.
 
     Raises:
@@ -126,9 +134,9 @@ def score_items(scale: Scale, items: Floats, *, rows: Sequence[str] | None = Non
     wrong = np.argwhere(~unanswered & ~np.isin(items, ANSWERS))
     if len(wrong):
         row, item = map(int, wrong[0])
+        place = f"item {item + 1} of the {scale.name}" + (f" ({columns[item]})" if columns is not None else "")
         raise UsageProblem(
-            f"{_row(row, rows)}, item {item + 1} of the {scale.name} is {items[row, item]:g}: an item is 0, 1, 2 or 3."
-            f"{_others(len(wrong))}"
+            f"{_row(row, rows)}, {place} is {items[row, item]:g}: an item is 0, 1, 2 or 3.{_others(len(wrong))}"
         )
     missed = unanswered.sum(axis=1)
     prorated = (missed > 0) & (missed <= scale.may_miss) & prorate

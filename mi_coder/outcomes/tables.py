@@ -51,17 +51,17 @@ def display_table(tidy: pd.DataFrame, estimates: bool = False) -> pd.DataFrame:
         )
     for (design, name, level), group in tidy.groupby([tidy["design"], term, tidy["level"]], sort=False):
         line: dict[str, Any] = {"design": design} if several else {}
-        line["technique"] = _name(name)
+        line["technique"] = technique_name(name)
         if tidy["level"].any():
             line["level"] = level
         for _, row in group.iterrows():
             label = _CORRECTIONS.get(row["correction"], row["correction"])
             if estimates:
-                line[f"estimate {label}".strip()] = _interval(row["estimate"], row["ci_low"], row["ci_high"])
-            line[label or "effect"] = _interval(row["effect"], row["effect_low"], row["effect_high"])
-            line[f"p {label}".strip()] = _p(row["p"])
+                line[f"estimate {label}".strip()] = interval_text(row["estimate"], row["ci_low"], row["ci_high"])
+            line[label or "effect"] = interval_text(row["effect"], row["effect_low"], row["effect_high"])
+            line[f"p {label}".strip()] = p_text(row["p"])
             if pd.notna(row["q_bh"]):
-                line[f"q {label}".strip()] = _p(row["q_bh"])
+                line[f"q {label}".strip()] = p_text(row["q_bh"])
         weights = group["weight"].dropna()
         if len(weights):
             line["weight on tagger"] = f"{weights.iloc[0]:.2f}"
@@ -192,17 +192,20 @@ def _text(value: Any, shape: str = "") -> str:
     if shape and pd.api.types.is_number(value):
         return format(value, shape)
     if isinstance(value, float) or pd.api.types.is_float(value):
-        return _number(float(value))
+        return number_text(float(value))
     return str(value)
 
 
-def _interval(value: float, low: float, high: float) -> str:
+def interval_text(value: float, low: float, high: float) -> str:
+    """A value with the ends of its interval, or alone where there are none."""
     if value != value:
         return ""
-    return _number(value) if low != low or high != high else f"{_number(value)} [{_number(low)}, {_number(high)}]"
+    if low != low or high != high:
+        return number_text(value)
+    return f"{number_text(value)} [{number_text(low)}, {number_text(high)}]"
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
     """Three digits, without exponents where that reads well."""
     if value != value:
         return ""
@@ -212,7 +215,8 @@ def _number(value: float) -> str:
     return f"{value:.2g}"
 
 
-def _p(value: float) -> str:
+def p_text(value: float) -> str:
+    """A p or q value to three digits."""
     return "" if value != value else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
 
 
@@ -226,6 +230,7 @@ def _latex_line(cells: list[str]) -> str:
     return ("{}" if cells[:1] and cells[0][:1] in ("[", "*") else "") + " & ".join(cells) + r" \\"
 
 
-def _name(code: str) -> str:
+def technique_name(code: str) -> str:
+    """The name and id of a code of the codebook, or the name of merged codes."""
     names: Mapping[str, str] = {each.id: each.name for each in Codebook.load().codes}
     return f"{names[code]} ({code})" if code in names else code

@@ -10,6 +10,7 @@ from mi_coder.batch.meta import read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats.results import read_results
 from mi_coder.measures.groups import ALL, PERIODS, check_fields
 from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat, fields_of, read_chats
@@ -111,13 +112,9 @@ def _model(paths: Sequence[str]) -> str:
 
 
 def _outcomes(folder: Path) -> sections.Section:
-    pictures = {path.stem.removeprefix("forest_"): path for path in sorted(folder.glob("forest_*.svg"))}
-    report = folder / "report.md"
-    if not pictures or not report.is_file():
-        raise UsageProblem(f"{folder} holds no results of mi-code relate.")
-    drawn = {name: (svg := _text(path))[svg.index("<svg") :] for name, path in pictures.items()}
-    lines = _text(report).partition("\n## ")[0].splitlines()
-    return sections.outcomes(drawn, [line.removeprefix("- ") for line in lines if line.startswith("- ")])
+    results = read_results(folder, "relate")
+    pictures = {each.title: _text(folder / each.file) for each in results.files if each.kind == "forest"}
+    return sections.outcomes(pictures, results.sentences, results.notes)
 
 
 def _texts(paths: Sequence[str]) -> dict[str, list[str]]:

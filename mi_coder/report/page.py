@@ -44,6 +44,11 @@ def paragraph(text: str, note: bool = False) -> str:
     return f'<p class="note">{escape(text)}</p>' if note else f"<p>{escape(text)}</p>"
 
 
+def bullets(lines: Sequence[str]) -> str:
+    """A list of plain texts."""
+    return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
+
+
 def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str | float | int | None]]) -> str:
     """A table of texts and numbers; numbers are set to the right, None is empty."""
     numbers = [any(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
@@ -61,6 +66,11 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str | flo
 def folded(summary: str, content: str) -> str:
     """Content that opens on demand, and is printed."""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
+def plot(svg: str, title: str) -> str:
+    """A picture that another program drew, on white in any light: what comes before the SVG element is left out."""
+    return f'<figure class="plot" role="img" aria-label="{escape(title)}">{svg[svg.index("<svg") :]}</figure>'
 
 
 def _cell(value: str | float | int | None, first: bool) -> str:

@@ -15,7 +15,7 @@ from mi_coder.measures.summaries import SUMMARIES
 from mi_coder.measures.tally import CODES
 from mi_coder.measures.validation import Errors
 from mi_coder.report.charts import Dot, Step, dots, heat, line
-from mi_coder.report.page import Section, folded, paragraph, table
+from mi_coder.report.page import Section, bullets, folded, paragraph, plot, table
 
 Cells = Sequence[str | float | int | None]
 TRACKED = ("% MI-consistent", "R:Q")
@@ -217,14 +217,15 @@ def unvalidated(model: str) -> Section:
     )
 
 
-def outcomes(pictures: Mapping[str, str], sentences: Sequence[str]) -> Section:
-    """Forest plots and sentences of a folder that `mi-code relate` wrote."""
-    drawn = "".join(
-        f'<h3>{escape(title)}</h3><div class="scroll" style="background:#fff">{svg}</div>'
-        for title, svg in pictures.items()
-    )
-    said = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
-    return Section("outcomes", "Outcomes", f"{drawn}<ul>{said}</ul>")
+def outcomes(pictures: Mapping[str, str], sentences: Sequence[str], notes: Sequence[str]) -> Section:
+    """Forest plots, sentences and notes of a folder that `mi-code relate` wrote.
+
+    Args:
+        pictures: SVG by title.
+    """
+    drawn = "".join(f"<h3>{escape(title)}</h3>{plot(svg, title)}" for title, svg in pictures.items())
+    left_out = folded("Left out, and why", bullets(notes)) if notes else ""
+    return Section("outcomes", "Outcomes", drawn + bullets(sentences) + left_out)
 
 
 def agreement(report: AgreementReport) -> Section:

@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from mi_coder.cli.report import command
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.results import ResultFile, Results, write_results
 from mi_coder.report.charts import Dot, Step, dots, heat, line
 from tests.report_chats import SECRET, write_chats
 
@@ -76,12 +77,40 @@ def test_outcomes_of_a_folder(tmp_path: Path) -> None:
     write_chats(tmp_path / "t.jsonl")
     out = tmp_path / "out"
     out.mkdir()
-    assert isinstance(_run(tmp_path, "--outcomes", str(out)).exception, UsageProblem)
+    (out / "report.md").write_text("# T\n- These are associations.\n")
+    without = _run(tmp_path, "--outcomes", str(out)).exception
+    assert isinstance(without, UsageProblem) and "run mi-code relate again" in str(without)
     (out / "forest_rating.svg").write_text('<?xml version="1.0"?><svg id="forest"></svg>')
-    (out / "report.md").write_text("# T\n- These are associations.\n\n## rating\n- not this\n")
+    found = Results(
+        verb="relate",
+        sentences=("These are <associations>.",),
+        notes=("rating, linear: left out",),
+        provenance={},
+        files=(
+            ResultFile(file="forest_rating.svg", kind="forest", title="rating: ordinal"),
+            ResultFile(file="predicted.svg", kind="predicted", title="not this"),
+        ),
+    )
+    write_results(found, out)
     assert _run(tmp_path, "--outcomes", str(out)).exit_code == 0
     html = (tmp_path / "r.html").read_text()
-    assert 'id="forest"' in html and "These are associations." in html and "not this" not in html
+    assert 'id="forest"' in html and "These are &lt;associations&gt;." in html and "not this" not in html
+    assert "<h3>rating: ordinal</h3>" in html and "rating, linear: left out" in html
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"verb": "match", "sentences": [], "notes": [], "provenance": {}, "files": []}', "results of mi-code match"),
+        ('{"verb": "relate"}', "cannot be read"),
+        ("{", "cannot be read"),
+    ],
+)
+def test_a_result_that_is_none(tmp_path: Path, text: str, said: str) -> None:
+    write_chats(tmp_path / "t.jsonl")
+    (tmp_path / "result.json").write_text(text)
+    problem = _run(tmp_path, "--outcomes", str(tmp_path)).exception
+    assert isinstance(problem, UsageProblem) and said in str(problem) and "mi-code relate" in str(problem)
 
 
 def test_a_field_that_is_not_there_and_a_page_that_is(tmp_path: Path) -> None:

@@ -230,7 +230,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     for covariate, columns in zip(study.adjusted_for, covariates, strict=True):
         drop(columns.isna().any(axis=1), f"no {covariate.field}")
     if before is not None:
-        drop(np.isnan(before), f"no {outcome.before}")
+        drop(np.isnan(before), f"no {outcome.fields[0]}")
     asked = keep.copy()
     drop(np.isnan(values), f"no {outcome.fields[-1]}")
     if not keep.any():
@@ -247,7 +247,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     if forms.form == "count" and forms.log_length:
         further.append(("log_messages", frame["log_messages"]))
     if before is not None:
-        further.append((outcome.before, pd.Series(before)))
+        further.append((outcome.fields[0], pd.Series(before)))
     for name, column in further:
         if any(term.code and term.name == name for term in terms):
             raise UsageProblem(f"covariates: {name} is the name of a technique too. Give the column another name.")
@@ -256,7 +256,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             parts.append(column.to_numpy(dtype=float)[:, None])
             terms.append(Term(name))
     matrix = np.hstack(parts)
-    pairs = [tuple(outcome.before if name == BEFORE else name for name in pair) for pair in study.interactions]
+    pairs = [tuple(outcome.fields[0] if name == BEFORE else name for name in pair) for pair in study.interactions]
     matrix, terms = _with_products(matrix, terms, pairs)
     return _without_useless(
         Design(

@@ -130,11 +130,11 @@ def _turned(rows: pd.DataFrame) -> bool:
     return {"pooled", "within"} <= set(clear.index) and clear["pooled"] * clear["within"] < 0
 
 
-def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = None) -> ExperienceResult:
+def run_experience(study: Study, folder: Path | None = None, chats: Chats | None = None) -> ExperienceResult:
     """Relate technique use to experience, as `study.experience` says.
 
     Args:
-        folder: what the paths in the study start from.
+        folder: what the paths in the study start from; by default the folder of its file.
         chats: in place of the files that the study names.
 
     Raises:
@@ -144,6 +144,7 @@ def run_experience(study: Study, folder: Path = Path(), chats: Chats | None = No
     setting = study.experience
     if setting is None or not study.data.counselor:
         raise UsageProblem("It takes `experience` with time or field, and data.counselor.")
+    folder = study.data.folder if folder is None else folder
     chats = read_chats(study.data, folder) if chats is None else chats
     frame = chats.frame
     named = field_of(frame, study.data.counselor, "data.counselor")

@@ -1,45 +1,98 @@
-"""Technique use against experience as text and as a folder."""
+"""Technique use against experience as a report."""
 
 from pathlib import Path
 
-from mi_coder.outcomes import figures
+import pandas as pd
+
+from mi_coder.outcomes.study.design import called
+from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, to_markdown, write_document
 from mi_coder.outcomes.study.experience import ExperienceResult
-from mi_coder.outcomes.study.history import exploratory, recorded
 from mi_coder.outcomes.study.spec import Study
-from mi_coder.outcomes.tables import to_markdown
+from mi_coder.outcomes.tables import interval_text, p_text
+
+
+def experience_document(result: ExperienceResult) -> Document:
+    """Sentences, slopes, a picture of each technique, tenure, and who was left out."""
+    data: dict[str, pd.DataFrame] = {"tidy": result.tidy()}
+    sections = [
+        Section(
+            "Slopes", [Table(result.table(), caption="Rate ratios per doubling of 1 + experience, with 95 % intervals")]
+        ),
+        Section(
+            "Counselors' curves",
+            [
+                Picture(
+                    result.plot(found.code), f"curves_{stem_of(found.code)}", "curves", f"Use of {called(found.code)}"
+                )
+                for found in result.found.codes
+            ],
+        ),
+    ]
+    further = []
+    if result.tenure is not None:
+        data["tenure"] = result.tenure
+        caption = "Percent of messages, of all counselors and of those who reached the last months"
+        further.append(Table(_tenure(result.tenure), "Use by months since the first chat", caption, folded=True))
+    if result.stays is not None:
+        data["who stays"] = result.stays.tidy()
+        caption = "Percent of messages in first chats, and the ratio of those who stay to those who leave"
+        if result.stays.codes:
+            further.append(Table(_stays(data["who stays"]), "Who stays", caption, folded=True))
+    if result.fixed.codes:
+        data["counselor effects"] = result.fixed.tidy()
+        caption = "Rate ratios per doubling of 1 + experience"
+        further.append(
+            Table(_ratios(data["counselor effects"]), "With an effect of each counselor", caption, folded=True)
+        )
+    if further:
+        sections.append(Section("Tenure, and who stays", further))
+    left_out = [f"{count:,}: {reason}" for reason, count in result.dropped.items()]
+    return Document(
+        "experience",
+        "Technique use and experience",
+        result.sentences(),
+        sections,
+        (*left_out, *result.notes),
+        data,
+    )
+
+
+def _tenure(tenure: pd.DataFrame) -> pd.DataFrame:
+    """A line per technique and group, a column per months."""
+    lines = []
+    for (code, who), group in tenure.groupby(["code", "who"], sort=False):
+        shares = {
+            str(row["months"]): interval_text(*(100 * row[name] for name in ("share", "low", "high")))
+            for _, row in group.iterrows()
+        }
+        lines.append({"technique": called(str(code)), "counselors": who, **shares})
+    return pd.DataFrame(lines).fillna("")
+
+
+def _stays(stays: pd.DataFrame) -> pd.DataFrame:
+    ratios = _ratios(stays)
+    for name in ("share_stayers", "share_leavers"):
+        ratios.insert(1, name.removeprefix("share_"), [f"{100 * share:.1f}" for share in stays[name]])
+    return ratios
+
+
+def _ratios(tidy: pd.DataFrame) -> pd.DataFrame:
+    """A line per technique, the interval before p."""
+    return pd.DataFrame(
+        {
+            "technique": called(row["code"]),
+            "ratio": interval_text(row["effect"], row["effect_low"], row["effect_high"]),
+            "p": p_text(row["p"]),
+            "q": p_text(row["q_bh"]),
+        }
+        for _, row in tidy.iterrows()
+    )
 
 
 def write_experience(result: ExperienceResult, study: Study, folder: Path, output: Path) -> str:
-    """Write report, tables and a picture of each technique to `output`, and return the report.
+    """Write report, tables and a picture of each technique to `output`, and return the report in Markdown.
 
     Args:
         folder: what the paths in the study start from.
     """
-    with recorded(study, folder, output) as facts:
-        report = _report(result, exploratory(facts))
-        (output / "report.md").write_text(report + "\n", encoding="utf-8")
-        result.tidy().to_csv(output / "tidy.csv", index=False)
-        if result.tenure is not None:
-            result.tenure.to_csv(output / "tenure.csv", index=False)
-        if result.stays is not None:
-            result.stays.tidy().to_csv(output / "who_stays.csv", index=False)
-        if result.fixed.codes:
-            result.fixed.tidy().to_csv(output / "counselor_effects.csv", index=False)
-        for found in result.found.codes:
-            figures.save(result.plot(found.code), output / f"curves_{found.code.lower()}")
-    return report
-
-
-def _report(result: ExperienceResult, exploratory: str) -> str:
-    left_out = [f"{count:,}: {reason}" for reason, count in result.dropped.items()]
-    return "\n".join(
-        [
-            "# Technique use and experience",
-            *([f"- {exploratory}"] if exploratory else []),
-            *(f"- {sentence}" for sentence in result.sentences()),
-            "\nRate ratios per doubling of 1 + experience:\n",
-            to_markdown(result.table()),
-            "\n## Left out, and why\n",
-            *(f"- {line}" for line in [*left_out, *result.notes] or ["nothing"]),
-        ]
-    )
+    return to_markdown(write_document(experience_document(result), study, folder, output), pictures=False)

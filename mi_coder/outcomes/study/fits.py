@@ -83,7 +83,7 @@ def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family,
     if model == "change":
         assert design.before is not None
         changed = replace(design, outcome=design.outcome - design.before)
-        return "linear", changed.without([outcome.before], ""), None
+        return "linear", changed.without([outcome.fields[0]], ""), None
     return {"ordinal": "ordinal", "poisson": "poisson"}.get(model, "linear"), design, None  # type: ignore[return-value]
 
 

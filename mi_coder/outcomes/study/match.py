@@ -182,11 +182,11 @@ class Matched:
         return overlap(self.chosen.score, self.treated)
 
 
-def run_matching(study: Study, folder: Path = Path(), chats: Chats | None = None) -> Matched:
+def run_matching(study: Study, folder: Path | None = None, chats: Chats | None = None) -> Matched:
     """Match and compare, as `study.matching` says, in the first outcome of the study.
 
     Args:
-        folder: what the paths in the study start from.
+        folder: what the paths in the study start from; by default the folder of its file.
         chats: in place of the files that the study names.
 
     Raises:
@@ -196,6 +196,7 @@ def run_matching(study: Study, folder: Path = Path(), chats: Chats | None = None
     matching = study.matching
     if matching is None:
         raise UsageProblem("The study has no `matching`: give technique (or treated) and covariates there.")
+    folder = study.data.folder if folder is None else folder
     chats = read_chats(study.data, folder) if chats is None else chats
     outcome = study.outcomes[0]
     values, before = outcome_values(outcome, chats)

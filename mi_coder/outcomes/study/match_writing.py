@@ -1,53 +1,77 @@
-"""A matched comparison as text and as a folder."""
+"""A matched comparison as a report."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from mi_coder.outcomes import figures
-from mi_coder.outcomes.study.history import exploratory, recorded
+from mi_coder.outcomes.study.document import Document, Picture, Section, Table, to_markdown, write_document
 from mi_coder.outcomes.study.match import Matched
 from mi_coder.outcomes.study.spec import Study
-from mi_coder.outcomes.tables import to_markdown
+from mi_coder.outcomes.tables import interval_text, p_text
+
+_ENDS = ("p_from", "p_to")
 
 
-def matched_report(matched: Matched) -> str:
-    """In Markdown: sentences, balance of every attempt, estimates, bounds, and who was left out."""
+def matched_document(matched: Matched) -> Document:
+    """Sentences, estimates, balance of every attempt, bounds, and who was left out."""
     bounds = pd.DataFrame([{"gamma": bound.gamma, "p_from": bound.low, "p_to": bound.high} for bound in matched.bounds])
-    parts = [
-        "# Matched comparison",
-        *(f"- {sentence}" for sentence in matched.sentences()),
-        "\n## Balance\n",
-        to_markdown(matched.balance_table()),
-        "\n## Estimates\n",
-        to_markdown(matched.tidy()),
+    data = {"estimates": matched.tidy(), "balance": matched.balance_table(), "bounds": bounds}
+    sections = [
+        Section("Estimates", [Table(_estimates(matched), caption="Treated less untreated, with 95 % intervals")]),
+        Section(
+            "Balance",
+            [
+                Picture(matched.love_plot(), "love_plot", "love", "Differences before and after matching"),
+                Table(_balance(matched), caption="Standardized mean differences (SMD) of each attempt"),
+                Picture(matched.overlap_plot(), "overlap", "overlap", "Propensity scores of both groups"),
+            ],
+        ),
     ]
     if matched.random_effects is not None:
-        parts += ["\n## Matched rows with a random effect for the client\n", to_markdown(matched.random_effects)]
-    parts += [
-        "\n## Rosenbaum bounds: p if treatment were up to gamma times as likely in one row of a pair\n",
-        to_markdown(bounds),
-        "\n## Left out, and why\n",
-        *([f"- {count:,}: {reason}" for reason, count in matched.dropped.items()] or ["- nobody"]),
-        *(f"- {note}" for note in matched.notes),
-    ]
-    return "\n".join(parts) + "\n"
+        data["random effects"] = matched.random_effects
+        sections.append(Section("Matched rows with a random effect for the client", [Table(matched.random_effects)]))
+    sections.append(
+        Section(
+            "Rosenbaum bounds",
+            [
+                Table(
+                    _readable(bounds).assign(**{name.replace("_", " "): bounds[name].map(p_text) for name in _ENDS}),
+                    caption="p if treatment were up to gamma times as likely in one row of a pair",
+                )
+            ],
+        )
+    )
+    left_out = [f"{count:,}: {reason}" for reason, count in matched.dropped.items()]
+    return Document("match", "Matched comparison", matched.sentences(), sections, (*left_out, *matched.notes), data)
+
+
+def _balance(matched: Matched) -> pd.DataFrame:
+    table = _readable(matched.balance_table())
+    return table.assign(balanced=table["balanced"].map({True: "yes", False: "no"}))
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    return table.rename(columns=lambda name: name.replace("_", " "))
+
+
+def _estimates(matched: Matched) -> pd.DataFrame:
+    """A line per estimate, the interval before p."""
+    return pd.DataFrame(
+        {
+            "method": row["method"],
+            "estimate": interval_text(row["estimate"], row["ci_low"], row["ci_high"]),
+            "p": p_text(row["p"]),
+            "rows": int(row["n"]),
+            "errors": row["errors"],
+        }
+        for _, row in matched.tidy().iterrows()
+    )
 
 
 def write_matched(matched: Matched, study: Study, folder: Path, output: Path) -> str:
-    """Write report, tables, love plot and overlap to `output`, and return the report.
+    """Write report, tables, love plot and overlap to `output`, and return the report in Markdown, without pictures.
 
     Args:
         folder: what the paths in the study start from.
     """
-    with recorded(study, folder, output) as facts:
-        note = exploratory(facts)
-        report = (f"{note}\n\n" if note else "") + matched_report(matched)
-        (output / "report.md").write_text(report, encoding="utf-8")
-        matched.tidy().to_csv(output / "estimates.csv", index=False)
-        matched.balance_table().to_csv(output / "balance.csv", index=False)
-        if matched.random_effects is not None:
-            matched.random_effects.to_csv(output / "random_effects.csv", index=False)
-        figures.save(matched.love_plot(), output / "love_plot")
-        figures.save(matched.overlap_plot(), output / "overlap")
-    return report
+    return to_markdown(write_document(matched_document(matched), study, folder, output), pictures=False)

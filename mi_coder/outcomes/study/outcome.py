@@ -1,5 +1,7 @@
 """The values of an outcome: ratings and counts as they are, symptoms checked against their scale."""
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -8,8 +10,8 @@ from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.design import column_of
 from mi_coder.outcomes.study.spec import Outcome
-from mi_coder.outcomes.symptom_change import ChangeClasses, classify, effect_sizes, nhs_reliable_change
-from mi_coder.outcomes.symptoms import Scores, scale_named, score_totals
+from mi_coder.outcomes.symptom_change import classify, effect_sizes, nhs_reliable_change
+from mi_coder.outcomes.symptoms import Scores, scale_named, score_items, score_totals
 
 
 def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | None]:
@@ -19,10 +21,10 @@ def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | Non
         UsageProblem: a column is missing or no number, or a score is out of the range of its scale.
         ModelProblem: a value that the type of the outcome does not have.
     """
-    columns = [column_of(chats.frame, name, f"outcomes: {outcome.name}").to_numpy() for name in outcome.fields]
     if outcome.type == "symptom":
         before, after = (score.values for score in _scores(outcome, chats))
         return after, before
+    columns = [_column(outcome, name, chats) for name in outcome.fields]
     if outcome.type == "change":
         return columns[1], columns[0]
     values = columns[0]
@@ -39,31 +41,49 @@ def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | Non
 
 
 def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Classes of change and labelled effect sizes of a symptom, with what to keep in mind."""
+    """Classes of change and labelled effect sizes of a symptom, with what to keep in mind.
+
+    Returns:
+        Rows of what, value and, where the value is a number of chats, percent of the chats with both scores.
+    """
     before, after = _scores(outcome, chats)
     sizes = effect_sizes(before.values, after.values)
-    rows: list[tuple[str, float]] = [
-        ("chats with both scores", sizes.pairs),
-        ("mean change", sizes.mean_change),
-        ("d_z: mean change / sd of changes", sizes.d_z),
-        ("d_av: mean change / mean of both sds", sizes.d_av),
-        ("d_pre: mean change / sd before", sizes.d_pre),
-    ]
+    counts = {"chats with both scores": sizes.pairs}
     if before.scale.nhs_change is not None:
-        classes: ChangeClasses = classify(before, after, nhs_reliable_change(before.scale))
-        rows += [(name, count) for name, count in classes.counts().items()]
-    note = (
+        counts |= classify(before, after, nhs_reliable_change(before.scale)).counts()
+    figures = {
+        "mean change": sizes.mean_change,
+        "d_z: mean change / sd of changes": sizes.d_z,
+        "d_av: mean change / root of the mean of both variances": sizes.d_av,
+        "d_pre: mean change / sd before": sizes.d_pre,
+    }
+    rows = [(what, float(count), 100 * count / sizes.pairs) for what, count in counts.items()]
+    rows += [(what, value, math.nan) for what, value in figures.items()]
+    notes = [
         f"{outcome.name}: who scores high before tends to score lower after without any help (regression to the mean), "
         "and there is no group without chats here: the mean change is not an effect of the chats."
-    )
-    return pd.DataFrame(rows, columns=["what", "value"]), (note,)
+    ]
+    if prorated := int((before.prorated | after.prorated).sum()):
+        notes.append(
+            f"{outcome.name}: {prorated:,} chats miss up to {before.scale.may_miss} items of the {before.scale.name} "
+            "before or after, and have the mean of their other items in place of them (prorate)."
+        )
+    return pd.DataFrame(rows, columns=["what", "value", "percent"]), tuple(notes)
 
 
 def _scores(outcome: Outcome, chats: Chats) -> tuple[Scores, Scores]:
+    return _score(outcome, outcome.before, chats), _score(outcome, outcome.after, chats)
+
+
+def _score(outcome: Outcome, given: str | tuple[str, ...], chats: Chats) -> Scores:
+    """Scores from a column with totals, or from columns with items."""
     scale = scale_named(outcome.scale)
     rows = [str(name) for name in chats.frame.index]
-    before, after = (
-        score_totals(scale, column_of(chats.frame, name, f"outcomes: {outcome.name}").to_numpy(), rows=rows)
-        for name in outcome.fields
-    )
-    return before, after
+    if isinstance(given, str):
+        return score_totals(scale, _column(outcome, given, chats), rows=rows)
+    items = np.column_stack([_column(outcome, name, chats) for name in given])
+    return score_items(scale, items, rows=rows, columns=given, prorate=bool(outcome.prorate))
+
+
+def _column(outcome: Outcome, name: str, chats: Chats) -> Floats:
+    return column_of(chats.frame, name, f"outcomes: {outcome.name}").to_numpy()

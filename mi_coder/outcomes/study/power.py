@@ -157,12 +157,12 @@ class Plan:
 
 
 def plan_study(
-    study: Study, folder: Path = Path(), tagger: pd.DataFrame | None = None, chats: Chats | None = None
+    study: Study, folder: Path | None = None, tagger: pd.DataFrame | None = None, chats: Chats | None = None
 ) -> Plan:
     """The budget for the first outcome of a study.
 
     Args:
-        folder: what the paths in the study start from.
+        folder: what the paths in the study start from; by default the folder of its file.
         tagger: precision and recall by code (columns code, precision, recall), in place of gold chats.
         chats: in place of the files that the study names.
 
@@ -170,6 +170,7 @@ def plan_study(
         UsageProblem: neither gold chats nor figures of the tagger, or a model that is not corrected.
         ModelProblem: the pilot cannot be fitted.
     """
+    folder = study.data.folder if folder is None else folder
     setting = study.label_error
     has_gold = bool(setting.gold or setting.counts)
     if not has_gold and tagger is None:

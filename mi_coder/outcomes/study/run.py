@@ -25,7 +25,7 @@ from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
 from mi_coder.outcomes.study.presets import designs_of, preset_notes, takes_matching
-from mi_coder.outcomes.study.quality import tagger_quality
+from mi_coder.outcomes.study.quality import merged_codes, no_quality, tagger_quality
 from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.sentences import stands_in, what_can_be_said
 from mi_coder.outcomes.study.spec import STANDS_IN, LabelError, Model, Outcome, Study, models_of
@@ -69,17 +69,20 @@ class _Part:
         )
 
 
-def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, gold: Chats | None = None) -> Result:
+def run_study(
+    study: Study, folder: Path | None = None, chats: Chats | None = None, gold: Chats | None = None
+) -> Result:
     """Fit a study.
 
     Args:
-        folder: what the paths in the study start from.
+        folder: what the paths in the study start from; by default the folder of its file.
         chats, gold: in place of the files that the study names.
 
     Raises:
         UsageProblem: files, columns or codes that are missing or do not fit.
         ModelProblem: not one model could be fitted.
     """
+    folder = study.data.folder if folder is None else folder
     correction = study.label_error
     if gold is None and correction.correction != "none" and (correction.gold or correction.counts):
         gold = read_gold(correction, study.data, folder)
@@ -88,10 +91,14 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
         chats = read_chats(study.data, folder, gold.coded if gold else ())
     if gold is not None:
         check_gold_ids(chats, gold)
-    quality = tagger_quality(chats.coded, gold.coded) if gold and gold.coded.keys() & chats.coded.keys() else None
+    designs = designs_of(study)
+    quality, unknown = None, ""
+    if gold is not None:
+        quality = tagger_quality(chats.coded, gold.coded, merged_codes([each for _, each in designs]))
+        unknown = "" if quality is not None else no_quality(study)
     trained = _trained_on(gold, folder / correction.model if correction.model else None) if gold else ()
     parts: list[_Part] = []
-    for label, design_study in designs_of(study):
+    for label, design_study in designs:
         preset = bool(study.preset) and label == study.preset
         if preset:
             parts.append(_Part(notes=list(preset_notes(study))).of_design(label, preset))
@@ -104,7 +111,7 @@ def run_study(study: Study, folder: Path = Path(), chats: Chats | None = None, g
             if preset and takes_matching(study):
                 parts.append(_matched(replace_fields(study, outcomes=(outcome,)), chats).of_design(label, preset))
     rows = [each for part in parts for each in part.rows]
-    notes = (*trained, *dict.fromkeys(note for part in parts for note in part.notes))
+    notes = (*trained, *filter(None, [unknown]), *dict.fromkeys(note for part in parts for note in part.notes))
     if not rows:
         raise ModelProblem("No model could be fitted. " + " ".join(notes))
     tidy = pd.concat(rows, ignore_index=True)[list(TIDY)]

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin,
 import msgspec
 from msgspec import Meta
 
-from mi_coder.errors import UsageProblem, did_you_mean, need
+from mi_coder.errors import UnknownName, UsageProblem, did_you_mean, need
+from mi_coder.outcomes.symptoms import scale_named
 
 if TYPE_CHECKING:
     from mi_coder.outcomes.study.chats import Chats
@@ -30,7 +31,7 @@ class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """Refuses what it does not know."""
 
 
-class Data(_Strict, frozen=True, kw_only=True):
+class Data(_Strict, frozen=True, kw_only=True, dict=True):
     """Where the chats and their outcomes are; paths are relative to the study file."""
 
     chats: Annotated[tuple[Text, ...], Meta(description="Files that `mi-code tag` wrote.")] = ()
@@ -43,6 +44,14 @@ class Data(_Strict, frozen=True, kw_only=True):
     id: Annotated[Text, Meta(description="Column with the id of the chat.")] = "conversation_id"
     counselor: Annotated[str, Meta(description="Column with the counselor.")] = "counselor_id"
     client: Annotated[str, Meta(description="Column with the client, if there is one.")] = ""
+
+    @property
+    def folder(self) -> Path:
+        """What the paths of the study start from: the folder of its file, else the one that the program runs in.
+
+        It is no key of the file and not in the digest: a study means the same wherever it is.
+        """
+        return Path(self.__dict__.get("folder", ""))
 
 
 class Techniques(_Strict, frozen=True, kw_only=True):
@@ -96,15 +105,35 @@ class Outcome(_Strict, frozen=True, kw_only=True):
     levels: Annotated[tuple[float, ...], Meta(description="Levels of the rating; empty for those that occur.")] = ()
     satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = 4.0
     scale: Annotated[str, Meta(description="PHQ-2, PHQ-4, PHQ-9, GAD-2 or GAD-7, for a symptom.")] = ""
-    before: Annotated[str, Meta(description="Column before the chat.")] = ""
-    after: Annotated[str, Meta(description="Column after the chat.")] = ""
+    before: Annotated[
+        str | tuple[Text, ...],
+        Meta(description="Column before the chat. Of a symptom also a list: its items, in the order of the scale."),
+    ] = ""
+    after: Annotated[str | tuple[Text, ...], Meta(description="Column or items after the chat.")] = ""
+    prorate: Annotated[
+        bool | msgspec.UnsetType,
+        Meta(
+            description="Make up for up to 2 missing items of the PHQ-9 or 1 of the GAD-7 by the mean of the others; "
+            "without, a chat that misses an item has no score."
+        ),
+    ] = msgspec.UNSET
     models: Annotated[tuple[Model, ...], Meta(description="Empty for those that suit the type.")] = ()
     balanced: Annotated[bool, Meta(description="Weight both classes of the binary model alike.")] = False
 
+    def __post_init__(self) -> None:
+        # Unset, the key is not in the digest: studies from before it keep theirs, and `false` says nothing else.
+        if self.prorate is False:
+            msgspec.structs.force_setattr(self, "prorate", msgspec.UNSET)
+
     @property
     def fields(self) -> tuple[str, ...]:
-        """The columns that the outcome is made of."""
-        return (self.before, self.after) if self.type in ("symptom", "change") else (self.field or self.name,)
+        """What the values are called: by their column, or "NAME before" and "NAME after" where they are of items."""
+        if self.type not in ("symptom", "change"):
+            return (self.field or self.name,)
+        return tuple(
+            given if isinstance(given, str) else f"{self.name} {side}"
+            for side, given in (("before", self.before), ("after", self.after))
+        )
 
 
 class Inference(_Strict, frozen=True, kw_only=True):
@@ -198,17 +227,19 @@ class Study(_Strict, frozen=True, kw_only=True):
     ] = True
     seed: int = 1
 
-    def fit(self, folder: str | Path = "", chats: "Chats | None" = None, gold: "Chats | None" = None) -> "Result":
+    def fit(
+        self, folder: str | Path | None = None, chats: "Chats | None" = None, gold: "Chats | None" = None
+    ) -> "Result":
         """Fit the study; `mi_coder.outcomes.study.run.run_study` says what can go wrong.
 
         Args:
-            folder: what the paths in the study start from.
+            folder: what the paths in the study start from; by default the folder of its file.
             chats: in place of the files that the study names.
             gold: in place of the files with gold codes.
         """
         from mi_coder.outcomes.study.run import run_study
 
-        return run_study(self, Path(folder), chats, gold)
+        return run_study(self, None if folder is None else Path(folder), chats, gold)
 
     @property
     def digest(self) -> str:
@@ -232,7 +263,7 @@ def spelled_out(covariates: Sequence[Covariate | str]) -> tuple[Covariate, ...]:
 
 
 def read_study(path: str | Path) -> Study:
-    """Read and check a study file (YAML or JSON).
+    """Read and check a study file (YAML or JSON). Its paths start from its folder, wherever the program runs.
 
     Raises:
         UsageProblem: it cannot be read, a key is unknown or missing, or a value does not fit.
@@ -251,7 +282,9 @@ def read_study(path: str | Path) -> Study:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
         raise UsageProblem(f"{path}{place} is no YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None
-    return study_of(content, str(path))
+    study = study_of(content, str(path))
+    study.data.__dict__["folder"] = path.parent.absolute()
+    return study
 
 
 def study_of(content: object, source: str = "study") -> Study:
@@ -346,6 +379,7 @@ def _check(study: Study, source: str) -> None:
             raise UsageProblem(f"{place}: a {outcome.type} needs the columns before and after.")
         if (outcome.type == "symptom") != bool(outcome.scale):
             raise UsageProblem(f"{place}: a symptom needs a scale such as PHQ-9, and only a symptom has one.")
+        _check_items(outcome, place)
         allowed = (*MODELS[outcome.type], *ON_REQUEST.get(outcome.type, ()))
         unfit = [model for model in outcome.models if model not in allowed]
         if unfit:
@@ -355,6 +389,39 @@ def _check(study: Study, source: str) -> None:
                 f"{place}: crossed has a random intercept for every counselor and one for every client: name their "
                 "columns in data.counselor and data.client. Where clients are not known, leave crossed out."
             )
+
+
+def _check_items(outcome: Outcome, place: str) -> None:
+    """Lists of columns: of a symptom, as many as its scale has items, and each column once."""
+    sides = {"before": outcome.before, "after": outcome.after}
+    items = {side: given for side, given in sides.items() if not isinstance(given, str)}
+    if outcome.type != "symptom":
+        if items:
+            raise UsageProblem(
+                f"{place}: {' and '.join(items)} must be one column: only a symptom is scored from a list of items."
+            )
+        if outcome.prorate:
+            raise UsageProblem(f"{place}: prorate makes up for missing items of a symptom, and this is none.")
+        return
+    try:
+        scale = scale_named(outcome.scale)
+    except UnknownName as problem:
+        raise UsageProblem(f"{place}: {problem}") from None
+    for side, columns in items.items():
+        if len(columns) != scale.items:
+            raise UsageProblem(
+                f"{place}: {side} lists {len(columns)} columns, and the {scale.name} has {scale.items} items. List "
+                "all, in the order of the questionnaire, or name one column with the total."
+            )
+    named = [name for given in sides.values() for name in ([given] if isinstance(given, str) else given)]
+    if twice := sorted({name for name in named if named.count(name) > 1}):
+        raise UsageProblem(f"{place}: before and after name {', '.join(twice)} more than once.")
+    if outcome.prorate and not (items and scale.may_miss):
+        raise UsageProblem(
+            f"{place}: prorate makes up for missing items, so it needs lists of items in before or after."
+            if scale.may_miss
+            else f"{place}: the {scale.name} is too short to prorate: a chat that misses an item has no score."
+        )
 
 
 MODELS: Mapping[str, Sequence[Model]] = {

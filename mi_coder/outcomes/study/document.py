@@ -1,0 +1,197 @@
+"""Reports of studies: one document, written as Markdown, HTML and LaTeX, with its pictures and tables as files.
+
+`mi-code relate`, `match` and `experience` each say what stands in theirs; how it looks is decided here.
+"""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from mi_coder.formats.results import ResultFile, Results, write_results
+from mi_coder.outcomes import figures, tables
+from mi_coder.outcomes.study.history import exploratory, recorded
+from mi_coder.outcomes.study.spec import Study
+from mi_coder.report.page import Section as PageSection
+from mi_coder.report.page import bullets, folded, page, plot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEFT_OUT = "Left out, and why"
+REPORTS = ("report.md", "report.html", "tables.tex")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """A table as people read it.
+
+    Attributes:
+        title: what it shows; empty where that is the title of its section.
+        caption: what its figures are.
+        formats, notes: as in `mi_coder.outcomes.tables`.
+        folded: it opens on demand on the HTML page.
+    """
+
+    frame: pd.DataFrame
+    title: str = ""
+    caption: str = ""
+    formats: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """A picture, written to `stem`.svg and `stem`.png; `kind` as in `mi_coder.formats.results.ResultFile`."""
+
+    figure: "Figure"
+    stem: str
+    kind: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Section:
+    """A part of a report."""
+
+    title: str
+    parts: Sequence[Table | Picture]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Document:
+    """A report.
+
+    Attributes:
+        verb: the command it is of.
+        sentences: what can and cannot be said.
+        sections: what matters most first.
+        notes: what was left out, and why.
+        data: tables that are written as CSV, by title.
+        provenance: where it comes from.
+    """
+
+    verb: str
+    title: str
+    sentences: tuple[str, ...]
+    sections: Sequence[Section]
+    notes: tuple[str, ...]
+    data: Mapping[str, pd.DataFrame]
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def pictures(self) -> list[Picture]:
+        """All pictures, in order."""
+        return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
+
+
+def write_document(document: Document, study: Study, folder: Path, output: Path) -> Document:
+    """Write a report, its tables and pictures and the record of the run, and return it with its provenance.
+
+    A run with a changed study says so in its first sentence.
+
+    Args:
+        folder: what the paths in the study start from.
+        output: made if it does not exist; files of an earlier run are written over, its history is kept.
+    """
+    with recorded(study, folder, output) as facts:
+        note = exploratory(facts)
+        sentences = (note, *document.sentences) if note else document.sentences
+        document = replace(document, sentences=sentences, provenance=facts)
+        for title, table in document.data.items():
+            table.to_csv(output / f"{stem_of(title)}.csv", index=False)
+        for picture in document.pictures():
+            figures.save(picture.figure, output / picture.stem)
+        for name, text in zip(REPORTS, (to_markdown(document), _html(document, output), _latex(document)), strict=True):
+            (output / name).write_text(text, encoding="utf-8")
+        write_results(_results(document), output)
+    return document
+
+
+def stem_of(title: str) -> str:
+    """The name of the file of a table or picture, without its ending."""
+    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+
+
+def to_markdown(document: Document, pictures: bool = True) -> str:
+    """The report in Markdown, for a file beside the pictures or, without `pictures`, for the terminal."""
+    parts = [f"# {document.title}", _lines(document.sentences)]
+    for section in document.sections:
+        shown = [part for part in section.parts if pictures or isinstance(part, Table)]
+        parts += [f"## {section.title}", *map(_markdown_part, shown)] if shown else []
+    parts += [f"## {LEFT_OUT}", _lines(document.notes or ("nothing",))]
+    if document.provenance and pictures:
+        parts += ["## Record", f"```json\n{_record(document)}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def _markdown_part(part: Table | Picture) -> str:
+    if isinstance(part, Picture):
+        return f"![{part.title}]({part.stem}.svg)"
+    title = f"### {part.title}\n\n" if part.title else ""
+    return title + tables.to_markdown(part.frame, part.caption, formats=part.formats, notes=part.notes)
+
+
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _html(document: Document, output: Path) -> str:
+    """One file without scripts or addresses; pictures stand inside."""
+    contents = [(each.title, "".join(_html_part(part, output) for part in each.parts)) for each in document.sections]
+    contents.append((LEFT_OUT, bullets(document.notes or ("nothing",))))
+    contents.append(("Record", f'<div class="scroll" tabindex="0"><pre>{escape(_record(document))}</pre></div>'))
+    sections = [PageSection(f"part-{i}", title, body) for i, (title, body) in enumerate(contents)]
+    return page(document.title, bullets(document.sentences), sections)
+
+
+def _html_part(part: Table | Picture, output: Path) -> str:
+    if isinstance(part, Picture):
+        return plot((output / f"{part.stem}.svg").read_text(encoding="utf-8"), part.title)
+    table = tables.to_html(part.frame, part.caption, formats=part.formats, notes=part.notes)
+    scrolling = f'<div class="scroll" tabindex="0">{table}</div>'
+    if part.folded:
+        return folded(part.title, scrolling)
+    return (f"<h3>{escape(part.title)}</h3>" if part.title else "") + scrolling
+
+
+def _latex(document: Document) -> str:
+    """The tables, each with the titles of its section and its own in the caption."""
+    return "".join(
+        tables.to_latex(
+            part.frame,
+            ". ".join(filter(None, (section.title, part.title, part.caption))),
+            formats=part.formats,
+            notes=part.notes,
+        )
+        + "\n\n"
+        for section in document.sections
+        for part in section.parts
+        if isinstance(part, Table)
+    )
+
+
+def _record(document: Document) -> str:
+    return json.dumps(document.provenance, indent=2)
+
+
+def _results(document: Document) -> Results:
+    return Results(
+        verb=document.verb,
+        sentences=document.sentences,
+        notes=document.notes,
+        provenance=dict(document.provenance),
+        files=(
+            *(ResultFile(file=name, kind="report") for name in REPORTS),
+            *(ResultFile(file=f"{stem_of(title)}.csv", kind="table", title=title) for title in document.data),
+            *(
+                ResultFile(file=f"{picture.stem}.svg", kind=picture.kind, title=picture.title)
+                for picture in document.pictures()
+            ),
+        ),
+    )

@@ -1,0 +1,170 @@
+"""What a study found beside its models, a line per technique: in ratings, before and after, and the checks.
+
+`Result.tables` holds the same with a row per figure, as it is written to CSV.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from mi_coder.outcomes import tables
+from mi_coder.outcomes.study.document import Table
+from mi_coder.outcomes.study.result import Result
+
+UNCORRECTED = "Of the ordinal model on the tagger's codes: what it gets wrong is not corrected here."
+_SIGNED = "+z.1f"
+_DIFFERENCE = "z.2f"
+
+
+def marginal_effects(result: Result, outcome: str) -> list[Table]:
+    """What each rating gains or loses, and the mean rating with its interval."""
+    width = _width(result)
+    units = result.rows.loc[(result.rows["outcome"] == outcome) & (result.rows["code"] != ""), "unit"]
+    per = units.iloc[0].partition(" per ")[2]
+
+    def line(group: pd.DataFrame) -> dict[str, Any]:
+        ratings = group[group["rating"] != "mean"]
+        mean = group[group["rating"] == "mean"].iloc[0]
+        low, high = mean["effect"] - width * mean["se"], mean["effect"] + width * mean["se"]
+        return {
+            "mean rating": tables.interval_text(mean["effect"], low, high),
+            **{
+                f"% {rating:g}": 100 * effect
+                for rating, effect in zip(ratings["rating"], ratings["effect"], strict=True)
+            },
+        }
+
+    return _by_term(
+        result,
+        f"marginal effects: {outcome}",
+        line,
+        title="Average marginal effects",
+        caption="Change of the mean rating, and of the share of each rating in percentage points" + f", per {per}",
+        shape=_SIGNED,
+        notes=[UNCORRECTED],
+    )
+
+
+def proportional_odds(result: Result, outcome: str) -> list[Table]:
+    """The odds ratio at each cut of the rating, and whether they differ."""
+    width = _width(result)
+
+    def line(group: pd.DataFrame) -> dict[str, Any]:
+        with np.errstate(over="ignore"):
+            ratios = np.exp(
+                [group["slope"] - width * group["se"], group["slope"], group["slope"] + width * group["se"]]
+            )
+        cuts = zip(group["cut"], ratios.T, strict=True)
+        return {
+            **{f"{cut:g} or more": tables.interval_text(ratio, low, high) for cut, (low, ratio, high) in cuts},
+            "p same": tables.p_text(group["p"].iloc[0]),
+        }
+
+    return _by_term(
+        result,
+        f"proportional odds: {outcome}",
+        line,
+        title="Proportional odds",
+        caption="Odds ratio of a rating at or above each cut; the ordinal model takes them to be the same",
+        notes=["A small p says that they differ: read them side by side. " + UNCORRECTED],
+    )
+
+
+def response(result: Result, outcome: str) -> list[Table]:
+    """Chats with an outcome against those without."""
+    gaps = result.tables.get(f"response: {outcome}")
+    if gaps is None:
+        return []
+    names = ["with", "without", "difference", "after weighting"]
+    frame = pd.DataFrame(
+        [
+            _named(result, outcome, str(name)) | dict(zip(names, values, strict=True))
+            for name, *values in gaps[["name", "mean_with", "mean_without", "difference", "weighted"]].itertuples(
+                index=False
+            )
+        ]
+    ).fillna("")
+    return [
+        Table(
+            frame,
+            "Who gave an outcome",
+            f"Means of chats with and without {outcome}, and their difference in standard deviations",
+            formats=dict.fromkeys(names, _DIFFERENCE),
+            notes=["After weighting: the difference of the weighted chats with an outcome from all chats."],
+            folded=True,
+        )
+    ]
+
+
+def error_by_outcome(result: Result, outcome: str) -> list[Table]:
+    """The tagger's recall in both halves of the outcome, and whether its errors depend on it."""
+    errors = result.tables.get(f"error by outcome: {outcome}")
+    if errors is None:
+        return []
+    lines = []
+    for code, group in errors.groupby("code", sort=False):
+        line: dict[str, Any] = {"technique": tables.technique_name(str(code))}
+        for _, row in group.iterrows():
+            line[f"recall, {row['stratum']} half"] = tables.interval_text(row["recall"], row["low"], row["high"])
+            line[f"messages, {row['stratum']} half"] = int(row["n"])
+        lines.append(line | {"p": tables.p_text(group["p"].iloc[0])})
+    return [
+        Table(
+            pd.DataFrame(lines),
+            "Errors of the tagger by outcome",
+            f"Recall on the gold chats with {outcome} in its lower and upper half, and whether errors depend on it",
+            notes=[f"p for all codes together: {tables.p_text(errors['p_joint'].iloc[0]) or 'not tested'}."],
+            folded=True,
+        )
+    ]
+
+
+def change(result: Result, outcome: str) -> list[Table]:
+    """What became of the scores: classes of change, and effect sizes that say which they are."""
+    found = result.tables.get(f"change: {outcome}")
+    if found is None:
+        return []
+    counted = found["percent"].notna()
+    shown = [
+        f"{value:,.0f}" if count else tables.number_text(value)
+        for value, count in zip(found["value"], counted, strict=True)
+    ]
+    percent = [f"{value:.1f} %" if count else "" for value, count in zip(found["percent"], counted, strict=True)]
+    return [Table(pd.DataFrame({"what": found["what"], "value": shown, "of chats with both scores": percent}))]
+
+
+def _by_term(
+    result: Result,
+    name: str,
+    line: Callable[[pd.DataFrame], dict[str, Any]],
+    *,
+    title: str,
+    caption: str,
+    notes: list[str],
+    shape: str = "",
+) -> list[Table]:
+    """A line per term of a table of the result, if it has that table."""
+    found = result.tables.get(name)
+    if found is None:
+        return []
+    outcome = name.partition(": ")[2]
+    lines = [_named(result, outcome, str(term)) | line(group) for term, group in found.groupby("term", sort=False)]
+    frame = pd.DataFrame(lines).fillna("")
+    numbers = [column for column in frame.columns if pd.api.types.is_numeric_dtype(frame[column])]
+    return [Table(frame, title, caption, formats=dict.fromkeys(numbers, shape), notes=notes, folded=True)]
+
+
+def _named(result: Result, outcome: str, term: str) -> dict[str, Any]:
+    """The technique of a term and its level, where terms have one, or the name of a covariate."""
+    rows = result.rows[(result.rows["outcome"] == outcome) & (result.rows["term"] == term)]
+    row = rows.iloc[-1] if len(rows) else {"code": "", "level": ""}
+    technique = tables.technique_name(row["code"]) if row["code"] else term
+    return {"technique": technique, **({"level": row["level"]} if result.rows["level"].any() else {})}
+
+
+def _width(result: Result) -> float:
+    """Half the width of an interval, in standard errors."""
+    return float(stats.norm.ppf(1 - result.study.inference.alpha / 2))

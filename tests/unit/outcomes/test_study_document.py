@@ -1,0 +1,268 @@
+"""Reports of studies: what stands in them, in three formats and for programs, and that their figures are the CSV's."""
+
+import re
+from collections.abc import Callable
+from html import escape
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
+
+from mi_coder.formats.results import read_results  # noqa: E402
+from mi_coder.outcomes.simulate import simulate  # noqa: E402
+from mi_coder.outcomes.study.document import Document, Section, Table, to_markdown, write_document  # noqa: E402
+from mi_coder.outcomes.study.experience import run_experience  # noqa: E402
+from mi_coder.outcomes.study.experience_writing import write_experience  # noqa: E402
+from mi_coder.outcomes.study.match import run_matching  # noqa: E402
+from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
+from mi_coder.outcomes.study.quality import no_quality, tagger_quality  # noqa: E402
+from mi_coder.outcomes.study.spec import Study, study_of  # noqa: E402
+from mi_coder.outcomes.study.writing import write_result  # noqa: E402
+
+STUDY: dict[str, Any] = {
+    "data": {"counts": "chats.csv", "client": "client_id"},
+    "outcomes": [
+        {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5], "models": ["ordinal", "linear"]},
+        {"name": "mood", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"},
+    ],
+    "techniques": {"codes": ["REF", "EA"]},
+    "covariates": ["client_age"],
+    "label_error": {"counts": "gold.csv"},
+    "matching": {"technique": "EA", "covariates": ["phq9_pre", "client_age"]},
+    "experience": {"time": "started_at"},
+}
+VERBS = ("relate", "match", "experience")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a folder of each verb."""
+    folder = tmp_path_factory.mktemp("platform")
+    simulate(chats=600, counselors=50, gold=0.4, seed=8).write(folder)
+    study = study_of(STUDY)
+    write_result(study.fit(folder), folder, folder / "relate")
+    write_matched(run_matching(study, folder), study, folder, folder / "match")
+    write_experience(run_experience(study, folder), study, folder, folder / "experience")
+    return folder
+
+
+class _Page(HTMLParser):
+    """A page, in which every element that opens must close."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.outside: list[str] = []
+        self.folded_tables = 0
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append(tag)
+        self.outside += [value or "" for name, value in attrs if name in ("src", "href") and value and value[0] != "#"]
+        self.folded_tables += tag == "table" and "details" in self.open
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_one_page_without_scripts_holds_all_pictures(folder: Path, verb: str) -> None:
+    text = (folder / verb / "report.html").read_text(encoding="utf-8")
+    page = _Page(text)
+    results = read_results(folder / verb, verb)
+    pictures = [each for each in results.files if each.file.endswith(".svg")]
+    assert page.seen.count("svg") == len(pictures) > 0 and "script" not in page.seen and not page.outside
+    assert "color-scheme:light dark" in text and "prefers-color-scheme:dark" in text
+    assert all(f'aria-label="{escape(each.title)}"' in text for each in pictures)
+    assert page.seen.count("h1") == 1
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_three_formats_hold_the_same_tables(folder: Path, verb: str) -> None:
+    markdown, html, latex = (
+        (folder / verb / name).read_text(encoding="utf-8") for name in ("report.md", "report.html", "tables.tex")
+    )
+    number = len(re.findall(r"^\| (?:---|---:) \|", markdown, flags=re.M))
+    assert number == html.count("<table") == latex.count(r"\begin{tabular}") == latex.count(r"\end{table}") > 1
+    assert "\n\n\n" not in markdown and markdown.startswith("# ") and "## Left out, and why" in markdown
+    for line in re.findall(r"^## (.*)$", markdown, flags=re.M):
+        assert f">{escape(line)}</h2>" in html
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_result_json_names_every_file(folder: Path, verb: str) -> None:
+    results = read_results(folder / verb, verb)
+    told = {each.file for each in results.files}
+    there = {path.name for path in (folder / verb).iterdir() if path.suffix in (".md", ".html", ".tex", ".csv", ".svg")}
+    assert told == there
+    markdown = (folder / verb / "report.md").read_text(encoding="utf-8")
+    assert results.sentences and all(f"- {line}\n" in markdown for line in (*results.sentences, *results.notes))
+    assert set(results.provenance["data"]) == {"chats.csv", "gold.csv"}
+
+
+def test_the_headline_comes_first_and_long_tables_are_folded(folder: Path) -> None:
+    markdown = (folder / "relate" / "report.md").read_text(encoding="utf-8")
+    titles = re.findall(r"^##+ (.*)$", markdown, flags=re.M)
+    rating = [
+        "rating: ordinal", "rating: in ratings", "Average marginal effects", "rating: checks", "Proportional odds",
+        "Who gave an outcome", "Errors of the tagger by outcome", "rating: other models", "linear",
+    ]  # fmt: skip
+    assert titles[: len(rating)] == rating
+    assert "mood: before and after" in titles and titles[-3:] == ["Models", "Left out, and why", "Record"]
+    page = _Page((folder / "relate" / "report.html").read_text(encoding="utf-8"))
+    # Open are those of both headlines, of change, and of the models.
+    assert page.seen.count("table") - page.folded_tables == 4
+
+
+def _rows(folder: Path, title: str) -> list[list[str]]:
+    """Cells of the first table after a title of the report, without its header."""
+    markdown = (folder / "relate" / "report.md").read_text(encoding="utf-8")
+    lines = [line for line in markdown.partition(f"# {title}\n")[2].splitlines()]
+    start = next(i for i, line in enumerate(lines) if line.startswith("| ---"))
+    table = []
+    for line in lines[start + 1 :]:
+        if not line.startswith("|"):
+            break
+        table.append([cell.strip() for cell in line.strip("|").split("|")])
+    return table
+
+
+def test_marginal_effects_are_those_of_the_csv(folder: Path) -> None:
+    csv = pd.read_csv(folder / "relate" / "marginal_effects_rating.csv")
+    first = _rows(folder, "Average marginal effects")[0]
+    rows = csv[csv["term"] == "REF (within)"].set_index("rating")
+    assert first[:2] == ["Reflection (REF)", "within"]
+    mean, se = rows.loc["mean", ["effect", "se"]]
+    shown = [float(each) for each in re.findall(r"-?\d+\.\d+", first[2])]
+    assert np.allclose(shown, [mean, mean - 1.96 * se, mean + 1.96 * se], atol=0.006)
+    assert [float(cell) for cell in first[3:]] == pytest.approx(100 * rows["effect"][:-1], abs=0.051)
+    assert first[-1][0] in "+-" and abs(sum(float(cell) for cell in first[3:])) < 0.3
+
+
+def test_checks_are_those_of_the_csv(folder: Path) -> None:
+    odds = pd.read_csv(folder / "relate" / "proportional_odds_rating.csv")
+    rows = _rows(folder, "Proportional odds")
+    assert [row[0] for row in rows] == ["Reflection (REF)", "Emphasizing autonomy (EA)"] * 2 + ["client_age"]
+    assert float(rows[0][2].split()[0]) == pytest.approx(np.exp(odds["slope"][0]), abs=0.006)
+    gaps = pd.read_csv(folder / "relate" / "response_rating.csv").set_index("name")
+    age = next(row for row in _rows(folder, "Who gave an outcome") if row[0] == "client_age")
+    assert [float(cell) for cell in age[2:]] == pytest.approx(list(gaps.loc["client_age"]), abs=0.0051)
+    errors = pd.read_csv(folder / "relate" / "error_by_outcome_rating.csv")
+    recall = _rows(folder, "Errors of the tagger by outcome")
+    assert int(recall[0][2]) == errors["n"][0] and float(recall[0][1].split()[0]) == round(errors["recall"][0], 3)
+
+
+def test_classes_of_change_and_effect_sizes(folder: Path) -> None:
+    csv = pd.read_csv(folder / "relate" / "change_mood.csv").set_index("what")
+    rows = {row[0]: row[1:] for row in _rows(folder, "mood: before and after")}
+    assert rows["chats with both scores"] == [str(int(csv.loc["chats with both scores", "value"])), "100.0 %"]
+    classes = ["reliable improvement", "no reliable change", "reliable deterioration", "recovered"]
+    assert sum(int(rows[name][0]) for name in classes) == int(rows["chats with both scores"][0])
+    assert csv.loc[classes, "percent"].sum() == pytest.approx(100)
+    assert rows["mean change"][1] == "" and "d_av: mean change / root of the mean of both variances" in rows
+
+
+def test_texts_and_names_are_quoted(tmp_path: Path) -> None:
+    hostile = "<b>a & b</b> 100 % _x_"
+    study = study_of({"data": {"counts": "none"}, "outcomes": [{"name": "r", "type": "rating"}]})
+    (tmp_path / "none").write_text("")
+    table = Table(pd.DataFrame({hostile: [hostile]}), hostile, hostile, notes=[hostile], folded=True)
+    document = Document("relate", hostile, (hostile,), [Section(hostile, [table])], (hostile,), {"x": table.frame})
+    write_document(document, study, tmp_path, tmp_path / "out")
+    html, latex = ((tmp_path / "out" / name).read_text() for name in ("report.html", "tables.tex"))
+    assert "<b>" not in html and html.count("&lt;b&gt;a &amp; b") >= 8
+    assert r"100 \% \_x\_" in latex and not re.search(r"(?<!\\)[%&_]", latex.replace(" & ", ""))
+    assert "## Record" not in to_markdown(document)
+
+
+def _coded(*messages: str) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(message.split()) for message in messages)
+
+
+def test_quality_of_merged_codes_is_that_of_their_union() -> None:
+    tagged = {"a": _coded("OQ", "CQ", "REF", "OQ CQ", "REF")}
+    gold = {"a": _coded("CQ", "CQ", "OQ", "REF", "REF")}
+    quality = tagger_quality(tagged, gold, {"Question": ("OQ", "CQ")})
+    assert quality is not None
+    rows = quality.set_index("code")
+    # Found in messages 1, 2 and 4, true in 1, 2 and 3.
+    assert rows.loc["Question", ["precision", "recall", "f1", "support"]].tolist() == pytest.approx([2 / 3] * 3 + [3])
+    assert rows.loc["OQ", "f1"] == 0 and rows.loc["CQ", "f1"] == 0.5
+    assert tagger_quality(tagged, {"b": gold["a"]}) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, "a table of counts (data.counts, label_error.counts)"),
+        ({"data": {"chats": ["a"]}}, "a table of counts (label_error.counts)"),
+        ({"data": {"chats": ["a"]}, "label_error": {"gold": ["b"]}}, "no chat has the codes of each message"),
+    ],
+)
+def test_why_there_is_no_quality(change: dict[str, Any], said: str) -> None:
+    assert said in no_quality(study_of({**STUDY, **change}))
+
+
+def test_a_note_says_why_counts_have_no_quality(folder: Path) -> None:
+    notes = read_results(folder / "relate", "relate").notes
+    assert sum("The tagger's F1 beside each code is not given" in note for note in notes) == 1
+
+
+def test_merged_codes_have_a_quality_in_the_tidy_table(tmp_path: Path, tagged_chats: Callable[[Path], Study]) -> None:
+    rows = tagged_chats(tmp_path).fit(tmp_path).tidy(model="linear")
+    merged = rows[rows["code"] == "Any"]
+    assert len(merged) == 3 and merged["f1"].between(0.6, 1, inclusive="neither").all()
+    assert (merged["support"] > 500).all()
+
+
+@pytest.fixture
+def tagged_chats() -> Callable[[Path], Study]:
+    """Writes chats with codes of each message, and gold codes of half of them, and gives their study."""
+    import json
+
+    def write(folder: Path) -> Study:
+        random = np.random.default_rng(4)
+        codes = ["OQ", "REF", "SU", "OT"]
+        files: dict[str, list[dict[str, Any]]] = {"t.jsonl": [], "g.jsonl": []}
+        for number in range(160):
+            true = random.choice(codes, 14, p=random.dirichlet([1.0] * len(codes)))
+            found = np.where(random.random(14) < 0.8, true, random.choice(codes, 14))
+            name = {"conversation_id": f"c{number}"}
+            said = [{"role": "counselor", "text": f"m{number}-{i}"} for i in range(14)]
+            told = {"counselor_id": f"p{number % 20}", "rating": int(random.integers(1, 6))}
+            files["t.jsonl"].append(
+                {
+                    **name,
+                    **told,
+                    "messages": [m | {"codes": [c], "scores": {c: 0.9}} for m, c in zip(said, found, strict=True)],
+                }
+            )
+            if number % 2:
+                files["g.jsonl"].append(
+                    {**name, "messages": [m | {"gold": {"codes": [c]}} for m, c in zip(said, true, strict=True)]}
+                )
+        for file, records in files.items():
+            (folder / file).write_text("".join(json.dumps(record) + "\n" for record in records))
+        return study_of(
+            {
+                "data": {"chats": ["t.jsonl"]},
+                "outcomes": [{"name": "rating", "type": "rating", "models": ["linear"]}],
+                "techniques": {"codes": ["Any", "SU"], "merge": {"Any": ["OQ", "REF"]}, "within_between": False},
+                "label_error": {"gold": ["g.jsonl"]},
+            }
+        )
+
+    return write
