@@ -94,6 +94,7 @@ def correct(
     gold_rows: NDArray[np.intp],
     clusters: Sequence[Any] | NDArray[Any],
     *,
+    tagged_on_gold: Floats | None = None,
     probabilities: Floats | None = None,
     tuned: bool = True,
     offset: Floats | None = None,
@@ -109,6 +110,8 @@ def correct(
         gold: [gold rows, columns] the same columns with gold codes.
         gold_rows: [gold rows] which rows they are.
         clusters: [rows] any labels, mostly counselors.
+        tagged_on_gold: [gold rows, columns] with the tagger's codes where these are not the rows of `tagged`, as
+            deviations from means over the gold rows are not.
         probabilities: [gold rows] with which each was drawn; none for a simple random sample.
         tuned: False for W = 1.
         offset: [rows] of a Poisson model.
@@ -123,7 +126,16 @@ def correct(
         ModelProblem: what `fit_family` and `check_clustered_errors` raise.
     """
     pieces = fit_pieces(
-        family, outcome, names, tagged, gold, gold_rows, clusters, probabilities=probabilities, offset=offset
+        family,
+        outcome,
+        names,
+        tagged,
+        gold,
+        gold_rows,
+        clusters,
+        tagged_on_gold=tagged_on_gold,
+        probabilities=probabilities,
+        offset=offset,
     )
     on_gold, same_rows, everywhere = pieces.on_gold, pieces.same_rows, pieces.everywhere
     share = _tuning(pieces.gold, pieces.difference) if tuned else np.ones(len(names))
@@ -182,6 +194,7 @@ def fit_pieces(
     gold_rows: NDArray[np.intp],
     clusters: Sequence[Any] | NDArray[Any],
     *,
+    tagged_on_gold: Floats | None = None,
     probabilities: Floats | None = None,
     offset: Floats | None = None,
 ) -> Pieces:
@@ -189,6 +202,8 @@ def fit_pieces(
     rows = np.asarray(gold_rows, dtype=np.intp)
     _check_shapes(outcome, names, tagged, gold, rows, probabilities)
     _check_gold(names, gold)
+    if tagged_on_gold is not None and tagged_on_gold.shape != gold.shape:
+        raise BadShape(f"By the tagger, gold rows are {tagged_on_gold.shape}, and by gold codes {gold.shape}.")
     weight = None if probabilities is None else len(rows) / (1 / probabilities).sum() / probabilities
     groups = cluster_codes(clusters, len(outcome))
     present = len(np.unique(groups.codes[rows]))
@@ -210,7 +225,8 @@ def fit_pieces(
             "parameters: errors would come out far too small. Code chats of more counselors, or relate fewer codes."
         )
     on_gold = fit_family(family, outcome[rows], names, gold, weight, part)
-    same_rows = fit_family(family, outcome[rows], names, tagged[rows], weight, part)
+    on_rows = tagged[rows] if tagged_on_gold is None else tagged_on_gold
+    same_rows = fit_family(family, outcome[rows], names, on_rows, weight, part)
     _check_levels(family, on_gold, everywhere)
     check_clustered_errors(groups, everywhere.parameters)
     small = (len(rows) / (len(rows) - on_gold.parameters)) ** 0.5

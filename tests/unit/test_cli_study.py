@@ -121,7 +121,23 @@ def test_a_second_run_writes_over_and_a_changed_study_is_exploratory(folder: Pat
     assert record["exploratory"] is True and record["runs_before"] == 2 and record["first_study"] != record["study"]
     assert len((out / "history.jsonl").read_text().splitlines()) == 3
     elsewhere = done("relate", folder / "study.yaml", "-o", folder / "other")
-    assert "Exploratory" not in elsewhere.stdout
+    assert "Exploratory: the study file was changed after a first run" in elsewhere.stdout
+    (out / "history.jsonl").write_text("{" + (out / "history.jsonl").read_text())
+    damaged = done("relate", folder / "study.yaml", "-o", out)
+    assert "history.jsonl:1 is damaged" in damaged.stdout and "Exploratory" in (out / "report.md").read_text()
+
+
+def test_files_of_outcomes_that_are_gone_go_too(folder: Path) -> None:
+    out = folder / "out"
+    both = [STUDY["outcomes"][0] | {"models": ["linear"]}, STUDY["outcomes"][1] | {"models": ["linear"]}]
+    done("relate", _write(folder, outcomes=both, label_error=None), "-o", out)
+    first = {path.name for path in out.iterdir()}
+    assert {"forest_depression.svg", "forest_depression.png", "change_depression.csv"} <= first
+    (out / "notes_on_depression.txt").write_text("mine")
+    done("relate", _write(folder, outcomes=both[:1], label_error=None), "-o", out)
+    names = {path.name for path in out.iterdir()}
+    assert {name for name in names if "depression" in name} == {"notes_on_depression.txt"}
+    assert {"tidy.csv", "report.html", "forest_rating.png"} <= names
 
 
 def test_comments_and_order_of_a_study_file_change_nothing(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -125,15 +126,21 @@ class Design:
         """The names of the columns."""
         return tuple(term.name for term in self.terms)
 
-    def gold_columns(self, counts: pd.DataFrame, rows: Indices) -> Floats:
-        """[gold rows, terms] with gold counts [gold rows, codes] in place of the tagger's in these rows.
+    def gold_columns(
+        self, counts: pd.DataFrame, rows: Indices, probabilities: Floats | None = None
+    ) -> tuple[Floats, Floats]:
+        """Two times [gold rows, terms]: these rows by gold counts [gold rows, codes], and by the tagger's.
 
         The counselors' means, where they are split off, stay those of the tagger: people coded too few chats of each
         counselor to have a mean of their own, and the same means stand in all fits that are compared. Where the means
         are no columns of the model, what the tagger finds too much or too little of a counselor would come out as a
-        difference within: there the mean error over the counselor's gold chats is taken out.
+        difference within: there both are deviations from the counselor's mean over the gold rows.
+
+        Args:
+            probabilities: [gold rows] with which each was drawn, if not all alike.
         """
-        columns = self.columns[rows].copy()
+        tagged = self.columns[rows].copy()
+        gold = tagged.copy()
         by_name = dict(
             zip(
                 (term.name for term in self.recipe.terms),
@@ -142,13 +149,15 @@ class Design:
             )
         )
         people = self.counselors.iloc[rows].to_numpy()
+        weights = np.ones(len(rows)) if probabilities is None else 1 / probabilities
         for i, term in enumerate(self.terms):
-            if term.correctable and term.name in by_name:
-                error = by_name[term.name] - columns[:, i]
-                if term.level == "within" and "between" not in self.recipe.levels:
-                    error = error - pd.Series(error).groupby(people).transform("mean").to_numpy()
-                columns[:, i] += error
-        return columns
+            if term.level == "between" or term.name not in by_name:
+                continue
+            gold[:, i] = by_name[term.name]
+            if term.level == "within" and "between" not in self.recipe.levels:
+                gold[:, i] -= _means_of(gold[:, i], people, weights)
+                tagged[:, i] -= _means_of(tagged[:, i], people, weights)
+        return gold, tagged
 
     def without(self, names: Sequence[str], note: str) -> "Design":
         """The same without some columns, and a sentence that says so."""
@@ -280,6 +289,12 @@ def cluster_field(study: Study) -> str:
     """The column that clusters are taken from, or an empty string where there is none."""
     named = study.inference.cluster
     return {"counselor": study.data.counselor, "client": study.data.client}.get(named, named)
+
+
+def _means_of(values: Floats, people: "np.ndarray[tuple[int], np.dtype[Any]]", weights: Floats) -> Floats:
+    """[rows] the weighted mean over the rows of the same person."""
+    sums = pd.DataFrame({"value": values * weights, "weight": weights}).groupby(people).transform("sum")
+    return (sums["value"] / sums["weight"]).to_numpy()
 
 
 def _needs_counselor(study: Study) -> bool:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mi_coder.formats.results import ResultFile, Results, write_results
+from mi_coder.formats.results import NAME, ResultFile, Results, write_results
 from mi_coder.outcomes import figures, tables
-from mi_coder.outcomes.study.history import exploratory, recorded
+from mi_coder.outcomes.study.history import recorded, remarks
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.report.page import Section as PageSection
 from mi_coder.report.page import bullets, folded, page, plot
@@ -97,12 +97,11 @@ def write_document(document: Document, study: Study, folder: Path, output: Path)
 
     Args:
         folder: what the paths in the study start from.
-        output: made if it does not exist; files of an earlier run are written over, its history is kept.
+        output: made if it does not exist; files of an earlier run are written over, or go where this one does not write
+            them (`recorded`), its history is kept.
     """
-    with recorded(study, folder, output) as facts:
-        note = exploratory(facts)
-        sentences = (note, *document.sentences) if note else document.sentences
-        document = replace(document, sentences=sentences, provenance=facts)
+    with recorded(study, folder, output, document.verb, _names(document)) as facts:
+        document = replace(document, sentences=(*remarks(facts), *document.sentences), provenance=facts)
         for title, table in document.data.items():
             table.to_csv(output / f"{stem_of(title)}.csv", index=False)
         for picture in document.pictures():
@@ -111,6 +110,12 @@ def write_document(document: Document, study: Study, folder: Path, output: Path)
             (output / name).write_text(text, encoding="utf-8")
         write_results(_results(document), output)
     return document
+
+
+def _names(document: Document) -> set[str]:
+    """The files that `write_document` writes."""
+    pictures = {f"{picture.stem}.png" for picture in document.pictures()}
+    return {NAME, *(each.file for each in _results(document).files), *pictures}
 
 
 def stem_of(title: str) -> str:

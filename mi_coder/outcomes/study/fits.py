@@ -14,8 +14,9 @@ from mi_coder.outcomes.cr2 import fit_cr2
 from mi_coder.outcomes.crossed import fit_crossed
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family
 from mi_coder.outcomes.gee import fit_gee
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, Separation, cluster_codes
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, Separation, cluster_codes
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
+from mi_coder.outcomes.penalized import penalized_terms
 from mi_coder.outcomes.random_intercept import fit_random_intercept
 from mi_coder.outcomes.score_bootstrap import score_bootstrap
 from mi_coder.outcomes.study.design import Design, Term
@@ -31,6 +32,9 @@ TIDY = (
 
 _SCALES = {"ordinal": "odds ratio", "ordinal_random": "odds ratio", "logit": "odds ratio", "poisson": "rate ratio"}
 POINTS_OF_OUTCOME = "points"
+PENALIZED: tuple[Model, ...] = ("ordinal", "logit")
+"""Models that have a penalized fit beside them where a column separates the outcome."""
+PENALIZED_LABEL = "(penalized)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,16 +46,20 @@ class Fit:
         facts: what there is to say of the model as a whole, by name.
         notes: sentences on what was left out or could not be done.
         separated: names of the columns that were left out because they separate the outcome.
+        penalized: rows of these columns from a fit with all, where there is one.
     """
 
     rows: pd.DataFrame
     facts: Mapping[str, Any]
     notes: tuple[str, ...] = ()
     separated: tuple[str, ...] = ()
+    penalized: "Fit | None" = None
 
 
 def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None = None) -> Fit:
     """Fit one model. Columns that separate the outcome are left out one at a time, and named.
+
+    A logit or ordinal model without weights has a penalized fit with all columns beside it then.
 
     Args:
         weights: [rows] for models that take them.
@@ -61,6 +69,7 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
     """
     notes: tuple[str, ...] = ()
     separated: tuple[str, ...] = ()
+    given = design
     while True:
         try:
             fit = _FITTERS[model](study, outcome, design, weights)
@@ -71,7 +80,16 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
             separated += tuple(problem.columns[-1:])
             design, notes = design.without(problem.columns[-1:], note), (*notes, note)
         else:
-            return replace(fit, notes=(*notes, *fit.notes), separated=separated)
+            break
+    penalized = None
+    if separated and weights is None and model in PENALIZED:
+        try:
+            if penalized := _penalized(model, study, outcome, given, separated):
+                finite = f"has finite estimates of {', '.join(separated)}, beside all columns."
+                notes = (*notes, f"{model}: {model} {PENALIZED_LABEL} {finite}")
+        except ModelProblem as problem:
+            notes = (*notes, f"{model}, penalized: {problem}")
+    return replace(fit, notes=(*notes, *fit.notes), separated=separated, penalized=penalized)
 
 
 def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family, Design, Floats | None]:
@@ -189,6 +207,48 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
         warnings=warnings,
     )
     return Fit(rows, facts)
+
+
+def _penalized(model: Model, study: Study, outcome: Outcome, design: Design, separated: Sequence[str]) -> Fit | None:
+    """Rows of the columns that separate, none where classes are weighted: a profile takes likelihoods without weights.
+
+    Raises:
+        ModelProblem: the penalized likelihood has no maximum.
+    """
+    _, data, weights = family_data(model, outcome, design)
+    if weights is not None:
+        return None
+    clusters, alpha = data.clusters.to_numpy(), study.inference.alpha
+    found = penalized_terms(data.outcome, data.names, data.columns, separated, clusters, alpha)
+    terms = {term.name: term for term in data.terms}
+    p, df = np.array([each.p for each in found]), found[0].df
+    rows = tidy_rows(
+        f"{model} {PENALIZED_LABEL}",
+        outcome.name,
+        [terms[each.name] for each in found],
+        np.array([each.estimate for each in found]),
+        np.array([each.se for each in found]),
+        df,
+        alpha,
+        p=p,
+        n=len(data.outcome),
+        n_clusters=int(df) + 1,
+    )
+    low, high = np.array([(each.low, each.high) for each in found]).T
+    with np.errstate(over="ignore"):
+        rows = rows.assign(
+            stat=np.sign(rows["estimate"]) * stats.t.isf(p / 2, df),
+            ci_low=low,
+            ci_high=high,
+            effect_low=np.exp(low),
+            effect_high=np.exp(high),
+            warnings=[
+                "the column separates the outcome: estimate with Firth's penalty, p and interval by its profile "
+                f"likelihood, clusters counted by a design effect of {each.inflation:.2f}"
+                for each in found
+            ],
+        )
+    return Fit(rows, {})
 
 
 def _wild_p(study: Study, family: Family, data: Design) -> Floats:

@@ -1,39 +1,103 @@
-"""Where results come from: hashes of study, data and codebook, and a log that tells first runs from later ones."""
+"""Where results come from: hashes of study, data and codebook, and histories that tell first runs from later ones.
+
+There are two histories, with a line of JSON per run: `history.jsonl` in the output folder, and `.study.history.jsonl`
+beside the study file, so that a study that is changed and written to a new folder is told too. Neither holds anything
+of a chat.
+"""
 
 import hashlib
 import importlib.metadata
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import mi_coder
 from mi_coder.codebook import Codebook
 from mi_coder.outcomes.study.spec import Study
 
 LOG = "history.jsonl"
+STUDY_LOG = ".study.history.jsonl"
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels")
+_OF_ONE_VERB = {"match": "matching", "experience": "experience"}
+"""The verb that a part of the study is for; others do not read it."""
+Run = dict[str, Any]
 
 
-def provenance(study: Study, folder: Path, log: Path) -> dict[str, Any]:
-    """What a result must be reported with. `exploratory` is true where `log` holds a run of another study file.
+@contextmanager
+def recorded(
+    study: Study, folder: Path, output: Path, verb: str = "relate", files: Collection[str] = ()
+) -> Iterator[Run]:
+    """Make `output` with the resolved study and its provenance, which is yielded; log the run when it is written.
+
+    Then files go that the last run of the same verb wrote to `output` and this one does not, unless they were changed.
+
+    Args:
+        folder: of the study file, and what the paths in the study start from.
+        verb: the command.
+        files: names of what is to be written to `output`.
+    """
+    output.mkdir(parents=True, exist_ok=True)
+    in_output, problems = read_log(output / LOG)
+    beside, more_problems = read_log(folder / STUDY_LOG)
+    stale, changed = _stale(output, verb, in_output, files)
+    facts = provenance(study, folder, verb, in_output, beside)
+    facts["remarks"] = [
+        *problems,
+        *more_problems,
+        *_unwritable(folder / STUDY_LOG),
+        *(f"{output / name} is of an earlier run, and was changed since: it is not of this run." for name in changed),
+    ]
+    (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
+    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    yield facts
+    for name in stale:
+        (output / name).unlink(missing_ok=True)
+    run = {name: facts[name] for name in ("run", "time", "verb", "study", "design", "fields", "data", "codebook")}
+    written = {name: _hash(output / name) for name in sorted(files) if (output / name).is_file()}
+    _add_to_log(output / LOG, {**run, "files": written})
+    if not _unwritable(folder / STUDY_LOG):
+        _add_to_log(folder / STUDY_LOG, run)
+
+
+def provenance(study: Study, folder: Path, verb: str, in_output: Sequence[Run], beside: Sequence[Run]) -> Run:
+    """What a result must be reported with.
+
+    `exploratory` is true where another study was run before: by the same verb into the same folder, or on the same
+    outcomes in the same data. Parts of the study that the verb does not read may differ.
 
     Args:
         folder: what the paths in the study start from.
-        log: history of the output folder; a missing file is an empty history.
+        in_output, beside: earlier runs, of the history in the output folder and beside the study file.
     """
-    earlier = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.is_file() else []
+    design, fields = _design(study, verb), sorted({each for outcome in study.outcomes for each in outcome.fields})
+    data = {path: _hash(folder / path) for path in _files(study)}
+    earlier = [run for run in in_output if run.get("verb", verb) == verb]
+    known = {run["run"] for run in earlier if "run" in run}
+    elsewhere = [
+        run
+        for run in beside
+        if run.get("verb") == verb and run.get("run") not in known and _same_question(run, data, fields)
+    ]
+    runs = sorted([*earlier, *elsewhere], key=lambda run: str(run.get("time", "")))
     return {
+        "run": uuid.uuid4().hex,
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "verb": verb,
         "study": study.digest,
-        "data": {path: _hash(folder / path) for path in _files(study)},
+        "design": design,
+        "fields": fields,
+        "data": data,
         "codebook": Codebook.load().hash,
-        "first_study": earlier[0]["study"] if earlier else study.digest,
-        "exploratory": any(run["study"] != study.digest for run in earlier),
-        "runs_before": len(earlier),
+        "first_study": runs[0]["study"] if runs else study.digest,
+        "exploratory": any(_other_study(run, study.digest, design) for run in runs),
+        "runs_before": len(runs),
         "versions": {
             "mi_coder": mi_coder.__version__,
             "python": platform.python_version(),
@@ -42,35 +106,101 @@ def provenance(study: Study, folder: Path, log: Path) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def recorded(study: Study, folder: Path, output: Path) -> Iterator[dict[str, Any]]:
-    """Make `output` with the resolved study and its provenance, which is yielded; log the run when it is written.
-
-    Args:
-        folder: what the paths in the study start from.
-    """
-    output.mkdir(parents=True, exist_ok=True)
-    facts = provenance(study, folder, output / LOG)
-    (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
-    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    yield facts
-    add_to_log(output / LOG, facts)
-
-
-def exploratory(facts: Mapping[str, Any]) -> str:
-    """What a report says of a run that `provenance` calls exploratory; empty for others."""
+def remarks(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a report says of a run before all else: that it is exploratory, and what is wrong with its histories."""
     if not facts["exploratory"]:
-        return ""
+        return tuple(facts["remarks"])
+    count = facts["runs_before"]
     return (
-        f"Exploratory: the study file was changed after a first run into this folder ({facts['runs_before']} runs "
-        "before). Report it as such, or repeat it on data that were not looked at."
+        "Exploratory: the study file was changed after a first run into this folder, or on the same outcomes of the "
+        f"same data ({'1 run' if count == 1 else f'{count} runs'} before). Report it as such, or repeat it on data "
+        "that were not looked at.",
+        *facts["remarks"],
     )
 
 
-def add_to_log(log: Path, facts: Mapping[str, Any]) -> None:
-    """Append a run."""
-    with log.open("a", encoding="utf-8") as file:
-        file.write(json.dumps({name: facts[name] for name in ("time", "study", "data", "codebook")}) + "\n")
+def read_log(log: Path) -> tuple[list[Run], list[str]]:
+    """The runs of a history, and sentences about lines that cannot be read; a missing file is an empty history."""
+    try:
+        lines = log.read_bytes().splitlines()
+    except FileNotFoundError:
+        return [], []
+    except OSError as error:
+        return [], [f"{log} cannot be read ({error.strerror}): earlier runs in it do not count."]
+    runs, problems = [], []
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            run = json.loads(line)
+        except ValueError:
+            run = None
+        if _is_run(run):
+            runs.append(run)
+        else:
+            problems.append(f"{log}:{number} is damaged: the run that it stood for does not count.")
+    return runs, problems
+
+
+def _is_run(run: object) -> bool:
+    if not isinstance(run, dict) or not isinstance(run.get("study"), str):
+        return False
+    kinds = {"run": str, "verb": str, "design": str, "fields": list, "data": dict, "files": dict}
+    return all(isinstance(run[name], kind) for name, kind in kinds.items() if name in run)
+
+
+def _other_study(run: Run, study: str, design: str) -> bool:
+    return bool(run["design"] != design if "design" in run else run["study"] != study)
+
+
+def _same_question(run: Run, data: Mapping[str, str], fields: Collection[str]) -> bool:
+    """Whether a run looked at one of the outcomes in one of the files: the same by name, or by content."""
+    before = run.get("data", {})
+    same_data = bool(before.keys() & data.keys() or set(before.values()) & set(data.values()))
+    return same_data and bool(set(run.get("fields", ())) & set(fields))
+
+
+def _stale(output: Path, verb: str, runs: Sequence[Run], files: Collection[str]) -> tuple[list[str], list[str]]:
+    """Files of the last run of the verb that are there and not written now: those as they were written, and others."""
+    last: Mapping[str, str] = next(
+        (run["files"] for run in reversed(runs) if run.get("verb") == verb and "files" in run), {}
+    )
+    there = [
+        name
+        for name in sorted(set(last) - set(files))
+        if Path(name).name == name and (output / name).is_file() and not (output / name).is_symlink()
+    ]
+    stale = [name for name in there if _hash(output / name) == last[name]]
+    return stale, [name for name in there if name not in stale]
+
+
+def _unwritable(log: Path) -> list[str]:
+    """A sentence where a history cannot be kept."""
+    try:
+        with log.open("a", encoding="utf-8"):
+            return []
+    except OSError as error:
+        return [
+            f"No history could be kept in {log} ({error.strerror}): that the study was changed will show only in runs "
+            "into the same output folder."
+        ]
+
+
+def _add_to_log(log: Path, run: Mapping[str, Any]) -> None:
+    with log.open("a+b") as file:
+        # The last line may have been cut off.
+        file.seek(0, 2)
+        if file.tell():
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+        file.write(json.dumps(run).encode() + b"\n")
+
+
+def _design(study: Study, verb: str) -> str:
+    """Hash of those parts of the study that the verb reads."""
+    unread = {part: None for other, part in _OF_ONE_VERB.items() if other != verb}
+    return msgspec.structs.replace(study, **unread).digest
 
 
 def _files(study: Study) -> Iterable[str]:

@@ -1,7 +1,8 @@
 """The matched comparison of a study file: who was matched, whether that made them alike, and what differs then."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -13,8 +14,15 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, balance
 from mi_coder.outcomes.families import clustered_covariance, fit_family
-from mi_coder.outcomes.guards import ModelProblem, NoClusterVariance, standardize
-from mi_coder.outcomes.match_effect import Effect, matched_effect, regression_effect, weighted_effect
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, TooFewClusters, standardize
+from mi_coder.outcomes.match_effect import (
+    BY_COUNSELOR,
+    BY_PAIR_AND_COUNSELOR,
+    Effect,
+    matched_effect,
+    regression_effect,
+    weighted_effect,
+)
 from mi_coder.outcomes.matching import Pairs, match_pairs
 from mi_coder.outcomes.propensity import Propensity, fit_propensity
 from mi_coder.outcomes.random_intercept import fit_random_intercept
@@ -140,7 +148,7 @@ class Matched:
         said = [
             f"{self.question}: {len(pairs):,} pairs; {len(pairs.dropped):,} of {int(self.treated.sum()):,} treated "
             "rows found no partner" + (", so the effect is about those who did." if len(pairs.dropped) else "."),
-            self.chosen.balance.sentence(),
+            self.chosen.balance.sentence(refitted=True),
             "Area under the curve of the propensity score: "
             f"{self.chosen.score.auc:.2f}; treated rows outside the scores of the others: "
             f"{self.chosen.score.treated_outside:.0%}.",
@@ -150,6 +158,9 @@ class Matched:
                 "The score was fitted with and without squares and products: the balance of both is given, and the one "
                 "on which fewer covariates fail counts."
             )
+        elif not self.chosen.balance.passed:
+            said.append("A score with squares and products was tried too, and could not be fitted.")
+        said.append(self._errors())
         signs = {effect.low > 0 or (-1 if effect.high < 0 else 0) for effect in effects}
         said.append(
             (
@@ -168,6 +179,19 @@ class Matched:
             said.append("The placebo differs between matched groups: they differ for other reasons than the treatment.")
         said.append("What was not measured is not balanced: this is no experiment.")
         return tuple(said)
+
+    def _errors(self) -> str:
+        """How far counselors count in the errors of the estimates."""
+        clustered = [effect for effect in self.effects if effect.errors in (BY_COUNSELOR, BY_PAIR_AND_COUNSELOR)]
+        if not clustered:
+            return "Errors do not count that chats of one counselor are alike."
+        told = "all estimates" if len(clustered) == len(self.effects) else "some estimates (see the column errors)"
+        fewest = int(min(effect.df for effect in clustered)) + 1
+        few = (
+            f", in part of only {fewest} clusters: p values may be somewhat too small, although intervals are by the t "
+            f"distribution with {fewest - 1} degrees of freedom"
+        )
+        return f"Errors of {told} are clustered by counselor{few if fewest < ENOUGH_CLUSTERS else ''}."
 
     def love_plot(self) -> "Figure":
         """Standardized mean differences before and after."""
@@ -220,23 +244,25 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     high, difference = treated[keep] > 0, change[keep]
     within = labels_of(field_of(chats.frame, matching.within, "matching.within"))[keep] if matching.within else None
     attempts = _attempts(names, chosen, high, matching, None if within is None else within.to_numpy())
-    pairs, notes = attempts[-1].pairs, []
+    pairs = attempts[-1].pairs
+    notes: list[str] = []
     counselors = None
     if study.data.counselor in chats.frame.columns:
         counselors = labels_of(chats.frame[study.data.counselor])[keep].to_numpy()
-    effects = []
-    for covariates in ((), tuple(names)):
-        try:
-            effects.append(matched_effect(difference, pairs, covariates, chosen if covariates else None, counselors))
-        except ModelProblem as problem:
-            notes.append(str(problem))
-            effects.append(matched_effect(difference, pairs, covariates, chosen if covariates else None))
-    effects.append(weighted_effect(difference, high, attempts[-1].score))
-    effects.append(regression_effect(difference, high, names, chosen))
+    score = attempts[-1].score
+    effects = [
+        _clustered_if_possible(estimate, counselors, notes)
+        for estimate in (
+            partial(matched_effect, difference, pairs),
+            partial(matched_effect, difference, pairs, names, chosen),
+            partial(weighted_effect, difference, high, score),
+            partial(regression_effect, difference, high, names, chosen),
+        )
+    ]
     placebo = None
     if matching.placebo:
         placebo_values = column_of(chats.frame, matching.placebo, "matching.placebo").to_numpy()[keep]
-        placebo = placebo_effect(placebo_values, high, pairs)
+        placebo = _clustered_if_possible(partial(placebo_effect, placebo_values, high, pairs), counselors, notes)
     random = None
     if study.data.client and before is not None:
         clients = labels_of(field_of(chats.frame, study.data.client, "data.client"))[keep].to_numpy()
@@ -259,6 +285,19 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
         dropped,
         tuple(dict.fromkeys(notes)),
     )
+
+
+def _clustered_if_possible(
+    estimate: Callable[..., Effect], counselors: "np.ndarray | None", notes: list[str]
+) -> Effect:
+    """An estimate with errors by counselor or, with a note, without where counselors are too few."""
+    try:
+        return estimate(counselors=counselors)
+    except TooFewClusters as problem:
+        if counselors is None:
+            raise
+        notes.append(str(problem))
+        return estimate()
 
 
 def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, str]:

@@ -193,10 +193,19 @@ def plan_study(
         figures = _figures(tagger, {code for codes in data.recipe.groups.values() for code in codes})
         coded, gold = None, _simulated(chats, data, figures, np.random.default_rng(study.seed))
     rows = np.flatnonzero(data.ids.isin(gold.index))
-    columns = data.gold_columns(gold.loc[data.ids[rows]], rows)
     drawn = None if coded is None else gold_probabilities(setting, chats, coded, data.ids[rows])
-    clusters = data.clusters.to_numpy()
-    pieces = fit_pieces(family, data.outcome, data.names, data.columns, columns, rows, clusters, probabilities=drawn)
+    by_gold, by_tagger = data.gold_columns(gold.loc[data.ids[rows]], rows, drawn)
+    pieces = fit_pieces(
+        family,
+        data.outcome,
+        data.names,
+        data.columns,
+        by_gold,
+        rows,
+        data.clusters.to_numpy(),
+        tagged_on_gold=by_tagger,
+        probabilities=drawn,
+    )
     return Plan(
         outcome.name,
         model,

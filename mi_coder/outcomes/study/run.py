@@ -20,7 +20,7 @@ from mi_coder.outcomes.proportional import check_proportional_odds
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.design import Design, Term, called, column_of, design_of
-from mi_coder.outcomes.study.fits import TIDY, family_data, fit_model, tidy_rows
+from mi_coder.outcomes.study.fits import PENALIZED_LABEL, TIDY, Fit, family_data, fit_model, tidy_rows
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
@@ -216,6 +216,14 @@ def _fit_into(
             raise
         part.notes.append(f"{outcome.name}, {model}: {problem}")
         return ()
+    for each in (fit, fit.penalized):
+        if each is not None:
+            _add(part, model, outcome, each)
+    return fit.separated
+
+
+def _add(part: _Part, model: Model, outcome: Outcome, fit: Fit) -> None:
+    """Add the rows, facts and notes of a model."""
     rows = fit.rows
     coded = rows["code"] != ""
     rows.loc[coded, "warnings"] = [
@@ -228,7 +236,6 @@ def _fit_into(
         else {"model": model, "outcome": outcome.name, **fit.facts}
     )
     part.notes.extend(f"{outcome.name}: {note}" for note in fit.notes)
-    return fit.separated
 
 
 def _matched(study: Study, chats: Chats) -> _Part:
@@ -329,15 +336,17 @@ def _correct_into(
         return
     setting = study.label_error
     probabilities = gold_probabilities(setting, chats, gold, ids[rows])
+    by_gold, by_tagger = data.gold_columns(gold.counts.loc[ids[rows]], rows, probabilities)
     try:
         corrected = correct(
             family,
             data.outcome,
             data.names,
             data.columns,
-            data.gold_columns(gold.counts.loc[ids[rows]], rows),
+            by_gold,
             rows,
             data.clusters.to_numpy(),
+            tagged_on_gold=by_tagger,
             probabilities=probabilities,
             convenience=setting.sampling == "convenience",
         )
@@ -493,12 +502,13 @@ def _adjusted(tidy: pd.DataFrame, study: Study) -> pd.DataFrame:
     """q values over the family of a study.
 
     That is technique terms of one outcome by one model, or those of all outcomes by all models: outcomes have models of
-    their own, and one test that stands there once per model hardly moves q values.
+    their own, and one test that stands there once per model hardly moves q values. Penalized rows have none: they are
+    of a few columns of a model that stands there without them.
     """
     if study.inference.adjust == "none":
         return tidy
     keys = ["outcome", "model"] if study.inference.family == "outcome" else []
-    coded = tidy[tidy["code"] != ""]
+    coded = tidy[(tidy["code"] != "") & ~tidy["model"].str.endswith(PENALIZED_LABEL)]
     for _, group in coded.groupby(["design", coded["correction"].replace("", "naive"), *keys], sort=False):
         tidy.loc[group.index, "q_bh"] = adjust(group["p"].to_numpy(dtype=float), study.inference.adjust).q
     return tidy

@@ -130,11 +130,11 @@ def test_gold_counts_take_the_place_of_the_taggers_and_means_stay() -> None:
     chats = _chats(400, counselors=40)
     design = _design(chats, covariates=["age"])
     rows = np.array([3, 7, 11])
-    same = design.gold_columns(chats.counts.iloc[rows], rows)
-    assert np.allclose(same, design.columns[rows])
+    same, tagged = design.gold_columns(chats.counts.iloc[rows], rows)
+    assert np.allclose(same, design.columns[rows]) and np.array_equal(tagged, design.columns[rows])
     other = chats.counts.iloc[rows].copy()
     other["SU"] += 20
-    gold = design.gold_columns(other, rows)
+    gold, _ = design.gold_columns(other, rows)
     changed = [name for i, name in enumerate(design.names) if not np.allclose(gold[:, i], same[:, i])]
     assert "SU (within)" in changed and not any("between" in name or name == "age" for name in changed)
 

@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 
 pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
-pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+statsmodels = pytest.importorskip(
+    "statsmodels.api", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'"
+)
 
 from mi_coder.codebook import Codebook  # noqa: E402
 from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
-from mi_coder.outcomes.match_effect import matched_effect, weighted_effect  # noqa: E402
+from mi_coder.outcomes.match_effect import (  # noqa: E402
+    BY_COUNSELOR,
+    BY_PAIR_AND_COUNSELOR,
+    att_weights,
+    matched_effect,
+    weighted_effect,
+)
 from mi_coder.outcomes.matching import match_pairs  # noqa: E402
 from mi_coder.outcomes.propensity import fit_propensity  # noqa: E402
+from mi_coder.outcomes.study import match  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
 from mi_coder.outcomes.study.match import Matched, run_matching  # noqa: E402
 from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
@@ -124,6 +133,83 @@ def test_balance_that_fails_is_said_and_tried_once_more() -> None:
     assert all(attempt.balance.covariates[0].name == "before" for attempt in found.attempts)
 
 
+def test_after_the_second_score_no_other_is_advised() -> None:
+    said = " ".join(_matched(_chats(500, confounded=4.0)).sentences())
+    assert "Balance fails on" in said and "Narrow the caliper" in said and "Refit the score" not in said
+
+
+def test_a_second_score_that_cannot_be_fitted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*_: object) -> None:
+        raise ModelProblem("too many columns")
+
+    monkeypatch.setattr(match, "_with_products", none)
+    found = _matched(_chats(500, confounded=4.0))
+    said = " ".join(found.sentences())
+    assert len(found.attempts) == 1 and not found.chosen.balance.passed
+    assert "squares and products was tried too, and could not be fitted" in said and "Refit the score" not in said
+
+
+def test_all_errors_are_clustered_by_counselor_where_there_are_five(matched: Matched) -> None:
+    chats = _chats()
+    by = chats.frame["counselor_id"].to_numpy()
+    change = (chats.frame["after"] - chats.frame["before"]).to_numpy()
+    treated, columns = chats.frame["seen"].to_numpy() > 0, chats.frame[["before", "age"]].to_numpy()
+    assert [effect.errors for effect in matched.effects] == [BY_PAIR_AND_COUNSELOR] * 2 + [BY_COUNSELOR] * 2
+    assert {effect.df for effect in matched.effects} == {59}
+    design = np.column_stack([np.ones(len(change)), treated, columns])
+    plain = statsmodels.OLS(change, design).fit(
+        cov_type="cluster", cov_kwds={"groups": np.unique(by, return_inverse=True)[1]}
+    )
+    assert matched.effects[3].se == pytest.approx(plain.bse[1])
+    weighted = statsmodels.WLS(change, design[:, :2], weights=att_weights(matched.chosen.score, treated))
+    plain = weighted.fit(cov_type="cluster", cov_kwds={"groups": np.unique(by, return_inverse=True)[1]})
+    assert matched.effects[2].se == pytest.approx(plain.bse[1])
+    assert "Errors of all estimates are clustered by counselor." in matched.sentences()
+
+
+def test_with_few_counselors_the_t_distribution_has_few_degrees_and_it_is_said() -> None:
+    chats = _chats()
+    chats.frame["counselor_id"] = [f"Ann{i % 7}" for i in range(len(chats))]
+    found = _matched(chats)
+    assert {effect.df for effect in found.effects} == {6}
+    assert any(
+        "of only 7 clusters" in sentence and "6 degrees of freedom" in sentence for sentence in found.sentences()
+    )
+    widths = [(effect.high - effect.low) / effect.se for effect in found.effects]
+    assert widths == pytest.approx([2 * 2.446912] * 4, rel=1e-5)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_without_five_counselors_errors_do_not_count_them_and_it_is_said(named: bool) -> None:
+    chats = _chats()
+    chats.frame["counselor_id"] = [f"Ann{i % 4}" for i in range(len(chats))]
+    if not named:
+        del chats.frame["counselor_id"]
+    found = _matched(chats)
+    assert [effect.errors for effect in found.effects] == ["clustered by pair"] * 2 + ["robust (HC1)", "robust (HC3)"]
+    assert "Errors do not count that chats of one counselor are alike." in found.sentences()
+    assert (
+        any("of 4 counselors: errors clustered by counselor need at least 5" in note for note in found.notes) == named
+    )
+    assert not any("Ann" in note for note in found.notes)
+
+
+def test_counselors_who_differ_widen_all_errors() -> None:
+    chats = _chats()
+    random = np.random.default_rng(8)
+    person = np.arange(len(chats)) % 30
+    chats.frame["counselor_id"] = [f"Ann{i:02d}" for i in person]
+    use = random.random(len(chats)) < np.where(random.random(30)[person] < 0.5, 0.25, 0.55)
+    chats.counts["EA"] = use.astype(float)
+    chats.frame["after"] = (
+        2 + 0.8 * chats.frame["before"] + 2 * random.normal(size=30)[person] + random.normal(size=len(chats))
+    )
+    with_counselors = _matched(chats).effects
+    without = _matched(chats, data={"counts": "x", "counselor": ""}).effects
+    assert all(one.se > 1.3 * other.se for one, other in zip(with_counselors, without, strict=True))
+    assert [one.estimate for one in with_counselors] == pytest.approx([other.estimate for other in without])
+
+
 def test_placebo_and_pairs_within_a_site() -> None:
     chats = _chats()
     found = _matched(chats, matching={**MATCHING, "within": "site", "placebo": "noise"})
@@ -132,6 +218,7 @@ def test_placebo_and_pairs_within_a_site() -> None:
     free = _matched(chats).chosen.pairs
     assert (sites[free.treated] != sites[free.untreated]).any()
     assert found.placebo is not None and found.placebo.low <= 0 <= found.placebo.high
+    assert found.placebo.errors == BY_PAIR_AND_COUNSELOR
     assert "placebo: matched" in list(found.tidy()["method"])
     chats.frame["noise"] += chats.frame["seen"]
     told = _matched(chats, matching={**MATCHING, "placebo": "noise"})

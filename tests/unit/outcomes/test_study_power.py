@@ -98,6 +98,19 @@ def test_more_chats_and_more_gold_are_narrower(pilot: Budget) -> None:
     assert (np.diff(widths, axis=0) < 1e-12).all() and (widths[3] < 0.6 * widths[0]).all()
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_more_chats_never_ask_for_more_gold_chats(seed: int, tmp_path: Path) -> None:
+    # In the first, what falls with more chats is estimated below 0.
+    simulate(chats=900, counselors=60, gold=0.4, seed=seed).write(tmp_path)
+    plan = _plan(tmp_path).budget
+    numbers = (300, 472, 1_000, 2_000, 5_000, 20_000, 1_000_000)
+    for width in (0.2, 0.3, 0.4, 0.5, 0.8):
+        needed = [[np.inf if each is None else each for each in plan.gold_needed(n, width)] for n in numbers]
+        assert not (np.array(needed[1:]) > np.array(needed[:-1])).any()
+    widths = np.array([plan.width(n, 250) for n in numbers])
+    assert (np.diff(widths, axis=0) <= 1e-12).all()
+
+
 def test_fewest_gold_chats_and_fewest_chats(pilot: Budget) -> None:
     width = float(np.median(pilot.width(4_000, 800)))
     for i, needed in enumerate(pilot.gold_needed(4_000, width)):

@@ -127,8 +127,9 @@ def test_the_means_stay_in_the_models_of_gold_chats() -> None:
     study = _study({**SYMPTOM, "models": ["linear"]})
     design = _design(study, chats)
     rows = np.flatnonzero(design.ids.isin(coded.counts.index))
-    gold = design.gold_columns(coded.counts.loc[design.ids[rows]], rows)
+    gold, tagged = design.gold_columns(coded.counts.loc[design.ids[rows]], rows)
     counselors = design.counselors.to_numpy()
+    assert np.array_equal(tagged, design.columns[rows])
     direct = correct("linear", design.outcome, design.names, design.columns, gold, rows, counselors)
     found = study.fit(chats=chats, gold=coded).tidy("depression", "linear", covariates=True)
     told = [term.level != "between" for term in design.terms]
@@ -193,9 +194,46 @@ def test_without_means_in_the_model_errors_of_whole_counselors_do_not_come_out_a
     assert "between" not in design.recipe.levels
     rows = np.flatnonzero(design.ids.isin(coded.counts.index))
     people = design.counselors.iloc[rows].to_numpy()
-    gold = pd.DataFrame(design.gold_columns(coded.counts.loc[design.ids[rows]], rows)).groupby(people).mean()
-    tagged = pd.DataFrame(design.columns[rows]).groupby(people).mean()
-    assert np.allclose(gold, tagged)
+    chances = np.linspace(0.2, 0.9, len(rows))
+    gold, tagged = design.gold_columns(coded.counts.loc[design.ids[rows]], rows, chances)
+    within = [term.level == "within" for term in design.terms]
+    for columns in (gold, tagged):
+        of_people = pd.DataFrame(columns[:, within] / chances[:, None]).groupby(people).sum()
+        assert np.allclose(of_people, 0)
+    assert np.array_equal(tagged[:, np.logical_not(within)], design.columns[np.ix_(rows, np.logical_not(within))])
+
+
+def test_within_alone_is_corrected_also_where_a_counselor_has_two_gold_chats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean error over so few chats, once taken out of the gold columns, held half of what was to be corrected."""
+    found = []
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        people = np.repeat(np.arange(20), 60)
+        habit = 0.7 * random.normal(size=20)[people]
+        use = np.clip(np.rint(20 + 4 * (habit + random.normal(size=1200))), 0, 100)
+        after = 0.125 * (use - 4 * habit) + habit + random.normal(size=1200)
+        tagged = np.clip(np.rint(20 + 0.5 * (use - 20) + 1.2 * after + 1.6 * random.normal(size=1200)), 0, 100)
+        ids = pd.Index([f"chat{i}" for i in range(1200)])
+        true, seen = (
+            pd.DataFrame({code: 0.0 for code in Codebook.load().ids}, index=ids).assign(REF=each, OT=100.0 - each)
+            for each in (use, tagged)
+        )
+        frame = pd.DataFrame(
+            {"counselor_id": [f"c{i}" for i in people], "pre": random.normal(size=1200), "post": after}, index=ids
+        )
+        outcome = {"name": "mood", "type": "change", "before": "pre", "after": "post", "models": ["linear"]}
+        study = _study(outcome, techniques={"codes": ["REF"], "min_chats": 1}, covariates=[])
+        monkeypatch.setattr("mi_coder.outcomes.study.design.COUNSELORS_PER_TECHNIQUE", 21)
+        design = _design(study, Chats(seen, frame, {}))
+        assert design.names == ("REF (within)", "pre")
+        rows = np.concatenate([random.choice(np.flatnonzero(people == i), 2, replace=False) for i in range(20)])
+        gold, on_gold = design.gold_columns(true.loc[design.ids[rows]], rows)
+        result = correct(
+            "linear", design.outcome, design.names, design.columns, gold, rows, people, tagged_on_gold=on_gold
+        )
+        found.append((result.naive.coefficients[0], result.corrected.coefficients[0]))
+    naive, corrected = np.array(found).mean(axis=0)
+    assert naive > 1.7 and abs(corrected - 1.25) < 0.15
 
 
 def test_few_counselors_corrected_within_is_near_the_truth() -> None:

@@ -13,6 +13,7 @@ from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
 from mi_coder.outcomes.multiplicity import adjust  # noqa: E402
+from mi_coder.outcomes.penalized import penalized_terms  # noqa: E402
 from mi_coder.outcomes.simulate import EFFECTS, SYMPTOM_EFFECTS, Platform, simulate  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
 from mi_coder.outcomes.study.design import Term, design_of  # noqa: E402
@@ -278,6 +279,39 @@ def test_a_code_that_separates_is_named_and_left_out_of_all_three_fits(platform:
     assert set(rows["correction"]) == {"naive", "gold", "ptd"}
     assert all(set(group["code"]) == {"REF", "AF"} for _, group in rows.groupby("correction"))
     assert abs(rows["estimate"]).max() < 5
+
+
+@pytest.mark.parametrize("model", ["logit", "ordinal"])
+def test_a_code_that_separates_has_a_penalized_estimate_beside(platform: Platform, model: str) -> None:
+    rare = (platform.tagged["CO"] > 0) & (np.arange(900) % 4 == 0)
+    tagged = platform.tagged.assign(CO=rare.astype(float))
+    rating = {**RATING, "models": [model]}
+    tagged["rating"] = tagged["rating"].where(~rare, 5.0)
+    given: dict[str, Any] = {
+        "outcomes": [rating],
+        "techniques": {"form": "presence", "codes": ["REF", "AF", "CO"], "within_between": False},
+        "covariates": [],
+        "response_weights": False,
+    }
+    found = _fit(tagged, **given)
+    penalized = found.rows[found.rows["model"] == f"{model} (penalized)"]
+    assert list(penalized["code"]) == ["CO"] and set(found.tidy("rating", model)["code"]) == {"REF", "AF"}
+    assert found.headlines() == [("rating", model)]
+    assert f"rating: {model}: {model} (penalized) has finite estimates of CO, beside all columns." in found.notes
+    row = penalized.iloc[0]
+    assert row["warnings"].startswith("the column separates the outcome: estimate with Firth's penalty")
+    assert "clusters counted by a design effect of" in row["warnings"] and UNCORRECTED in row["warnings"]
+    assert 0 < row["ci_low"] < row["estimate"] < row["ci_high"] and row["p"] < 0.05 and np.isnan(row["q_bh"])
+    assert row["effect_low"] == pytest.approx(np.exp(row["ci_low"])) and row["unit"].startswith("odds ratio")
+    study = _study(**given)
+    outcome = study.outcomes[0]
+    design = design_of(study, outcome, _chats(tagged), *outcome_values(outcome, _chats(tagged)))
+    values = (design.outcome >= 4).astype(float) if model == "logit" else design.outcome
+    (direct,) = penalized_terms(values, design.names, design.columns, ["CO"], design.clusters.to_numpy())
+    assert (row["estimate"], row["p"], row["ci_high"]) == pytest.approx((direct.estimate, direct.p, direct.high))
+    assert row["n_clusters"] == direct.df + 1 == row["df"] + 1
+    plain = found.rows[found.rows["model"] == model]
+    assert np.isfinite(plain["q_bh"]).all()
 
 
 def test_a_rating_that_never_varies(platform: Platform) -> None:
