@@ -50,6 +50,7 @@ _COLUMNS = (
 )
 _CONFUSION_COLUMNS = ("code", "other", "pairs", "messages", "ids")
 _DIGITS = 6
+_WRITE = "Write one:  mi-code agreement CODES... --as json -o agreement.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +208,9 @@ def read_report(path: Path) -> AgreementReport:
         )
         return AgreementReport(fields["by"], groups, fields["samples"], fields["seed"])
     except OSError as error:
-        raise UsageProblem(f"{path} cannot be read: {error}.") from None
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}. {_WRITE}") from None
     except (msgspec.DecodeError, KeyError, TypeError):
-        raise UsageProblem(
-            f"{path} is no agreement report as JSON. Write one:  mi-code agreement CODES... --as json -o agreement.json"
-        ) from None
+        raise UsageProblem(f"{path} is no agreement report as JSON. {_WRITE}") from None
 
 
 def report(

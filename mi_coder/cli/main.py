@@ -32,6 +32,10 @@ VERBS = {
     "train": "Train a tagger on gold codes.",
     "adapt": "Train an encoder further on chats without codes.",
 }
+EPILOG = """\b
+Start:  mi-code demo    Then:  mi-code tag transcripts.jsonl
+Completion:  eval "$(_MI_CODE_COMPLETE=bash_source mi-code)"    (or zsh_source, fish_source)
+"""
 _FAULT = 1
 _CLOSED_STDOUT = 141
 
@@ -41,6 +45,9 @@ class _ClosedStdout(Exception):
 
 
 class _Verbs(click.Group):
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        return super().parse_args(context, args or ["--help"])
+
     def list_commands(self, context: click.Context) -> list[str]:
         return list(VERBS)
 
@@ -79,7 +86,7 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Start:  mi-code demo    Then:  mi-code tag transcripts.jsonl",
+    epilog=EPILOG,
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."

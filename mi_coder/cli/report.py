@@ -17,7 +17,7 @@ Examples:
   mi-code report chats.tagged.jsonl -o report.html --counselor counselor_id --time started_at
   mi-code report chats.tagged.jsonl -o report.html --validation gold.tagged.jsonl --outcomes out/
 """
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command("report", epilog=EXAMPLE)
@@ -27,13 +27,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
 @choice("--period", values=["month", "week", "year"], help="Steps of the pictures over time.")
 @choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
-@click.option(
-    "--validation", type=click.Path(exists=True, dir_okay=False), help="Tagged chats that have gold codes too."
-)
+@click.option("--validation", type=click.Path(dir_okay=False), help="Tagged chats that have gold codes too.")
 @click.option("--agreement", type=_FILE, help="Report of mi-code agreement --as json.")
-@click.option(
-    "--outcomes", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Folder of mi-code relate."
-)
+@click.option("--outcomes", type=click.Path(file_okay=False, path_type=Path), help="Folder of mi-code relate.")
 @click.option("--include-text", is_flag=True, help="Show messages. They are private: mind who gets the page.")
 @click.option("--title", default="Use of techniques", show_default=True)
 @force_option("Write over a page that is there.")

@@ -78,7 +78,7 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
     meta = read_meta(RunPaths(str(tagged), tagged).meta)
     if meta:
         _check_codebook(tagged, meta)
-    model = open_model(folder) if folder else _bundled_model_of(meta)
+    model = open_model(folder) if folder else bundled_model_of(meta)
     if model and meta and meta.fingerprint.model != model.digests:
         raise UsageProblem(
             f"{tagged} was made by another model than that in {folder}. Name the folder of {meta.model}."
@@ -100,7 +100,8 @@ def _check_codebook(tagged: Path, meta: Meta) -> None:
         )
 
 
-def _bundled_model_of(meta: Meta | None) -> ModelFolder | None:
+def bundled_model_of(meta: Meta | None) -> ModelFolder | None:
+    """The bundled model, where the sidecar of a tagged file says that it made the file."""
     if meta and (BUNDLED / CONFIG_FILE).is_file():
         bundled = unchecked_model(BUNDLED)
         if bundled.digests == meta.fingerprint.model:

@@ -5,10 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mi_coder.annotation.agreement_report import read_report
+from mi_coder.annotation.agreement_report import AgreementReport, read_report
 from mi_coder.batch.meta import read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.errors import UsageProblem
+from mi_coder.evaluation.card import CardFigures, read_card
+from mi_coder.evaluation.coder import bundled_model_of
+from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.formats.results import read_results
 from mi_coder.measures.groups import ALL, PERIODS, check_fields
@@ -16,8 +19,9 @@ from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat, fields_of, read_chats
 from mi_coder.measures.tally import Unit
 from mi_coder.measures.validation import errors_of
-from mi_coder.report import sections
+from mi_coder.report import quality, sections
 from mi_coder.report.page import page, paragraph
+from mi_coder.tagger.model import BUNDLED
 
 TEXTS_PER_CODE = 3
 
@@ -74,10 +78,10 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
         if len(periods) > 1:
             parts.append(sections.over_time(over, periods))
     parts.append(sections.order(counted.patterns))
-    model = _model(paths)
-    parts.append(sections.tagger_quality(errors.codes, model) if errors else sections.unvalidated(model))
-    if options.agreement:
-        parts.append(sections.agreement(read_report(options.agreement)))
+    coders = read_report(options.agreement) if options.agreement else None
+    parts.append(_quality(paths, options.validation, coders))
+    if coders:
+        parts.append(sections.agreement(coders))
     if options.outcomes:
         parts.append(_outcomes(options.outcomes))
     if options.include_text:
@@ -109,6 +113,20 @@ def _overview(chats: Sequence[Chat], options: ReportOptions) -> sections.Overvie
 def _model(paths: Sequence[str]) -> str:
     models = {meta.model for path in paths if (meta := read_meta(RunPaths("-", Path(path)).meta)) is not None}
     return " and ".join(sorted(models)) or "unknown (no sidecar of mi-code tag beside the files)"
+
+
+def _quality(paths: Sequence[str], validation: str, coders: AgreementReport | None) -> sections.Section:
+    if not validation:
+        return quality.unvalidated(_model(paths), _card(paths))
+    gold = Path(validation)
+    report = evaluate_files(Request(gold=gold, tagged=gold, seen="allow"))
+    return quality.validated(report, _model([validation]), quality.people_of(coders))
+
+
+def _card(paths: Sequence[str]) -> CardFigures | None:
+    """The figures of the bundled model, where it made all of the files."""
+    models = [bundled_model_of(read_meta(RunPaths("-", Path(path)).meta)) for path in paths]
+    return read_card(BUNDLED) if all(models) else None
 
 
 def _outcomes(folder: Path) -> sections.Section:

@@ -1,17 +1,21 @@
 """Pictures as inline SVG: no scripts, no addresses, text that can be read aloud, colors of the page.
 
 Shades are steps of one blue, so that people with any color vision order them alike; every cell and point has its number
-in the title that shows on hovering, and in a table beside the picture.
+in the title that shows on hovering, and in a table that the section puts behind the picture.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil
 
 ROW = 22
+FEWEST = 5
+"""A share of fewer is not shaded."""
 _LABEL = 260
 _WIDTH = 720
+_LETTER = 6.4
+"""Width of a letter, generously."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,14 @@ _NARROW = _Layout("narrow", 340, 14, 18, 38)
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One line of a dot chart; low and high are None without an interval, and few cases make a hollow dot."""
+    """One line of a dot chart.
+
+    Attributes:
+        low, high: None without an interval.
+        title: what the line says, with its numbers.
+        hollow: few cases.
+        beside: at most two further values, an upright line and a diamond; None where there is none.
+    """
 
     label: str
     value: float
@@ -39,6 +50,7 @@ class Dot:
     high: float | None
     title: str
     hollow: bool = False
+    beside: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +62,20 @@ class Step:
     low: float | None
     high: float | None
 
+    @property
+    def told(self) -> str:
+        """The value and its interval; nothing without a value."""
+        ends = "" if self.low is None else f" [{self.low:.2f}, {self.high:.2f}]"
+        return "" if self.value is None else f"{self.value:.2f}{ends}"
 
-def dots(rows: Sequence[Dot], label: str, percent: bool = True, marks: Mapping[float, str] | None = None) -> str:
+
+def dots(
+    rows: Sequence[Dot],
+    label: str,
+    percent: bool = True,
+    marks: Mapping[float, str] | None = None,
+    legend: Sequence[str] = (),
+) -> str:
     """A dot and its interval per row, twice: names left of the dots, and above them for narrow screens.
 
     The style of the page shows one of the two.
@@ -59,16 +83,19 @@ def dots(rows: Sequence[Dot], label: str, percent: bool = True, marks: Mapping[f
     Args:
         label: what the picture shows, for those who hear it.
         marks: lines at some values, and what they mean.
+        legend: what the dot and the values of `Dot.beside` are; empty for those that no row has. Not with `marks`.
     """
-    return "".join(_dots(rows, label, percent, marks or {}, layout) for layout in (_BROAD, _NARROW))
+    return "".join(_dots(rows, label, percent, marks or {}, legend, layout) for layout in (_BROAD, _NARROW))
 
 
-def _dots(rows: Sequence[Dot], label: str, percent: bool, marks: Mapping[float, str], layout: _Layout) -> str:
-    ends = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
+def _dots(
+    rows: Sequence[Dot], label: str, percent: bool, marks: Mapping[float, str], legend: Sequence[str], layout: _Layout
+) -> str:
+    ends = [end for row in rows for end in (row.value, row.low, row.high, *row.beside) if end is not None]
     start = min([*ends, 0.0])
     ticks = _ticks(max([*ends, *marks], default=0.0) or 1.0, start)
     scale = (layout.width - layout.left - layout.right) / (ticks[-1] - start)
-    top = 18 if marks else 4
+    top = 18 if marks or legend else 4
     height = top + layout.row * len(rows) + 30
 
     def at(value: float) -> str:
@@ -85,6 +112,13 @@ def _dots(rows: Sequence[Dot], label: str, percent: bool, marks: Mapping[float, 
         parts.append(f'<line class="limit" x1="{x}" x2="{x}" y1="4" y2="{height - 24}"/>')
         shift = -3 if side == "end" else 3
         parts.append(f'<text class="axis" x="{x}" dx="{shift}" y="13" text-anchor="{side}">{escape(meaning)}</text>')
+    x_legend = float(layout.left)
+    for mark, meaning in zip((_dot, _upright, _diamond), legend, strict=False):
+        if not meaning:
+            continue
+        parts.append(mark(f"{x_legend + 5:.1f}", 9))
+        parts.append(f'<text class="axis" x="{x_legend + 15:.1f}" y="13">{escape(meaning)}</text>')
+        x_legend += 28 + _LETTER * len(meaning)
     for i, row in enumerate(rows):
         y = top + layout.row * (i + 1) - ROW / 2
         name = f'x="{layout.left - 8}" y="{y + 4:.1f}" text-anchor="end"'
@@ -94,32 +128,91 @@ def _dots(rows: Sequence[Dot], label: str, percent: bool, marks: Mapping[float, 
         parts.append(f"<g><title>{escape(row.title)}</title>")
         if row.low is not None and row.high is not None:
             parts.append(f'<line class="mark" x1="{at(row.low)}" x2="{at(row.high)}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        kind = "mark hollow" if row.hollow else "mark"
-        parts.append(f'<circle class="{kind}" cx="{at(row.value)}" cy="{y:.1f}" r="4"/></g>')
+        parts.append(_dot(at(row.value), y, row.hollow))
+        drawn = zip((_upright, _diamond), row.beside, strict=False)
+        parts += [mark(at(value), y) for mark, value in drawn if value is not None]
+        parts.append("</g>")
     return _svg(parts, layout.width, height, label, layout.kind)
 
 
-def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[float | None]], label: str) -> str:
-    """Shares as shades, with the percent in cells of 10 % and more.
+def _dot(x: str, y: float, hollow: bool = False) -> str:
+    return f'<circle class="{"mark hollow" if hollow else "mark"}" cx="{x}" cy="{y:.1f}" r="4"/>'
+
+
+def _upright(x: str, y: float) -> str:
+    return f'<line class="upright" x1="{x}" x2="{x}" y1="{y - 6:.1f}" y2="{y + 6:.1f}"/>'
+
+
+def _diamond(x: str, y: float) -> str:
+    return f'<path class="diamond" d="M{x},{y - 5:.1f}l5,5l-5,5l-5,-5z"/>'
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A row or a column of a heat map.
+
+    Attributes:
+        short: its name on narrow screens.
+        of: what its shares are of, where it has a number of its own.
+    """
+
+    name: str
+    short: str
+    of: int | None = None
+
+    @property
+    def few(self) -> bool:
+        """Whether its shares are of too few to be shaded."""
+        return self.of is not None and self.of < FEWEST
+
+
+def heat(rows: Sequence[Line], columns: Sequence[Line], values: Sequence[Sequence[float | None]], label: str) -> str:
+    """Shares as shades, with the percent in cells of 10 % and more; those of fewer than `FEWEST` stay blank.
+
+    It comes twice, as `dots`: for narrow screens with short names.
 
     Args:
         values: [rows][columns] from 0 to 1; None where there is nothing to count.
     """
-    cell = max(min((_WIDTH - _LABEL) / max(len(columns), 1), 60), 24)
-    height = ROW * len(rows) + 26
-    top = max((value for row in values for value in row if value is not None), default=1.0) or 1.0
+    shown = [
+        [None if row.few or column.few else value for column, value in zip(columns, line, strict=True)]
+        for row, line in zip(rows, values, strict=True)
+    ]
+    return "".join(
+        _heat(rows, columns, shown, label, *layout) for layout in (("broad", 740, 280), ("narrow", 336, 100))
+    )
+
+
+def _heat(
+    rows: Sequence[Line],
+    columns: Sequence[Line],
+    values: Sequence[Sequence[float | None]],
+    label: str,
+    kind: str,
+    width: int,
+    left: int,
+) -> str:
+    cell = max(min((width - left) / max(len(columns), 1), 60), 24)
+    first = 22 if all(column.of is None for column in columns) else 36
+    top = max((value for line in values for value in line if value is not None), default=1.0) or 1.0
     parts = []
-    for j, name in enumerate(columns):
-        x = _LABEL + cell * (j + 0.5)
+    for j, column in enumerate(columns):
+        x = left + cell * (j + 0.5)
+        name, n = (column.name, "n ") if kind == "broad" else (column.short, "")
         parts.append(f'<text class="axis" x="{x:.1f}" y="14" text-anchor="middle">{escape(name)}</text>')
-    for i, (name, row) in enumerate(zip(rows, values, strict=True)):
-        y = 22 + ROW * i
-        parts.append(f'<text x="{_LABEL - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
-        for j, value in enumerate(row):
+        if column.of is not None:
+            parts.append(f'<text class="axis" x="{x:.1f}" y="28" text-anchor="middle">{n}{_brief(column.of)}</text>')
+    for i, (row, line) in enumerate(zip(rows, values, strict=True)):
+        y = first + ROW * i
+        name = (row.name if kind == "broad" else row.short) + ("" if row.of is None else f", n {_brief(row.of)}")
+        parts.append(f'<text x="{left - 8}" y="{y + 15}" text-anchor="end">{escape(name)}</text>')
+        if row.few:
+            parts.append(f'<text class="axis" x="{left + 6}" y="{y + 15}">fewer than {FEWEST}: not shaded</text>')
+        for column, value, x in zip(columns, line, (left + cell * j for j in range(len(columns))), strict=True):
             if value is None:
                 continue
-            x, share = _LABEL + cell * j, value / top
-            title = f"{name}, {columns[j]}: {value:.1%}"
+            share = value / top
+            title = f"{row.name}, {column.name}: {value:.1%}"
             parts.append(
                 f'<g><title>{escape(title)}</title><rect class="cell" x="{x:.1f}" y="{y}" width="{cell - 1:.1f}" '
                 f'height="{ROW - 1}" style="fill-opacity:{share:.3f}"/>'
@@ -131,27 +224,38 @@ def heat(rows: Sequence[str], columns: Sequence[str], values: Sequence[Sequence[
                     f"{value * 100:.0f}</text>"
                 )
             parts.append("</g>")
-    return _svg(parts, int(_LABEL + cell * len(columns) + 4), height, label)
+    return _svg(parts, int(left + cell * len(columns) + 4), first + ROW * len(rows) + 4, label, kind)
+
+
+def _brief(number: int) -> str:
+    return f"{number:,}" if number < 10_000 else f"{number / 1000:,.0f}k"
+
+
+def highest(tracks: Iterable[Sequence[Step]]) -> float:
+    """The highest end of all intervals and values; 1 without any."""
+    ends = [end for steps in tracks for step in steps for end in (step.value, step.high) if end is not None]
+    return max(ends, default=0.0) or 1.0
 
 
 def line(steps: Sequence[Step], label: str, top: float) -> str:
     """A figure over periods with its interval as a band; a gap where there is no figure.
 
     Args:
-        top: the highest value of the axis, the same for all pictures that stand side by side.
+        top: what the axis must hold (see `highest`), the same for all pictures that stand side by side.
     """
     width, height, left, bottom = 320, 130, 34, 22
     across = (width - left - 12) / max(len(steps) - 1, 1)
-    scale = (height - bottom - 10) / (top or 1.0)
+    ticks = _ticks(top, most=3)
+    scale = (height - bottom - 10) / ticks[-1]
 
     def at(i: int, value: float) -> str:
-        return f"{left + across * i:.1f},{height - bottom - min(value, top) * scale:.1f}"
+        return f"{left + across * i:.1f},{height - bottom - value * scale:.1f}"
 
     parts = []
-    for tick in (0.0, top / 2, top):
+    for tick in ticks:
         y = height - bottom - tick * scale
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="axis" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:.2g}</text>')
+        parts.append(f'<text class="axis" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
     band = [(i, step.low, step.high) for i, step in enumerate(steps) if step.low is not None and step.high is not None]
     if len(band) > 1:
         points = [at(i, high) for i, _, high in band] + [at(i, low) for i, low, _ in reversed(band)]
@@ -160,9 +264,8 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
     parts.append(f'<polyline class="path" points="{" ".join(at(i, step.value or 0) for i, step in known)}"/>')
     for i, step in known:
         cx, cy = at(i, step.value or 0).split(",")
-        interval = "" if step.low is None else f" [{step.low:.2f}, {step.high:.2f}]"
         parts.append(
-            f"<g><title>{escape(f'{step.period}: {step.value:.2f}{interval}')}</title>"
+            f"<g><title>{escape(f'{step.period}: {step.told}')}</title>"
             f'<circle class="mark" cx="{cx}" cy="{cy}" r="3.5"/></g>'
         )
     for i in sorted({0, len(steps) - 1}):
@@ -182,8 +285,8 @@ def _svg(parts: Sequence[str], width: int, height: int, label: str, kind: str = 
     )
 
 
-def _ticks(top: float, bottom: float = 0.0) -> list[float]:
-    """In round steps, with 0 among them, from `bottom` to above `top`."""
+def _ticks(top: float, bottom: float = 0.0, most: int = 5) -> list[float]:
+    """In about `most` round steps, with 0 among them, from `bottom` to above `top`."""
     sizes = (size * 10.0**power for power in range(-4, 5) for size in (1, 2, 5))
-    step = next(size for size in sizes if (top - bottom) / size < 5.5)
+    step = next(size for size in sizes if (top - bottom) / size < most + 0.5)
     return [step * i for i in range(ceil(bottom / step), max(ceil(round(top / step, 9)), 1) + 1)]

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+Cells = Sequence[str | float | int | None]
+"""A row of a table."""
 _LONG = 30
+_CROWDED = 9
+"""With more columns the cells of a table are broken on paper."""
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -49,7 +53,7 @@ def bullets(lines: Sequence[str]) -> str:
     return "<ul>" + "".join(f"<li>{escape(line)}</li>" for line in lines) + "</ul>"
 
 
-def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str | float | int | None]]) -> str:
+def table(caption: str, header: Sequence[str], rows: Sequence[Cells]) -> str:
     """A table of texts and numbers; numbers are set to the right, None is empty."""
     numbers = [any(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
     kinds = [' class="n"' if number else "" for number in numbers] or [""] * len(header)
@@ -57,8 +61,9 @@ def table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str | flo
     body = "".join(
         "<tr>" + "".join(_cell(value, first=i == 0) for i, value in enumerate(row)) + "</tr>" for row in rows
     )
+    crowded = ' class="crowded"' if len(header) > _CROWDED else ""
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
+        f'<div class="scroll"><table{crowded}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

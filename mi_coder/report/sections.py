@@ -13,11 +13,9 @@ from mi_coder.measures.patterns import FROM, Patterns
 from mi_coder.measures.profile import Figure, Profile
 from mi_coder.measures.summaries import SUMMARIES
 from mi_coder.measures.tally import CODES
-from mi_coder.measures.validation import Errors
-from mi_coder.report.charts import Dot, Step, dots, heat, line
-from mi_coder.report.page import Section, bullets, folded, paragraph, plot, table
+from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
+from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, plot, table
 
-Cells = Sequence[str | float | int | None]
 TRACKED = ("% MI-consistent", "R:Q")
 MOST_COUNSELORS = 12
 MOST_GROUPS = 6
@@ -95,7 +93,10 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool) -> Section:
         paragraph(f"Share of {unit}s that carry each code; a {unit} can carry up to three.")
         + dots(rows, f"Share of {unit}s with each code, with 95 % intervals")
         + paragraph(told, note=True)
-        + folded("The same as a table", table("", ["code", "id", "share [95 %]", f"{unit}s"], cells)),
+        + folded(
+            "The same as a table",
+            table(f"Share of {unit}s with each code", ["code", "id", "share [95 %]", f"{unit}s"], cells),
+        ),
     )
 
 
@@ -138,13 +139,15 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
         tracks = {
             name: [_step(groups.get((name, period), ()), measure, period) for period in periods] for name in chosen
         }
-        top = max([step.value or 0.0 for steps in tracks.values() for step in steps] or [1.0]) or 1.0
+        top = highest(tracks.values())
         pictures = "".join(
-            f"<div><h3>{escape(name or '(none)')}</h3>"
-            f"{line(steps, f'{measure} of {name} by period', max(top, 0.01))}</div>"
+            f"<div><h3>{escape(name or '(none)')}</h3>{line(steps, f'{measure} of {name} by period', top)}</div>"
             for name, steps in tracks.items()
         )
+        rows: list[Cells] = [[name or "(none)", _told(steps)] for name, steps in tracks.items()]
+        behind = table(f"{measure} by period, with 95 % intervals", ["counselor", "periods"], rows)
         body += f'<h3>{escape(measure)}</h3><div class="many">{pictures}</div>'
+        body += folded("The same as a table", behind)
     return Section("time", "Counselors over time", body)
 
 
@@ -152,68 +155,75 @@ def order(patterns: Patterns) -> Section:
     """Where codes stand in chats, what they follow, and what they stand with."""
     names = _names()
     used = [i for i, code in enumerate(CODES) if patterns.together[i][i]]
-    tenths = [f"{10 * i}-{10 * i + 10}" for i in range(len(patterns.messages))]
-    where = [
-        [patterns.position[j][i] / total if total else None for j, total in enumerate(patterns.messages)] for i in used
-    ]
     origins = [i for i, row in enumerate(patterns.following) if sum(row)]
-    after = [[patterns.following[i][j] / sum(patterns.following[i]) for j in used] for i in origins]
-    labels = ["client's message" if i == 0 else names[FROM[i]] for i in origins]
-    columns = [CODES[j] for j in used]
-    both = [[patterns.together[i][j] / patterns.together[i][i] if i != j else None for j in used] for i in used]
-    rows = [names[CODES[i]] for i in used]
+    tenths = [Line(f"{10 * i}-{10 * i + 10}", f"{10 * i}", n) for i, n in enumerate(patterns.messages)]
+    before = [Line(names.get(FROM[i], "client's message"), FROM[i], sum(patterns.following[i])) for i in origins]
+    with_code = [Line(names[CODES[i]], CODES[i], patterns.together[i][i]) for i in used]
+    few = f"Of fewer than {FEWEST} nothing is shaded: one message would look like a habit. The table has them."
     return Section(
         "order",
         "Order in chats",
-        "<h3>Where in a chat each code stands</h3>"
-        + paragraph("Percent of coded messages in each tenth of the chat that carry the code.", note=True)
-        + _scrolling(heat(rows, tenths, where, "Share of messages with each code by tenth of the chat"))
-        + "<h3>What comes next</h3>"
-        + paragraph(
-            "Of the codes that follow a message of the client, or a code in the counselor's message before: percent.",
-            note=True,
+        _shares(
+            "Where in a chat each code stands",
+            "Percent of coded messages in each tenth of the chat (from 0, 10 to 90 %) that carry the code; n: messages "
+            f"there. {few}",
+            ("tenth of the chat, %", tenths),
+            [CODES[i] for i in used],
+            [[row[i] for i in used] for row in patterns.position],
+            across=True,
         )
-        + _scrolling(heat(labels, columns, after, "Which codes follow which"))
-        + "<h3>What stands together</h3>"
-        + paragraph("Percent of the messages with the code on the left that carry the other one too.", note=True)
-        + _scrolling(heat(rows, columns, both, "Which codes stand in one message")),
-    )
-
-
-def tagger_quality(errors: Mapping[str, Errors], model: str) -> Section:
-    """Precision, recall and F1 on validated chats."""
-    names = _names()
-    rows: list[Cells] = []
-    for code, seen in errors.items():
-        found, true = seen.true_positive + seen.false_positive, seen.true_positive + seen.false_negative
-        if found + true:
-            rows.append(
-                [
-                    names[code],
-                    seen.true_positive / found if found else None,
-                    seen.true_positive / true if true else None,
-                    2 * seen.true_positive / (found + true),
-                    true,
-                ]
-            )
-    return Section(
-        "tagger",
-        "Quality of the tagger",
-        paragraph(f"Model {model}, against gold codes of the validation file, message by message.")
-        + table("", ["code", "precision", "recall", "F1", "messages with the code"], rows),
-    )
-
-
-def unvalidated(model: str) -> Section:
-    """In place of the quality, where nobody has checked the tagger on these chats."""
-    return Section(
-        "tagger",
-        "Quality of the tagger",
-        paragraph(
-            f"Model {model}. Nobody has checked it on these chats: code some of them by hand and give them with "
-            "--validation, and the figures of codes that it finds there often enough will hold its errors. Rare codes "
-            "are told worst; the model card has its figures on other chats."
+        + _shares(
+            "What comes next",
+            "Of the codes that follow a message of the client, or a code in the counselor's message before: percent; "
+            f"n: codes that follow. {few}",
+            ("what comes before", before),
+            [CODES[i] for i in used],
+            [[patterns.following[i][j] for j in used] for i in origins],
+        )
+        + _shares(
+            "What stands together",
+            "Percent of the messages with the code on the left that carry the other one too; n: messages with the code "
+            f"on the left. {few}",
+            ("code", with_code),
+            [CODES[i] for i in used],
+            [[patterns.together[i][j] if i != j else None for j in used] for i in used],
         ),
+    )
+
+
+def _shares(
+    title: str,
+    note: str,
+    named: tuple[str, Sequence[Line]],
+    codes: Sequence[str],
+    counts: Sequence[Sequence[int | None]],
+    across: bool = False,
+) -> str:
+    """Counts of codes as shares of each line: a heat map, and behind it a table with the most frequent codes first.
+
+    Args:
+        named: what the lines are, and the lines.
+        counts: [lines, codes]; None where there is nothing to count.
+        across: lines are columns.
+    """
+    names, (header, lines) = _names(), named
+    shares = [
+        [None if n is None or not one.of else n / one.of for n in row] for one, row in zip(lines, counts, strict=True)
+    ]
+    if across:
+        rows = [Line(names[code], code) for code in codes]
+        picture = heat(rows, lines, [[row[i] for row in shares] for i in range(len(codes))], title)
+    else:
+        picture = heat(lines, [Line(code, code) for code in codes], shares, title)
+    cells: list[Cells] = []
+    for one, row in zip(lines, counts, strict=True):
+        found = sorted(((n, code) for n, code in zip(row, codes, strict=True) if n), key=lambda pair: -pair[0])
+        cells.append([one.name, one.of, ", ".join(f"{code} {n / (one.of or n):.0%} ({n:,})" for n, code in found)])
+    caption = f"{title}: codes with percent and count (names of the codes: use of codes)"
+    return (
+        f"<h3>{escape(title)}</h3>{paragraph(note, note=True)}"
+        f'<div class="scroll wide" tabindex="0">{picture}</div>'
+        + folded("The same as a table", table(caption, [header, "n", "codes"], cells))
     )
 
 
@@ -279,7 +289,7 @@ def _agreement(group: Group, by: str) -> str:
         + dots(drawn, label, percent=False, marks=limits)
         + folded(
             "The same as a table",
-            table("", ["", "messages", "given", "alpha [95 %]", "agreement on presence [95 %]", "reading"], cells),
+            table(label, ["", "messages", "given", "alpha [95 %]", "agreement on presence [95 %]", "reading"], cells),
         )
     )
 
@@ -313,10 +323,6 @@ def _summaries(caption: str, figures: Sequence[Figure]) -> str:
     return table(caption, ["figure", "value [95 %]", "fair, good", "formula"], rows) + paragraph(THRESHOLDS, note=True)
 
 
-def _scrolling(picture: str) -> str:
-    return f'<div class="scroll wide" tabindex="0">{picture}</div>'
-
-
 def _by_group(figures: Sequence[Figure]) -> dict[tuple[str, ...], list[Figure]]:
     groups: dict[tuple[str, ...], list[Figure]] = {}
     for figure in figures:
@@ -327,6 +333,10 @@ def _by_group(figures: Sequence[Figure]) -> dict[tuple[str, ...], list[Figure]]:
 def _step(figures: Sequence[Figure], measure: str, period: str) -> Step:
     found = next((figure for figure in figures if figure.measure == measure), None)
     return Step(period, None, None, None) if found is None else Step(period, found.value, found.low, found.high)
+
+
+def _told(steps: Sequence[Step]) -> str:
+    return "; ".join(f"{step.period}: {step.told}" for step in steps if step.value is not None)
 
 
 def _interval(figure: Figure, percent: bool = False) -> str:

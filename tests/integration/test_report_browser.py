@@ -1,5 +1,7 @@
-"""The report in a real browser: nothing from the network, nothing cut on a phone, readable in the dark and by ear."""
+"""The report in a real browser: nothing from the network, nothing cut on a phone or on paper, readable in the dark."""
 
+import shutil
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -14,6 +16,9 @@ from mi_coder.conversation import Gold
 from mi_coder.report.build import ReportOptions, build_report
 from tests.integration.studio.page import browser as browser_command
 from tests.report_chats import write_chats
+
+A4_WIDTH = 703
+"""Pixels between the margins."""
 
 
 @pytest.fixture(scope="module")
@@ -76,14 +81,73 @@ def test_the_page_fits_and_asks_for_nothing(browser: Any, page_file: Path, width
         })"""
     )
     assert cut == []
-    # Of each dot chart one layout shows, the one for this width, and its letters can be read.
-    sizes = page.evaluate(
+    # Of each chart with two layouts the one for this width shows.
+    kinds = page.evaluate(
         """[...document.querySelectorAll('svg.broad, svg.narrow')].filter(svg => svg.getBoundingClientRect().width).map(
-            svg => [svg.getAttribute('class'), svg.getBoundingClientRect().width / svg.viewBox.baseVal.width * 11])"""
+            svg => svg.getAttribute('class'))"""
     )
-    assert [kind for kind, _ in sizes] == 2 * ["broad" if width > 600 else "narrow"]
-    assert all(letters >= 10 for _, letters in sizes)
+    assert len(kinds) >= 7 and set(kinds) == {"broad" if width > 600 else "narrow"}
+    # The letters of every picture can be read.
+    small = page.evaluate(
+        """[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width).flatMap(svg => {
+            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+            return [...svg.querySelectorAll('text')].map(
+                text => [parseFloat(getComputedStyle(text).fontSize) * scale, text.textContent]
+            ).filter(([size]) => size < 10);
+        })"""
+    )
+    assert small == []
     page.close()
+
+
+def test_on_paper_it_is_light_and_whole(browser: Any, page_file: Path) -> None:
+    page = browser.new_page(viewport={"width": A4_WIDTH, "height": 1000}, color_scheme="dark")
+    page.goto(page_file.as_uri())
+    page.emulate_media(media="print")
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (
+        paper == "rgb(255, 255, 255)" and _contrast(page.evaluate("getComputedStyle(document.body).color"), paper) > 7
+    )
+    # Nothing reaches over the edge, nothing can be scrolled, and what is folded on the screen is there.
+    cut = page.evaluate(
+        """[...document.querySelectorAll('svg, table, figure')].filter(each => {
+            const box = each.getBoundingClientRect();
+            return box.width && box.right > window.innerWidth + 1;
+        }).map(each => each.getAttribute('aria-label') || each.textContent.slice(0, 80))"""
+    )
+    assert cut == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    folded = page.evaluate(
+        """[...document.querySelectorAll('details table')].map(
+            table => table.checkVisibility({contentVisibilityAuto: true}) && table.getBoundingClientRect().height)"""
+    )
+    assert len(folded) >= 8 and all(height > 30 for height in folded)
+    page.close()
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not on the path")
+def test_the_printed_pages_hold_every_table(browser: Any, page_file: Path, tmp_path: Path) -> None:
+    page = browser.new_page(color_scheme="dark")
+    page.goto(page_file.as_uri())
+    page.pdf(path=tmp_path / "r.pdf", format="A4")
+    captions = page.evaluate("[...document.querySelectorAll('caption')].map(each => each.textContent)")
+    page.close()
+    text = " ".join(_poppler("pdftotext", "-layout", tmp_path / "r.pdf", "-").decode().split())
+    assert all(caption in text for caption in captions)
+    # What stands in last columns.
+    assert "not in gold: unknown" in text and "unreliable" in text and "counselor's words / all words" in text
+    # Each page as a picture is white at its edge and mostly white within.
+    _poppler("pdftoppm", "-r", "20", tmp_path / "r.pdf", tmp_path / "p")
+    pages = [path.read_bytes() for path in sorted(tmp_path.glob("p*.ppm"))]
+    assert 3 <= len(pages) <= 20
+    for picture in pages:
+        _, width, height, _, *_ = picture.split(maxsplit=4)
+        pixels = picture[-3 * int(width) * int(height) :]
+        assert pixels[:3] == b"\xff\xff\xff" and sum(pixels) / len(pixels) > 215
+
+
+def _poppler(program: str, *arguments: str | Path) -> bytes:
+    return subprocess.run([program, *map(str, arguments)], capture_output=True, check=True).stdout
 
 
 def test_ink_and_paper_differ_enough(browser: Any, page_file: Path) -> None:

@@ -45,6 +45,14 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     assert done.stdout.startswith(("Usage: ", "mi-code "))
 
 
+def test_alone_it_says_what_to_do_next_and_how_to_complete_words() -> None:
+    done = CliRunner().invoke(group, [])
+    assert done.exit_code == 0
+    assert done.output == CliRunner().invoke(group, ["--help"]).output
+    assert "Start:  mi-code demo" in done.stdout and "_MI_CODE_COMPLETE=bash_source mi-code" in done.stdout
+    assert all(len(line) <= 100 for line in done.output.splitlines())
+
+
 def test_an_unknown_verb_suggests_the_nearest() -> None:
     done = CliRunner().invoke(group, ["tga"])
     assert done.exit_code == 2

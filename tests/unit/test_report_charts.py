@@ -1,0 +1,117 @@
+"""Heat maps that do not shade a single message, bands that are not cut, marks beside dots, tables behind pictures."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from mi_coder.measures.patterns import Patterns
+from mi_coder.measures.profile import count
+from mi_coder.measures.reading import Chat
+from mi_coder.measures.tally import Turn
+from mi_coder.report import sections
+from mi_coder.report.build import ReportOptions, build_report
+from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
+from tests.report_chats import write_chats
+
+
+def _turns(*codes: str) -> list[Turn]:
+    """Messages of the counselor, one code each, without the client between them."""
+    return [Turn("counselor", (code,), None, None, 1) for code in codes]
+
+
+def test_shares_of_few_are_said_and_not_shaded() -> None:
+    rows = [Line("Enough", "E", FEWEST), Line("Few", "F", FEWEST - 1)]
+    drawn = heat(rows, [Line("x", "x"), Line("y", "y")], [[0.4, None], [1.0, 0.5]], "heat")
+    broad, narrow = drawn.split("</svg>")[:2]
+    for each in (broad, narrow):
+        assert each.count("<rect") == 1 and "Enough, x: 40.0%" in each and "Few, x" not in each
+        assert each.count(f"fewer than {FEWEST}: not shaded") == 1
+        assert 'style="fill-opacity:1.000"' in each, "the darkest is the highest of those that are shaded"
+    assert "Enough, n 5" in broad and "Few, n 4" in broad
+    assert ">E, n 5" in narrow
+
+
+def test_columns_of_few_are_blank_too() -> None:
+    columns = [Line("0-10", "0", 12_345), Line("10-20", "10", 1)]
+    drawn = heat([Line("a", "a")], columns, [[0.2, 1.0]], "heat").split("</svg>")[0]
+    assert drawn.count("<rect") == 1 and ">n 12k<" in drawn and ">n 1<" in drawn
+
+
+def test_a_row_of_one_message_is_in_the_table_alone() -> None:
+    patterns = Patterns()
+    patterns.add(_turns("OQ", "SU", "OQ", "SU", "OQ", "SU", "OQ", "SU", "OQ", "SU", "CO", "WA"))
+    body = sections.order(patterns).body
+    after = body[body.index("<h3>What comes next") : body.index("<h3>What stands together")]
+    assert "Open question, n 5" in after and "Open question, SU: 100.0%" in after
+    assert "Confront, n 1" in after and "Confront, WA" not in after
+    row = '<th scope="row">Confront</th><td class="n">1</td><td>WA 100% (1)</td>'
+    assert row in after.partition("<details>")[2]
+    assert body.count("<details>") == 3, "each heat map has its table"
+
+
+def test_the_table_of_places_is_by_tenth() -> None:
+    patterns = Patterns()
+    patterns.add(_turns(*["INT"] * 6, *["OQ"] * 54))
+    body = sections.order(patterns).body
+    assert '<th scope="row">0-10</th><td class="n">6</td><td>INT 100% (6)</td>' in body
+    assert "Introduction, 0-10: 100.0%" in body and "Open question, 90-100: 100.0%" in body
+
+
+def _band(drawn: str) -> list[float]:
+    """The ends of a band, upper ones first and lower ones backwards, read off by the lines and numbers of the axis."""
+    axis = re.findall(
+        r'y1="([\d.]+)" y2="[\d.]+"/><text class="axis" x="29" y="[\d.]+" text-anchor="end">([\d.]+)<', drawn
+    )
+    bottom, top = float(axis[0][0]), float(axis[-1][0])
+    points = re.findall(r'class="band" points="([^"]+)"', drawn)[0].split()
+    return [(bottom - float(point.split(",")[1])) / (bottom - top) * float(axis[-1][1]) for point in points]
+
+
+def test_bands_are_not_cut() -> None:
+    wide = [Step("1", 0.5, 0.4, 0.6), Step("2", 1.0, 0.8, 3.7), Step("3", None, None, None)]
+    low = [Step("1", 0.1, 0.0, 0.2), Step("2", 0.1, None, None), Step("3", 0.2, 0.1, 0.3)]
+    assert highest([low, wide]) == 3.7 and highest([[Step("1", None, None, None)]]) == 1
+    assert _band(line(wide, "line", 3.7)) == pytest.approx([0.6, 3.7, 0.8, 0.4], abs=0.03)
+    heights = re.findall(r'cy="(-?[\d.]+)"', line(wide, "line", 3.7))
+    assert len(heights) == 2 and all(float(y) >= 0 for y in heights)
+
+
+def test_the_section_over_time_holds_every_interval_and_a_table() -> None:
+    chats = [
+        Chat(f"c{i}", _turns(*["REF"] * (4 if i % 5 == 0 else 1), "OQ"), {"who": "a", "at": f"2024-0{1 + i % 2}-05"})
+        for i in range(20)
+    ]
+    found = count(chats).profile(["who", "month"], "at")
+    body = sections.over_time(found, ["2024-01", "2024-02"]).body
+    first, second = (figure for figure in found.figures if figure.measure == "R:Q")
+    assert first.high is not None and second.high is not None and second.low is not None and first.low is not None
+    assert max(first.high, second.high) > max(first.value or 0, second.value or 0), "else nothing could be cut"
+    drawn = body[body.index("<h3>R:Q</h3>") :]
+    assert _band(drawn) == pytest.approx([first.high, second.high, second.low, first.low], abs=0.03)
+    told = f"2024-01: {first.value:.2f} [{first.low:.2f}, {first.high:.2f}]; 2024-02: "
+    assert told in drawn.partition("<details>")[2] and body.count("<details>") == len(sections.TRACKED)
+
+
+def test_marks_beside_a_dot() -> None:
+    rows = [Dot("a", 0.4, None, None, "a", beside=(0.2, 0.8)), Dot("b", 0.4, None, None, "b", beside=(None, 1.0))]
+    drawn = dots(rows, "x", percent=False, legend=("F1", "", "people"))
+    for each in drawn.split("</svg>")[:2]:
+        assert each.count('class="upright"') == 1 and each.count('class="diamond"') == 3, "two and the legend"
+        assert ">people<" in each and each.count("<circle") == 3
+        ends = [float(x) for x in re.findall(r'd="M([\d.]+)', each)]
+        width = float(each.split('viewBox="0 0 ')[1].split()[0])
+        assert max(ends) < width
+
+
+def test_every_table_says_what_it_holds(tmp_path: Path) -> None:
+    chats = write_chats(tmp_path / "t.jsonl", gold=True)
+    html = build_report([str(chats)], ReportOptions(counselor="counselor_id", time="at", validation=str(chats)))
+    assert html.count("<caption>") >= 10 and "<caption></caption>" not in html
+
+
+def test_chats_without_any_code_have_a_page(tmp_path: Path) -> None:
+    message = {"role": "counselor", "text": "x", "codes": []}
+    (tmp_path / "t.jsonl").write_text(json.dumps({"conversation_id": "a", "messages": [message]}) + "\n")
+    assert "Order in chats" in build_report([str(tmp_path / "t.jsonl")], ReportOptions())
