@@ -4,8 +4,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from mi_coder.conversation import Coding, Gold
-from mi_coder.evaluation.metrics import Bools
+from mi_coder.evaluation.bootstrap import interval, resampled
+from mi_coder.evaluation.metrics import Bools, share
 
 CODES_WITH_ATTRIBUTE = {"depth": ("REF",), "permission": ("PR", "RC")}
 
@@ -18,12 +22,15 @@ class AttributeScore:
         messages: those whose gold attribute is known and whose code was rightly given.
         accuracy: share of them with the right attribute.
         majority: share that the most frequent gold value alone would get right: the figure to beat.
+        low, high: ends of the 95 % interval of the accuracy, from resampling conversations; nan where there is none.
     """
 
     attribute: str
     messages: int
     accuracy: float
     majority: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,33 @@ class GroupScore:
     baseline_hit_rate: float | None = None
 
 
-def attribute_scores(gold: Sequence[Gold], coding: Sequence[Coding]) -> tuple[AttributeScore, ...]:
+def attribute_scores(
+    gold: Sequence[Gold], coding: Sequence[Coding], conversation: NDArray[np.intp], samples: int, seed: int
+) -> tuple[AttributeScore, ...]:
     """Score depth and permission. An attribute that the coder never gives, or without any message to judge it by, is
     left out.
+
+    Args:
+        conversation: [messages] number of each message's conversation, from 0 without gaps.
+        samples, seed: of the bootstrap.
     """
     scores = []
     for attribute, codes in CODES_WITH_ATTRIBUTE.items():
-        pairs = [
+        judged = [
             (getattr(known, attribute), getattr(given, attribute))
-            for known, given in zip(gold, coding, strict=True)
             if getattr(known, attribute) and known.positive.intersection(codes, given.codes)
+            else None
+            for known, given in zip(gold, coding, strict=True)
         ]
+        pairs = [pair for pair in judged if pair]
         if any(given for _, given in pairs):
             most_frequent = Counter(known for known, _ in pairs).most_common(1)[0][1]
-            right = sum(known == given for known, given in pairs)
-            scores.append(AttributeScore(attribute, len(pairs), right / len(pairs), most_frequent / len(pairs)))
+            hits = np.array([[pair is not None and pair[0] == pair[1], pair is not None] for pair in judged])
+            low, high = interval(share(resampled(hits, conversation, samples, seed)))
+            accuracy = float(share(hits.sum(axis=0)))
+            scores.append(
+                AttributeScore(attribute, len(pairs), accuracy, most_frequent / len(pairs), float(low), float(high))
+            )
     return tuple(scores)
 
 

@@ -76,7 +76,9 @@ def evaluate(
         macro=_versus(macro_f1, predicted, baseline),
         exact=_versus(exact, predicted, baseline),
         groups=group_scores(comparison.codes, comparison.gold, predicted, baseline),
-        attributes=attribute_scores(comparison.gold, comparison.coding),
+        attributes=attribute_scores(
+            comparison.gold, comparison.coding, comparison.conversation, options.samples, options.seed
+        ),
         calibration=_calibration(truth, comparison.probability, counted),
         doubt=doubt(comparison, options, set_cut),
         notes=(*notes, *_cautions(rows, len(comparison.conversation_ids), options)),

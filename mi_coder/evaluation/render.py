@@ -101,8 +101,8 @@ def further(report: "EvaluationReport") -> Iterator[str]:
         )
     for one in report.attributes:
         yield (
-            f"{one.attribute.capitalize()}: right in {number(one.accuracy)} of {one.messages} messages "
-            f"(always the most frequent value: {number(one.majority)})."
+            f"{one.attribute.capitalize()}: right in {number(one.accuracy)}{interval(one.low, one.high)} "
+            f"of {one.messages} messages (always the most frequent value: {number(one.majority)})."
         )
     if calibration := report.calibration:
         yield (

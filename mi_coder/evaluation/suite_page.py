@@ -20,8 +20,8 @@ _HEAD = """{title}{coder}
 
 Made by `mi-code evaluate --suite`. Gold codes of ESConv, AnnoMI and the practice chats were given by a language model
 that read every message (see annotations/README.md); no human expert checked them. Conversations that the model was
-trained on are left out. Brackets are 95 % intervals from resampling conversations; depth, permission and calibration
-have none. A target is met where the figure itself reaches it, whatever its interval.
+trained on are left out. Brackets are 95 % intervals from resampling conversations; calibration has
+none. A target is met where the figure itself reaches it, whatever its interval.
 
 ## Targets
 

@@ -144,7 +144,11 @@ def _attribute(what: str, wanted: float, name: str) -> Callable[[EvaluationRepor
     def row(report: EvaluationReport) -> Target:
         for score in report.attributes:
             if score.attribute == name:
-                reached, beside = f"{score.accuracy:.3f} of {score.messages}", f"most frequent: {score.majority:.3f}"
+                ends = render.interval(score.low, score.high)
+                reached, beside = (
+                    f"{score.accuracy:.3f}{ends} of {score.messages}",
+                    f"most frequent: {score.majority:.3f}",
+                )
                 return Target(what, f"{wanted:.2f}", reached, beside, _reaches(score.accuracy, wanted))
         return Target(what, f"{wanted:.2f}", "never given by the model, or not known in the gold", "", False)
 

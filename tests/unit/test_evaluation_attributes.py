@@ -24,20 +24,23 @@ def test_depth_counts_where_the_code_is_right() -> None:
         Coding(("OQ",), {}),
         Coding(("REF",), {}, depth="simple"),
     ]
-    (score,) = attribute_scores(gold, coding)
-    assert score == AttributeScore("depth", 3, pytest.approx(2 / 3), pytest.approx(2 / 3))
+    (score,) = attribute_scores(gold, coding, np.array([0, 0, 1, 1, 2]), 200, 0)
+    assert (score.attribute, score.messages) == ("depth", 3)
+    assert (score.accuracy, score.majority) == pytest.approx((2 / 3, 2 / 3))
+    assert (score.low, score.high) == (0.5, 1.0), "one conversation has one of two right, the other its only one"
 
 
 def test_permission_belongs_to_either_code_but_to_the_same_one() -> None:
     gold = [Gold(frozenset({"PR"}), permission="with"), Gold(frozenset({"RC"}), permission="without")]
     given = [Coding(("PR",), {}, permission="without"), Coding(("PR",), {}, permission="without")]
-    assert attribute_scores(gold, given) == (AttributeScore("permission", 1, 0.0, 1.0),)
+    (score,) = attribute_scores(gold, given, np.array([0, 1]), 50, 0)
+    assert score == AttributeScore("permission", 1, 0.0, 1.0, 0.0, 0.0)
 
 
 def test_an_attribute_that_is_never_given_is_not_scored() -> None:
     gold = [Gold(frozenset({"REF"}), depth="simple"), Gold(frozenset({"PR"}), permission="with")]
     given = [Coding(("REF",), {}), Coding(("PR",), {}, permission="with")]
-    assert [score.attribute for score in attribute_scores(gold, given)] == ["permission"]
+    assert [score.attribute for score in attribute_scores(gold, given, np.array([0, 1]), 0, 0)] == ["permission"]
 
 
 def test_group_is_hit_by_any_of_its_codes() -> None:
@@ -54,5 +57,6 @@ def test_group_is_hit_by_any_of_its_codes() -> None:
 
 
 def test_nothing_to_judge_gives_no_scores() -> None:
-    assert attribute_scores([Gold(frozenset({"REF"}))], [Coding(("REF",), {}, depth="simple")]) == ()
+    alone = [Gold(frozenset({"REF"}))], [Coding(("REF",), {}, depth="simple")]
+    assert attribute_scores(*alone, np.array([0]), 10, 0) == ()
     assert group_scores(CODES, [Gold()], np.zeros((1, 5), dtype=bool)) == ()

@@ -62,7 +62,7 @@ GOLDEN = """\
 | exact match         | 0.667 [0.000, 1.000] | 0.000 [0.000, 0.000] | +0.667 [+0.000, +1.000] |
 
 - One of OQ, CQ: given in 1.000 of the 1 messages where one of them applies (TF-IDF: 1.000).
-- Depth: right in 0.000 of 1 messages (always the most frequent value: 1.000).
+- Depth: right in 0.000 [0.000, 0.000] of 1 messages (always the most frequent value: 1.000).
 - Calibration: expected error 0.189, Brier score 0.099 (always the base rate: 0.211).
 
 **Doubt**
