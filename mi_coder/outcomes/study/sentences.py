@@ -92,7 +92,7 @@ def _findings(result: Result) -> Sequence[str]:
         tested = tests.notna().sum()
         clear = shown[tests < CLEAR]
         size = f"{int(shown['n'].max()):,} chats" if len(shown) else "these chats"
-        size += ", corrected for the tagger's errors," if (shown["correction"] == "ptd").any() else ""
+        size += " (corrected for the tagger's errors)" if (shown["correction"] == "ptd").any() else ""
         better = _BETTER.get(types[outcome], {})
         if not adjusted:
             said.append(
@@ -109,7 +109,7 @@ def _findings(result: Result) -> Sequence[str]:
             )
         else:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, {len(clear)} stand out from chance (q < .05): "
+                f"{outcome}: of {tested} associations in {size}, {len(clear)} stand{'s' * (len(clear) == 1)} out from chance (q < .05): "
                 + "; ".join(_finding(row, better) for _, row in clear.iterrows())
                 + "."
             )

@@ -146,7 +146,7 @@ def test_a_finding_that_is_corrected_is_never_about_counselors_compared() -> Non
     outcome = {"name": "change", "type": "change", "before": "phq9_pre", "after": "after"}
     naive, corrected = (_study(outcome).fit(chats=chats, gold=gold).sentences for gold in (None, coded))
     assert "Reflection (counselors compared) goes with" in naive[0]
-    assert f"of {len(CODES)} associations in 800 chats, corrected for the tagger's errors," in corrected[0]
+    assert f"of {len(CODES)} associations in 800 chats (corrected for the tagger's errors)" in corrected[0]
     assert not any("(counselors compared)" in sentence for sentence in corrected)
     said = [sentence for sentence in corrected if "Differences between counselors are uncorrected" in sentence]
     assert len(said) == 1 and "techniques.within_between: false" in said[0]
