@@ -19,6 +19,13 @@ from tests.report_chats import write_chats
 
 A4_WIDTH = 703
 """Pixels between the margins."""
+SMALL = """[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width).flatMap(svg => {
+    const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+    return [...svg.querySelectorAll('text')].map(
+        text => [parseFloat(getComputedStyle(text).fontSize) * scale, text.textContent]
+    ).filter(([size]) => size < 9.5 + 0.5 * matchMedia('screen').matches);
+})"""
+"""Letters of pictures of fewer than 10 pixels, and on paper of fewer than 9.5 (7 points)."""
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +95,7 @@ def test_the_page_fits_and_asks_for_nothing(browser: Any, page_file: Path, width
     )
     assert len(kinds) >= 7 and set(kinds) == {"broad" if width > 600 else "narrow"}
     # The letters of every picture can be read.
-    small = page.evaluate(
-        """[...document.querySelectorAll('svg')].filter(svg => svg.getBoundingClientRect().width).flatMap(svg => {
-            const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-            return [...svg.querySelectorAll('text')].map(
-                text => [parseFloat(getComputedStyle(text).fontSize) * scale, text.textContent]
-            ).filter(([size]) => size < 10);
-        })"""
-    )
-    assert small == []
+    assert page.evaluate(SMALL) == []
     page.close()
 
 
@@ -117,6 +116,7 @@ def test_on_paper_it_is_light_and_whole(browser: Any, page_file: Path) -> None:
     )
     assert cut == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.evaluate(SMALL) == []
     folded = page.evaluate(
         """[...document.querySelectorAll('details table')].map(
             table => table.checkVisibility({contentVisibilityAuto: true}) && table.getBoundingClientRect().height)"""

@@ -66,6 +66,7 @@ def _band(drawn: str) -> list[float]:
     )
     bottom, top = float(axis[0][0]), float(axis[-1][0])
     points = re.findall(r'class="band" points="([^"]+)"', drawn)[0].split()
+    assert all(float(point.split(",")[1]) >= 0 for point in points), "inside the picture"
     return [(bottom - float(point.split(",")[1])) / (bottom - top) * float(axis[-1][1]) for point in points]
 
 
