@@ -181,7 +181,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     df: float | Floats = clusters - 1
     p, warnings = None, ""
     if clusters < ENOUGH_CLUSTERS:
-        warnings = f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"
+        warnings = _few(clusters)
         if both is None:
             if family == "linear":
                 few = fit_cr2(data.outcome, data.names, data.columns, labels)
@@ -272,10 +272,11 @@ def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Flo
         design.terms,
         fit.coefficients,
         fit.se,
-        np.inf,
+        _df(fit.clusters),
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
+        warnings=_few(fit.clusters),
     )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "sd_between": fit.sd})
 
@@ -289,10 +290,11 @@ def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | No
         design.terms,
         fit.coefficients[1:],
         fit.se[1:],
-        max(fit.clusters - 1, 1) if fit.clusters < ENOUGH_CLUSTERS else np.inf,
+        _df(fit.clusters),
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
+        warnings=_few(fit.clusters),
     )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "tau2": fit.tau2, "sigma2": fit.sigma2})
 
@@ -309,10 +311,11 @@ def _crossed(study: Study, outcome: Outcome, design: Design, weights: Floats | N
         design.terms,
         fit.coefficients[1:],
         fit.se[1:],
-        fewer - 1 if fewer < ENOUGH_CLUSTERS else np.inf,
+        _df(fewer),
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.counselors,
+        warnings=_few(fewer),
     )
     facts = {"icc": fit.icc_counselor, "tau2": fit.tau2_counselor, "icc_client": fit.icc_client}
     of_clients = {"tau2_client": fit.tau2_client, "sigma2": fit.sigma2, "clients": fit.clients}
@@ -334,9 +337,22 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
+        warnings=_few(fit.clusters),
         scale="odds ratio" if family == "logit" else POINTS_OF_OUTCOME,
     )
     return Fit(rows, {"correlation": fit.correlation})
+
+
+def _df(clusters: int) -> float:
+    """Degrees of freedom of a model with random effects: infinite where clusters are enough."""
+    return max(clusters - 1, 1) if clusters < ENOUGH_CLUSTERS else np.inf
+
+
+def _few(clusters: int) -> str:
+    """The warning beside errors of few clusters, or an empty string."""
+    if clusters >= ENOUGH_CLUSTERS:
+        return ""
+    return f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"
 
 
 def _class_weights(values: Floats) -> Floats:

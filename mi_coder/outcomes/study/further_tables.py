@@ -15,8 +15,24 @@ from mi_coder.outcomes.study.document import Table
 from mi_coder.outcomes.study.result import Result
 
 UNCORRECTED = "Of the ordinal model on the tagger's codes: what it gets wrong is not corrected here."
+_ESTIMATES = {"naive": "naive", "gold": "gold only", "ptd": "corrected"}
 _SIGNED = "+z.1f"
 _DIFFERENCE = "z.2f"
+
+
+def cautions(rows: pd.DataFrame) -> list[str]:
+    """The warnings of rows of the tidy table, each once and with the estimates that it is of, where not of all."""
+    found: dict[str, set[str]] = {}
+    labels = rows["level"].where(rows["level"] == "between", rows["correction"].map(_ESTIMATES).fillna(""))
+    for label, warnings in zip(labels, rows["warnings"], strict=True):
+        for warning in filter(None, str(warnings).split("; ")):
+            found.setdefault(warning, set()).add(label)
+    return [
+        f"{warning[0].upper()}{warning[1:]}."
+        if of == set(labels) or "" in of
+        else f"{', '.join(sorted(of)).capitalize()}: {warning}."
+        for warning, of in found.items()
+    ]
 
 
 def marginal_effects(result: Result, outcome: str) -> list[Table]:

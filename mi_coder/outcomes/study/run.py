@@ -35,7 +35,7 @@ CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poiss
 
 UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
 BETWEEN_UNCORRECTED = (
-    "uncorrected: the counselors' means are the tagger's; gold codes correct the pooled slope of "
+    "uncorrected: the counselors' means are the tagger's, and gold codes correct the pooled slope of "
     "techniques.within_between: false"
 )
 _OF_DESIGN = ("gain", "error by outcome", "response", "predicted", "marginal effects", "proportional odds")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS
 from mi_coder.outcomes.study.result import Result, code_name
 from mi_coder.outcomes.study.spec import Model, Study
 
@@ -37,7 +38,7 @@ def what_can_be_said(result: Result, gold: bool, stood_in: Sequence[str] = ()) -
             "chats of each counselor to know the counselor's mean. With techniques.within_between: false the pooled "
             "slope, which mixes both levels, is corrected."
         )
-    return (*_findings(result), *stood_in, *said, *_errors_by_outcome(result))
+    return (*_findings(result), *_few_clusters(result), *stood_in, *said, *_errors_by_outcome(result))
 
 
 def stands_in(outcome: str, model: Model, instead: Model, by: str) -> str:
@@ -109,9 +110,34 @@ def _findings(result: Result) -> Sequence[str]:
             )
         else:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, {len(clear)} stand{'s' * (len(clear) == 1)} out from chance (q < .05): "
-                + "; ".join(_finding(row, better) for _, row in clear.iterrows())
-                + "."
+                f"{outcome}: of {tested} associations in {size}, {len(clear)} stand{'s' * (len(clear) == 1)} out from "
+                "chance (q < .05): " + "; ".join(_finding(row, better) for _, row in clear.iterrows()) + "."
+            )
+    return said
+
+
+def _few_clusters(result: Result) -> Sequence[str]:
+    """What few counselors, or other clusters, do to the figures of the headlines."""
+    said = []
+    for outcome, model in result.headlines():
+        rows = result.recommended
+        rows = rows[(rows["outcome"] == outcome) & (rows["model"] == model) & (rows["code"] != "")]
+        corrected = rows[rows["correction"] == "ptd"]
+        shown = corrected if len(corrected) else rows
+        fewest = int(shown["n_clusters"].min()) if len(shown) else ENOUGH_CLUSTERS
+        if fewest >= ENOUGH_CLUSTERS:
+            continue
+        if len(corrected):
+            said.append(
+                f"{outcome}: corrected figures rest on gold chats of only {fewest} clusters (counselors, or what "
+                f"inference.cluster names): under {ENOUGH_CLUSTERS}, p and q come out too small and intervals too "
+                "narrow. Take none that is near .05 as clear; gold chats of more counselors mend it."
+            )
+        else:
+            how = shown["warnings"].iloc[0].partition("; ")[0].partition(": ")[2]
+            said.append(
+                f"{outcome}: there are only {fewest} clusters (counselors, or what inference.cluster names), and "
+                f"errors are made for few ({how}). Where an interval and its p do not agree, go by the wider of both."
             )
     return said
 
@@ -141,6 +167,11 @@ def _limits(study: Study, uncorrected: Sequence[str], gold: bool, corrected: boo
         said.append(
             "Differences within and between counselors are not told apart here: a technique may stand for the "
             "counselors who use it."
+        )
+    if study.data.counselor and not study.inference.cluster:
+        said.append(
+            "Errors take every chat for independent of the others (inference.cluster is empty), and chats of one "
+            "counselor mostly are not: what is found is about these counselors alone."
         )
     if study.techniques.form == "share":
         step = "10 points" if study.techniques.per == "unit" else "one standard deviation"

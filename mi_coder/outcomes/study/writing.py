@@ -73,7 +73,11 @@ def _sections(result: Result, outcome: str, model: str) -> list[Section]:
 
 
 def _effects(result: Result, outcome: str, model: str) -> Table:
-    return Table(result.table(outcome, model), caption=result.unit(outcome, model))
+    return Table(
+        result.table(outcome, model),
+        caption=result.unit(outcome, model),
+        notes=further.cautions(result.tidy(outcome, model)),
+    )
 
 
 def _predicted(result: Result, outcome: str, model: str) -> list[Picture]:

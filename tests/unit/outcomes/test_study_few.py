@@ -1,0 +1,75 @@
+"""Studies of few counselors: what is fitted then, and that reports say so before all else and below their tables."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
+
+from mi_coder.outcomes.simulate import simulate  # noqa: E402
+from mi_coder.outcomes.study.result import Result  # noqa: E402
+from mi_coder.outcomes.study.spec import study_of  # noqa: E402
+from mi_coder.outcomes.study.writing import write_result  # noqa: E402
+
+RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
+DEPRESSION = {"name": "depression", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"}
+
+
+def _fit(folder: Path, counselors: int, chats: int = 500, gold: bool = False, **changed: Any) -> Result:
+    simulate(chats=chats, counselors=counselors, gold=0.4, seed=3).write(folder)
+    given: dict[str, Any] = {
+        "data": {"counts": "chats.csv", "counselor": "counselor_id", "client": "client_id"},
+        "techniques": {"codes": ["REF"], "min_chats": 5},
+        "inference": {"draws": 99},
+        "response_weights": False,
+        **({"label_error": {"counts": "gold.csv"}} if gold else {}),
+    }
+    return study_of({**given, **changed}).fit(folder)
+
+
+@pytest.mark.parametrize("gold", [True, False])
+def test_few_counselors_are_said_in_sentences_and_below_tables(tmp_path: Path, gold: bool) -> None:
+    found = _fit(tmp_path, 14, gold=gold, outcomes=[{**DEPRESSION, "models": ["linear"]}])
+    said = found.sentences[1]
+    assert said.startswith("depression: ") and "clusters (counselors" in said
+    assert ("gold chats of only 13" in said) == gold and ("CR2 errors" in said) != gold
+    write_result(found, tmp_path, tmp_path / "out")
+    note = "Between, naive: only 14 clusters: CR2 errors" if gold else "Only 14 clusters: CR2 errors"
+    for name in ("report.md", "report.html", "tables.tex"):
+        text = (tmp_path / "out" / name).read_text(encoding="utf-8")
+        assert note in text, name
+        assert ("gold of only 13 clusters: p may be somewhat too small" in text) == gold, name
+        assert "ncorrected: " in text, name
+
+
+def test_many_counselors_have_no_such_sentence_or_note(tmp_path: Path) -> None:
+    found = _fit(tmp_path, 45, outcomes=[{**DEPRESSION, "models": ["linear"]}])
+    assert not any("clusters" in sentence for sentence in found.sentences)
+    assert not found.rows["warnings"].str.contains("only").any()
+
+
+def test_random_effects_of_few_counselors_have_the_t_distribution(tmp_path: Path) -> None:
+    simulate(chats=500, counselors=14, seed=3).write(tmp_path)
+    tagged = pd.read_csv(tmp_path / "chats.csv")
+    person = np.random.default_rng(1).normal(size=14)[tagged["counselor_id"].str[-3:].astype(int)]
+    tagged["mood"] = np.digitize(person + np.random.default_rng(2).logistic(size=len(tagged)), [-1, 0, 1]) + 1
+    tagged.to_csv(tmp_path / "moods.csv", index=False)
+    found = study_of(
+        {
+            "data": {"counts": "moods.csv"},
+            "outcomes": [{"name": "mood", "type": "rating", "models": ["ordinal_random"]}],
+            "techniques": {"codes": ["REF"], "min_chats": 5},
+        }
+    ).fit(tmp_path)
+    rows = found.tidy("mood")
+    assert (rows["df"] == 13).all() and rows["warnings"].str.contains("only 14 clusters: t with 13 degrees").all()
+    assert "t with 13 degrees of freedom" in found.sentences[1]
+
+
+def test_chats_that_are_taken_for_independent_are_said_to_be(tmp_path: Path) -> None:
+    found = _fit(tmp_path, 3, outcomes=[RATING], inference={"cluster": ""})
+    assert any("about these counselors alone" in sentence for sentence in found.sentences)
