@@ -26,7 +26,6 @@ from mi_coder.outcomes.guards import (
     BadShape,
     Clusters,
     Columns,
-    ExactFit,
     Gaps,
     ModelProblem,
     NoClusterVariance,
@@ -36,7 +35,7 @@ from mi_coder.outcomes.guards import (
     cluster_codes,
     standardize,
 )
-from mi_coder.outcomes.random_intercept import EXACT
+from mi_coder.outcomes.random_intercept import weighted_fit
 
 # Fewer clients with two counselors or more do not tell a client's part from that of the client's counselor.
 FEWEST_SHARED = 5
@@ -48,6 +47,8 @@ DENSE = 0.1
 # Ratios of a variance to sigma2, times the mean size of a group, where the search starts, and its bound.
 STARTS = (0.1, 1.0, 10.0, 1e3, 1e5)
 FURTHEST = 1e9
+# In the same unit, a variance below that is none.
+NOTHING = 1e-8
 # The search by values stops there; roots of the gradient are found from then on.
 TOLERANCE = 1e-12
 
@@ -259,35 +260,23 @@ def _profile(sums: _Sums, ratios: Floats) -> _Profile:
     sides.append(left[:, None] * (others - ratio * (sums.common.T @ sides[0])))
     whole = sums.inner - others.T @ ((other * left)[:, None] * others) - ratio * mine.T @ sides[0]
 
-    inverse = np.linalg.inv(whole[:-1, :-1])
-    inverse = (inverse + inverse.T) / 2
-    coefficients = inverse @ whole[:-1, -1]
-    contrast = np.append(-coefficients, 1.0)
-    residual = float(contrast @ whole @ contrast)
-    degrees = sums.rows - len(coefficients)
-    if residual <= EXACT * float(sums.inner[-1, -1]):
-        raise ExactFit(
-            "The outcome follows exactly from the columns, counselors and clients, so that nothing is left to estimate "
-            "a variance from: is it, or a part of it, among the columns?"
-        )
-    sigma2 = residual / degrees
-    log_determinants = (
-        float(np.linalg.slogdet(whole[:-1, :-1])[1])
-        + sums.log_scale
-        - float(np.log(left).sum())
-        + 2 * float(np.log(np.diag(root)).sum())
-    )
+    fit = weighted_fit(whole, sums.rows, float(sums.inner[-1, -1]))
+    log_determinant = 2 * float(np.log(np.diag(root)).sum()) - float(np.log(left).sum())
     traces = (
         float(np.sum(solved * block)),
         float(many @ left) - ratio * float(np.sum(solved * _overlap(sums.common, left**2))),
     )
     slopes = [
         -0.5
-        * (trace - float(np.sum(inverse * (side.T @ side)[:-1, :-1])) - float(np.sum((side @ contrast) ** 2)) / sigma2)
+        * (
+            trace
+            - float(np.sum(fit.inverse * (side.T @ side)[:-1, :-1]))
+            - float(np.sum((side @ fit.contrast) ** 2)) / fit.sigma2
+        )
         for trace, side in zip(traces, sides, strict=True)
     ]
-    log_likelihood = -0.5 * (degrees * (math.log(2 * math.pi * sigma2) + 1) + log_determinants)
-    return _Profile(coefficients, inverse, sigma2, log_likelihood, np.array(slopes))
+    log_likelihood = -0.5 * (fit.deviance + sums.log_scale + log_determinant)
+    return _Profile(fit.coefficients, fit.inverse, fit.sigma2, log_likelihood, np.array(slopes))
 
 
 def _overlap(common: "sparse.csr_array[Any] | Floats", weights: Floats) -> Floats:
@@ -327,10 +316,10 @@ def _best_ratios(sums: _Sums) -> Floats:
     if not free.any():
         return np.zeros(2)
 
-    def slopes(part: Floats) -> Floats:
+    def slopes(logs: Floats) -> Floats:
         at = np.zeros(2)
-        at[free] = part
-        return (_profile(sums, at * scale).slopes * scale)[free]
+        at[free] = np.exp(logs) * scale[free]
+        return (_profile(sums, at).slopes * at)[free]
 
-    found[free] = optimize.root(slopes, found[free], options={"xtol": TOLERANCE}).x
-    return np.asarray(np.maximum(found, 0.0) * scale)
+    found[free] = np.exp(optimize.root(slopes, np.log(found[free]), options={"xtol": TOLERANCE}).x)
+    return np.where(found * start > NOTHING, found * scale, 0.0)

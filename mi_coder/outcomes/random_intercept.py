@@ -92,6 +92,25 @@ class _Sums:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class WeightedFit:
+    """Coefficients at given ratios of the variances.
+
+    Attributes:
+        coefficients: [1 + columns]
+        inverse: [1 + columns, 1 + columns] of the weighted cross-products.
+        contrast: [columns + 2] that makes residuals of constant, columns and outcome.
+        sigma2: variance of the residual.
+        deviance: -2 times the restricted log-likelihood, but for the determinant of the covariance of the rows.
+    """
+
+    coefficients: Floats
+    inverse: Floats
+    contrast: Floats
+    sigma2: float
+    deviance: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Profile:
     """The criterion at one ratio, in units of the standardized outcome."""
 
@@ -161,32 +180,46 @@ def _sums(columns: Columns, outcome: Floats, clusters: Clusters) -> _Sums:
     return _Sums(rows, inner, sizes.astype(np.float64), counts.astype(np.float64), between, log_scale)
 
 
-def _profile(sums: _Sums, ratio: float) -> _Profile:
-    shrunk = 1 + ratio * sums.sizes
-    whole = sums.inner - np.tensordot(ratio / shrunk, sums.between, axes=1)
-    inverse = np.linalg.inv(whole[:-1, :-1])
+def weighted_fit(products: Floats, rows: int, total: float) -> WeightedFit:
+    """Least squares with rows weighted by their inverse covariance, at given ratios of the variances.
+
+    Args:
+        products: [columns + 2, columns + 2] weighted cross-products of constant, columns and outcome.
+        total: the outcome's sum of squares without weights.
+
+    Raises:
+        ExactFit: nothing is left that columns and clusters do not explain.
+    """
+    inverse = np.linalg.inv(products[:-1, :-1])
     inverse = (inverse + inverse.T) / 2
-    coefficients = inverse @ whole[:-1, -1]
+    coefficients = inverse @ products[:-1, -1]
     contrast = np.append(-coefficients, 1.0)
-    residual = float(contrast @ whole @ contrast)
-    degrees = sums.rows - len(coefficients)
-    if residual <= EXACT * float(sums.inner[-1, -1]):
+    residual = float(contrast @ products @ contrast)
+    if residual <= EXACT * total:
         raise ExactFit(
             "The outcome follows exactly from the columns and clusters, so that nothing is left to estimate a variance "
             "from: is it, or a part of it, among the columns, or the same in all rows of each cluster?"
         )
+    degrees = rows - len(coefficients)
     sigma2 = residual / degrees
-    log_determinant = float(np.linalg.slogdet(whole[:-1, :-1])[1]) + sums.log_scale
-    log_likelihood = -0.5 * (
-        degrees * (math.log(2 * math.pi * sigma2) + 1) + float(sums.counts @ np.log(shrunk)) + log_determinant
+    log_determinant = float(np.linalg.slogdet(products[:-1, :-1])[1])
+    return WeightedFit(
+        coefficients, inverse, contrast, sigma2, degrees * (math.log(2 * math.pi * sigma2) + 1) + log_determinant
     )
+
+
+def _profile(sums: _Sums, ratio: float) -> _Profile:
+    shrunk = 1 + ratio * sums.sizes
+    whole = sums.inner - np.tensordot(ratio / shrunk, sums.between, axes=1)
+    fit = weighted_fit(whole, sums.rows, float(sums.inner[-1, -1]))
+    log_likelihood = -0.5 * (fit.deviance + float(sums.counts @ np.log(shrunk)) + sums.log_scale)
     change = np.tensordot(shrunk**-2.0, sums.between, axes=1)
     slope = -0.5 * (
         float(sums.counts @ (sums.sizes / shrunk))
-        - float(np.sum(inverse * change[:-1, :-1]))
-        - float(contrast @ change @ contrast) / sigma2
+        - float(np.sum(fit.inverse * change[:-1, :-1]))
+        - float(fit.contrast @ change @ fit.contrast) / fit.sigma2
     )
-    return _Profile(coefficients, inverse, sigma2, log_likelihood, slope)
+    return _Profile(fit.coefficients, fit.inverse, fit.sigma2, log_likelihood, slope)
 
 
 def _best_ratio(sums: _Sums, clusters: Clusters) -> float:
