@@ -57,6 +57,7 @@ class Recipe:
         left_out: sentences on techniques that the data cannot tell about.
         means: [counselors, techniques] the counselors' mean use, by counselor; None where that is not split.
         scale: [techniques] what values are divided by.
+        fewest: counselors that it takes to estimate differences between them.
     """
 
     techniques: Techniques
@@ -64,6 +65,7 @@ class Recipe:
     left_out: tuple[str, ...]
     means: pd.DataFrame | None
     scale: Floats
+    fewest: int = 0
 
     @property
     def terms(self) -> tuple[Term, ...]:
@@ -76,7 +78,7 @@ class Recipe:
     @property
     def levels(self) -> tuple[str, ...]:
         """Within counselors, and between them where there are enough of them for all techniques."""
-        enough = self.means is not None and len(self.means) >= COUNSELORS_PER_TECHNIQUE * len(self.groups)
+        enough = self.means is not None and len(self.means) >= self.fewest
         return ("within", "between") if enough else ("within",)
 
     def columns(self, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Floats:
@@ -166,8 +168,12 @@ class Design:
         return replace(self, terms=tuple(self.terms[i] for i in keep), columns=self.columns[:, keep], notes=notes)
 
 
-def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Series[str]") -> Recipe:
+def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Series[str]", others: int = 0) -> Recipe:
     """Settle the technique columns on all chats of the study.
+
+    Args:
+        others: parameters of the model beside techniques, where its errors are clustered by counselor: they take more
+            counselors than there are parameters, and within counselors has precedence.
 
     Raises:
         UsageProblem: a code that the codebook does not have, or one that is used twice.
@@ -189,12 +195,14 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
     use = pd.DataFrame(technique_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
     scale = use.std(ddof=0).to_numpy() if techniques.per == "sd" else np.ones(len(kept))
     means = use.groupby(counselors.to_numpy()).mean() if techniques.within_between else None
-    recipe = Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0))
+    both = COUNSELORS_PER_TECHNIQUE * len(kept)
+    fewest = max(both, 2 * len(kept) + others + 1 if others else 0)
+    recipe = Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0), fewest)
     if means is not None and "between" not in recipe.levels:
+        beside = f" and {others} further parameters" if fewest > both else ""
         note = (
-            f"Differences between counselors are not estimated: {len(kept)} codes take "
-            f"{COUNSELORS_PER_TECHNIQUE * len(kept)} counselors or more, and there are {len(means)}. Every code is "
-            "compared within counselors."
+            f"Differences between counselors are not estimated: {len(kept)} codes{beside} take {fewest} counselors or "
+            f"more, and there are {len(means)}. Every code is compared within counselors."
         )
         recipe = replace(recipe, left_out=(*left_out, note))
     return recipe
@@ -249,14 +257,18 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     forms, notes = study.techniques, list[str]()
     if counselor is None and forms.within_between:
         forms, notes = msgspec.structs.replace(forms, within_between=False), [NO_COUNSELOR]
-    recipe = recipe_of(forms, chats.counts[keep], people[keep])
-    parts = [recipe.columns(chats.counts, people)]
-    terms = list(recipe.terms)
     further = [(str(name), columns[name]) for columns in covariates for name in columns]
     if forms.form == "count" and forms.log_length:
         further.append(("log_messages", frame["log_messages"]))
     if before is not None:
         further.append((outcome.fields[0], pd.Series(before)))
+    others = 0
+    if cluster_field(study) and cluster_field(study) == study.data.counselor:
+        constants = len(np.unique(values[keep])) - 1 if "ordinal" in models_of(outcome) else 1
+        others = len({name for name, _ in further}) + len(study.interactions) + constants
+    recipe = recipe_of(forms, chats.counts[keep], people[keep], others)
+    parts = [recipe.columns(chats.counts, people)]
+    terms = list(recipe.terms)
     for name, column in further:
         if any(term.code and term.name == name for term in terms):
             raise UsageProblem(f"covariates: {name} is the name of a technique too. Give the column another name.")

@@ -11,7 +11,13 @@ from msgspec.structs import replace as replace_fields
 
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance
+from mi_coder.outcomes.guards import (
+    ENOUGH_CLUSTERS,
+    FEWEST_CLUSTERS,
+    ModelProblem,
+    NoClusterVariance,
+    TooFewClusters,
+)
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
 from mi_coder.outcomes.multiplicity import adjust
 from mi_coder.outcomes.ordinal import fit_ordinal
@@ -37,6 +43,10 @@ UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
 BETWEEN_UNCORRECTED = (
     "uncorrected: the counselors' means are the tagger's, and gold codes correct the pooled slope of "
     "techniques.within_between: false"
+)
+WITHOUT_CLUSTERS = (
+    'To fit without clusters, write inference: {cluster: ""} in the study file: chats count as independent then, and '
+    "the report says that it is about these counselors alone."
 )
 _OF_DESIGN = ("gain", "error by outcome", "response", "predicted", "marginal effects", "proportional odds")
 """Tables that differ by design; others are of the outcome alone."""
@@ -113,7 +123,7 @@ def run_study(
     rows = [each for part in parts for each in part.rows]
     notes = (*trained, *filter(None, [unknown]), *dict.fromkeys(note for part in parts for note in part.notes))
     if not rows:
-        raise ModelProblem("No model could be fitted. " + " ".join(notes))
+        raise ModelProblem("\n- ".join(["No model could be fitted.", *notes]))
     tidy = pd.concat(rows, ignore_index=True)[list(TIDY)]
     tidy = _adjusted(tidy, study)
     if quality is not None:
@@ -158,7 +168,11 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
     except ModelProblem as problem:
         raise NoModel(str(problem)) from None
     part = _Part(notes=list(design.notes))
-    if outcome.type == "rating" and (empty := sorted(set(outcome.levels) - set(design.outcome))):
+    if (
+        outcome.type == "rating"
+        and (empty := sorted(set(outcome.levels) - set(design.outcome)))
+        and (len(set(design.outcome)) > 1)
+    ):
         part.notes.append(
             f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
             f"on the {len(set(design.outcome))} levels that occur."
@@ -215,6 +229,8 @@ def _fit_into(
         if isinstance(problem, NoClusterVariance) and model in STANDS_IN:
             raise
         part.notes.append(f"{outcome.name}, {model}: {problem}")
+        if isinstance(problem, TooFewClusters) and len(set(design.clusters)) < FEWEST_CLUSTERS:
+            part.notes.append(WITHOUT_CLUSTERS)
         return ()
     for each in (fit, fit.penalized):
         if each is not None:

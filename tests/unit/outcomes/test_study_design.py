@@ -55,7 +55,7 @@ def test_shares_in_steps_of_ten_points_without_the_reference() -> None:
 
 
 def test_within_and_between_add_up_to_the_share() -> None:
-    chats = _chats(400, counselors=40)
+    chats = _chats(450, counselors=45)
     split, whole = _design(chats), _design(chats, techniques={"within_between": False})
     within, between = _column(split, "SU (within)"), _column(split, "SU (between)")
     assert np.allclose(within + between, _column(whole, "SU"))
@@ -66,7 +66,8 @@ def test_within_and_between_add_up_to_the_share() -> None:
 def test_few_counselors_are_not_compared_with_each_other() -> None:
     design = _design(_chats())
     assert {term.level for term in design.terms} == {"within"}
-    assert any("19 codes take 38 counselors or more, and there are 6" in note for note in design.notes)
+    said = "19 codes and 4 further parameters take 43 counselors or more, and there are 6"
+    assert any(said in note for note in design.notes)
 
 
 def test_counts_presence_merged_codes_and_standard_deviations() -> None:
@@ -127,7 +128,7 @@ def test_a_column_that_follows_from_others_is_left_out_and_named() -> None:
 
 
 def test_gold_counts_take_the_place_of_the_taggers_and_means_stay() -> None:
-    chats = _chats(400, counselors=40)
+    chats = _chats(450, counselors=45)
     design = _design(chats, covariates=["age"])
     rows = np.array([3, 7, 11])
     same, tagged = design.gold_columns(chats.counts.iloc[rows], rows)

@@ -10,6 +10,7 @@ pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
+from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
 from mi_coder.outcomes.study.result import Result  # noqa: E402
 from mi_coder.outcomes.study.spec import study_of  # noqa: E402
@@ -73,3 +74,34 @@ def test_random_effects_of_few_counselors_have_the_t_distribution(tmp_path: Path
 def test_chats_that_are_taken_for_independent_are_said_to_be(tmp_path: Path) -> None:
     found = _fit(tmp_path, 3, outcomes=[RATING], inference={"cluster": ""})
     assert any("about these counselors alone" in sentence for sentence in found.sentences)
+
+
+def test_within_counselors_is_fitted_where_both_levels_are_too_much(tmp_path: Path) -> None:
+    # Both levels of three codes, a covariate and four thresholds are 11 parameters, more than there are counselors.
+    codes = {"techniques": {"codes": ["REF", "EA", "PR"], "min_chats": 5}, "covariates": ["log_messages"]}
+    ten = _fit(tmp_path, 10, outcomes=[{**RATING, "models": ["ordinal"]}], **codes)
+    assert set(ten.tidy()["level"]) == {"within"} and ten.headlines() == [("rating", "ordinal")]
+    assert any("3 codes and 5 further parameters take 12 counselors or more, and there are 10" in n for n in ten.notes)
+    twelve = _fit(tmp_path, 12, outcomes=[{**RATING, "models": ["ordinal"]}], **codes)
+    assert set(twelve.tidy()["level"]) == {"within", "between"}
+    by_client = _fit(
+        tmp_path, 10, outcomes=[{**RATING, "models": ["ordinal"]}], **codes, inference={"cluster": "client"}
+    )
+    assert set(by_client.tidy()["level"]) == {"within", "between"}
+
+
+def test_a_refusal_has_a_line_per_reason_and_the_key_that_fits_without_clusters(tmp_path: Path) -> None:
+    with pytest.raises(ModelProblem) as caught:
+        _fit(tmp_path, 3, outcomes=[RATING])
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "No model could be fitted." and all(line.startswith("- ") for line in lines[1:])
+    assert sum('inference: {cluster: ""}' in line for line in lines) == 1
+
+
+def test_equal_ratings_are_not_called_levels(tmp_path: Path) -> None:
+    simulate(chats=200, counselors=10, seed=3).write(tmp_path)
+    pd.read_csv(tmp_path / "chats.csv").assign(rating=5).to_csv(tmp_path / "fives.csv", index=False)
+    study = study_of({"data": {"counts": "fives.csv"}, "outcomes": [RATING], "techniques": {"codes": ["REF"]}})
+    with pytest.raises(ModelProblem, match=r"All 200 outcomes are 5: there is nothing to explain") as caught:
+        study.fit(tmp_path)
+    assert "levels that occur" not in str(caught.value)
