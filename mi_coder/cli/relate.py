@@ -65,8 +65,8 @@ def command(study: Path, output: Path | None, check: bool) -> None:
     """Relate technique use to outcomes, as a STUDY file says, with the tagger's errors carried along.
 
     The folder holds report.html and report.md, tables as CSV and LaTeX, figures as SVG and PNG, the study with all
-    defaults, and the hashes of study, data and codebook. A run with a changed study in the same folder is marked
-    exploratory.
+    defaults, and the hashes of study, data and codebook. A run with a changed study is marked exploratory: in the same
+    folder, or on the same outcomes of the same data.
     """
     need_analysis()
     from mi_coder.outcomes.study.run import run_study

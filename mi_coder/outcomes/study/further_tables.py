@@ -138,6 +138,27 @@ def error_by_outcome(result: Result, outcome: str) -> list[Table]:
     ]
 
 
+def gain(result: Result, outcome: str, model: str) -> list[Table]:
+    """How far corrected figures lean on the tagger, and how many gold chats that saves."""
+    found = result.tables.get(f"gain: {outcome}, {model}")
+    if found is None:
+        return []
+    lines = [
+        _named(result, outcome, str(row.term)) | {"weight on tagger": row.weight, "times the gold chats": row.gain}
+        for row in found.itertuples(index=False)
+    ]
+    return [
+        Table(
+            pd.DataFrame(lines).fillna(""),
+            "What the tagger adds to the gold chats",
+            "Weight of the tagger's codes, and how many times as many gold chats would by themselves give intervals "
+            "as narrow as the corrected ones",
+            formats={"weight on tagger": ".2f", "times the gold chats": ".2f"},
+            folded=True,
+        )
+    ]
+
+
 def change(result: Result, outcome: str) -> list[Table]:
     """What became of the scores: classes of change, and effect sizes that say which they are."""
     found = result.tables.get(f"change: {outcome}")

@@ -63,6 +63,11 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
         f"{outcome.name}: who scores high before tends to score lower after without any help (regression to the mean), "
         "and there is no group without chats here: the mean change is not an effect of the chats."
     ]
+    if before.scale.nhs_change is None:
+        notes.append(
+            f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has points for "
+            f"the PHQ-9 and the GAD-7, not for the {before.scale.name}."
+        )
     if prorated := int((before.prorated | after.prorated).sum()):
         notes.append(
             f"{outcome.name}: {prorated:,} chats miss up to {before.scale.may_miss} items of the {before.scale.name} "

@@ -57,6 +57,7 @@ def _sections(result: Result, outcome: str, model: str) -> list[Section]:
             [
                 *further.proportional_odds(result, outcome),
                 *further.response(result, outcome),
+                *further.gain(result, outcome, model),
                 *_errors(result, outcome),
             ],
         ),

@@ -105,3 +105,27 @@ def test_equal_ratings_are_not_called_levels(tmp_path: Path) -> None:
     with pytest.raises(ModelProblem, match=r"All 200 outcomes are 5: there is nothing to explain") as caught:
         study.fit(tmp_path)
     assert "levels that occur" not in str(caught.value)
+
+
+def test_what_gold_and_tagger_are_worth_is_in_the_report(tmp_path: Path) -> None:
+    found = _fit(tmp_path, 45, gold=True, outcomes=[{**DEPRESSION, "models": ["linear"]}])
+    write_result(found, tmp_path, tmp_path / "out")
+    text = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    line = text.partition("### What the tagger adds to the gold chats")[2].partition("| Reflection (REF) | within |")[2]
+    gain = found.tables["gain: depression, linear"].iloc[0]
+    rows = found.tidy("depression").query("level == 'within'").set_index("correction")["se"]
+    assert gain["term"] == "REF (within)" and gain["gain"] == pytest.approx((rows["gold"] / rows["ptd"]) ** 2)
+    assert line.split("\n")[0].split(" | ") == [f" {gain['weight']:.2f}", f"{gain['gain']:.2f} |"]
+
+
+def test_a_short_scale_says_why_it_has_no_classes_of_change(tmp_path: Path) -> None:
+    simulate(chats=300, counselors=45, seed=3).write(tmp_path)
+    tagged = pd.read_csv(tmp_path / "chats.csv")
+    tagged.assign(pre=tagged["phq9_pre"] // 5, post=tagged["phq9_post"] // 5).to_csv(
+        tmp_path / "short.csv", index=False
+    )
+    worry = {"name": "worry", "type": "symptom", "scale": "GAD-2", "before": "pre", "after": "post"}
+    found = study_of({"data": {"counts": "short.csv"}, "outcomes": [worry], "techniques": {"codes": ["REF"]}}).fit(
+        tmp_path
+    )
+    assert any("no classes of change" in note and "not for the GAD-2" in note for note in found.notes)
