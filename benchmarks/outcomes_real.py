@@ -39,6 +39,14 @@ inference: {cluster: source_group}
 """
 
 
+ESCONV_IS = """\
+Few chats that trained nothing, of crowd workers who played counselors once or twice; a good part was chosen for low
+scores. What stands out below is a lead to look for in other data, and no finding."""
+MIBOT_IS = """\
+One bot led all chats, and nobody coded them by hand: its techniques are its reaction to what smokers wrote, and the
+tagger's errors are in every figure. What stands out below is no effect of a technique."""
+
+
 def main() -> int:
     """Run both."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -67,14 +75,14 @@ def _esconv(data: Path, folder: Path, most: int) -> None:
     _write(folder / "esconv.jsonl", [*gold, *rest[:most]])
     _run("tag", folder / "esconv.jsonl", "--force")
     (folder / "esconv.yaml").write_text(ESCONV)
-    _relate("ESConv", folder / "esconv.yaml", folder / "esconv.results")
+    _relate("ESConv", ESCONV_IS, folder / "esconv.yaml", folder / "esconv.results")
 
 
 def _mibot(data: Path, folder: Path, most: int) -> None:
     _write(folder / "mibot.jsonl", _convert("mibot", data, folder / "mibot.all.jsonl")[:most])
     _run("tag", folder / "mibot.jsonl", "--force")
     (folder / "mibot.yaml").write_text(MIBOT)
-    _relate("MIBot", folder / "mibot.yaml", folder / "mibot.results")
+    _relate("MIBot", MIBOT_IS, folder / "mibot.yaml", folder / "mibot.results")
 
 
 def _codes(corpus: str) -> list[str]:
@@ -92,8 +100,8 @@ def _write(path: Path, chats: list[dict[str, object]]) -> None:
     path.write_text("".join(json.dumps(chat) + "\n" for chat in chats), encoding="utf-8")
 
 
-def _relate(title: str, study: Path, output: Path) -> None:
-    print(f"\n# {title}\n", flush=True)
+def _relate(title: str, what: str, study: Path, output: Path) -> None:
+    print(f"\n# {title}\n\n{what}\n", flush=True)
     print(_run("relate", study, "-o", output), flush=True)
 
 

@@ -1,6 +1,6 @@
 """Speed and memory of `mi-code profile`, in one run on an invented file.
 
-    python benchmarks/profile.py [--messages 1000000]
+    python benchmarks/profiles.py [--messages 1000000]
 
 Prints messages per CPU-second of counting alone (turns in memory, by message and by volley) and of the whole profile
 from a file, the ratio to reading the same file by the reader for all formats, and the peak of memory in MB. The file is
