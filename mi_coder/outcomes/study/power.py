@@ -68,7 +68,7 @@ class Plan:
                 for some in steps
                 if some <= count
                 for term, width in zip(self.design.terms, self.budget.width(count, some), strict=True)
-                if term.code
+                if term.code and term.correctable
             ],
             columns=["technique", "chats", "gold", "width"],
         )
@@ -89,13 +89,13 @@ class Plan:
         """
         from mi_coder.outcomes.figures import interval_widths
 
-        named = {term.name: term.name for term in self.design.terms if term.code}
-        for term in self.design.terms:
+        planned = [term for term in self.design.terms if term.code and term.correctable]
+        named = {term.name: term.name for term in planned}
+        for term in planned:
             named.setdefault(term.code, term.name)
         wanted = technique or next(iter(named))
         if wanted not in named:
-            known = [name for name in named if name]
-            raise UnknownName(f"No technique {wanted!r}.{did_you_mean(wanted, known)} There are {', '.join(known)}.")
+            raise UnknownName(f"No technique {wanted!r}.{did_you_mean(wanted, named)} There are {', '.join(named)}.")
         rows = self.frame(chats, gold)
         now = self.budget.width(self.budget.n, self.budget.n_gold)[self.budget.names.index(named[wanted])]
         return interval_widths(
@@ -107,6 +107,11 @@ class Plan:
         return (
             f"{self.outcome}, {self.model}: {self.budget.n:,} chats, {self.budget.n_gold:,} of them with gold codes"
             + (" drawn from the tagger's errors." if self.simulated else ".")
+            + (
+                " Differences between counselors have no budget: gold chats do not correct them."
+                if any(term.level == "between" for term in self.design.terms)
+                else ""
+            )
         )
 
     def __repr__(self) -> str:
@@ -142,7 +147,7 @@ class Plan:
                     "chats needed, a tenth gold": tenth[i] or "over 100 million",
                 }
                 for i, term in enumerate(self.design.terms)
-                if term.code
+                if term.code and term.correctable
             ]
         )
 
