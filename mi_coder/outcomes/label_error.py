@@ -12,7 +12,7 @@ were drawn at random or with known probabilities.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from scipy import stats
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.families import EXACT, Estimate, Family, cluster_totals, fit_family
 from mi_coder.outcomes.guards import (
+    ENOUGH_CLUSTERS,
     FEWEST_CLUSTERS,
     BadShape,
     Clusters,
@@ -32,6 +33,8 @@ from mi_coder.outcomes.guards import (
     check_clustered_errors,
     cluster_codes,
 )
+from mi_coder.outcomes.label_error_bootstrap import cluster_shares, influence_bootstrap
+from mi_coder.outcomes.wild_bootstrap import DRAWS
 
 ROWS_PER_PARAMETER = 5
 CONVENIENCE = (
@@ -45,7 +48,9 @@ class Coefficients:
     """One way to estimate.
 
     Attributes:
-        coefficients, se, low, high, p: [columns]
+        coefficients, se, low, high: [columns]
+        p: [columns] by the t distribution; of gold-only and corrected estimates with gold rows of fewer clusters than
+            `ENOUGH_CLUSTERS` by the wild cluster bootstrap.
         df: degrees of freedom of the t distribution: clusters - 1.
     """
 
@@ -100,6 +105,8 @@ def correct(
     offset: Floats | None = None,
     convenience: bool = False,
     alpha: float = 0.05,
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Corrected:
     """Correct the coefficients of a model for label error.
 
@@ -116,6 +123,7 @@ def correct(
         tuned: False for W = 1.
         offset: [rows] of a Poisson model.
         convenience: gold rows were not drawn at random; a warning says so.
+        draws, seed: of the wild cluster bootstrap.
 
     Raises:
         BadShape: arrays that do not fit each other, gold rows that are not there or stand twice, or probabilities
@@ -144,7 +152,14 @@ def correct(
     factor, df = present / (present - 1), present - 1
     estimate = on_gold.coefficients + share * (everywhere.coefficients - same_rows.coefficients)
     gold_only = _coefficients(on_gold.coefficients, factor * pieces.gold**2, df, alpha)
-    corrected = _coefficients(estimate, factor * (pieces.gold - share * pieces.difference) ** 2, df, alpha)
+    moves = pieces.gold - share * pieces.difference
+    corrected = _coefficients(estimate, factor * moves**2, df, alpha)
+    if present < ENOUGH_CLUSTERS:
+        p_gold, p_corrected = (
+            influence_bootstrap(each, influences, pieces.shares, draws, seed)
+            for each, influences in ((on_gold.coefficients, pieces.gold), (estimate, moves))
+        )
+        gold_only, corrected = replace(gold_only, p=p_gold), replace(corrected, p=p_corrected)
     return Corrected(
         names=tuple(names),
         naive=_coefficients(everywhere.coefficients, all_factor * pieces.everyone**2, count - 1, alpha),
@@ -166,6 +181,7 @@ class Pieces:
     Attributes:
         on_gold, same_rows, everywhere: g, c and a.
         gold, tagged, everyone: [clusters, columns] influences on g, c and a, added up by cluster.
+        shares: [clusters, columns] part of each cluster in what the gold rows tell of each coefficient.
         n, n_gold, gold_clusters: rows, gold rows, and the clusters that have any.
     """
 
@@ -175,6 +191,7 @@ class Pieces:
     gold: Floats
     tagged: Floats
     everyone: Floats
+    shares: Floats
     n: int
     n_gold: int
     gold_clusters: int
@@ -234,7 +251,8 @@ def fit_pieces(
         cluster_totals(each.influence * small, groups.codes[rows], len(groups)) for each in (on_gold, same_rows)
     )
     everyone = cluster_totals(everywhere.influence, groups.codes, len(groups))
-    return Pieces(on_gold, same_rows, everywhere, on, same, everyone, len(outcome), len(rows), present)
+    shares = cluster_shares(gold, weight, groups.codes[rows], len(groups))
+    return Pieces(on_gold, same_rows, everywhere, on, same, everyone, shares, len(outcome), len(rows), present)
 
 
 def error_by_outcome(

@@ -365,6 +365,8 @@ def _correct_into(
             tagged_on_gold=by_tagger,
             probabilities=probabilities,
             convenience=setting.sampling == "convenience",
+            draws=study.inference.draws,
+            seed=study.seed,
         )
     except ModelProblem as problem:
         part.notes.append(f"{outcome.name}, {model}, correction for label error: {problem}")
@@ -423,7 +425,12 @@ def _corrected_rows(
     """Gold-only and corrected rows of all terms but the counselors' means, which no gold codes correct."""
     told = np.array([term.correctable for term in data.terms])
     terms = [term for term in data.terms if term.correctable]
-    few = corrected.clusters < ENOUGH_CLUSTERS
+    few = ""
+    if corrected.clusters < ENOUGH_CLUSTERS:
+        few = (
+            f"gold of only {corrected.clusters} clusters: t with {corrected.clusters - 1} degrees of freedom, "
+            "p by the wild cluster bootstrap"
+        )
     return [
         tidy_rows(
             model,
@@ -435,9 +442,10 @@ def _corrected_rows(
             study.inference.alpha,
             correction=name,
             weight=corrected.weights[told] if name == "ptd" else None,
+            p=part.p[told],
             n=corrected.n_gold if name == "gold" else corrected.n,
             n_clusters=corrected.clusters,
-            warnings=f"gold of only {corrected.clusters} clusters: p may be somewhat too small" if few else "",
+            warnings=few,
         )
         for name, part in (("gold", corrected.gold_only), ("ptd", corrected.corrected))
     ]

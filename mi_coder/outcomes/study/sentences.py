@@ -130,8 +130,9 @@ def _few_clusters(result: Result) -> Sequence[str]:
         if len(corrected):
             said.append(
                 f"{outcome}: corrected figures rest on gold chats of only {fewest} clusters (counselors, or what "
-                f"inference.cluster names): under {ENOUGH_CLUSTERS}, p and q come out too small and intervals too "
-                "narrow. Take none that is near .05 as clear; gold chats of more counselors mend it."
+                f"inference.cluster names). Their p is made for few (by the wild cluster bootstrap), and intervals are "
+                f"by the t distribution, which is too narrow under {ENOUGH_CLUSTERS}. Where an interval and its p do "
+                "not agree, go by p; gold chats of more counselors mend it."
             )
         else:
             how = shown["warnings"].iloc[0].partition("; ")[0].partition(": ")[2]

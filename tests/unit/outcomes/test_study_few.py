@@ -38,12 +38,14 @@ def test_few_counselors_are_said_in_sentences_and_below_tables(tmp_path: Path, g
     said = found.sentences[1]
     assert said.startswith("depression: ") and "clusters (counselors" in said
     assert ("gold chats of only 13" in said) == gold and ("CR2 errors" in said) != gold
+    assert "wild cluster bootstrap" in said
     write_result(found, tmp_path, tmp_path / "out")
     note = "Between, naive: only 14 clusters: CR2 errors" if gold else "Only 14 clusters: CR2 errors"
     for name in ("report.md", "report.html", "tables.tex"):
         text = (tmp_path / "out" / name).read_text(encoding="utf-8")
         assert note in text, name
-        assert ("gold of only 13 clusters: p may be somewhat too small" in text) == gold, name
+        few = "gold of only 13 clusters: t with 12 degrees of freedom, p by the wild cluster bootstrap"
+        assert (few in text) == gold, name
         assert "ncorrected: " in text, name
 
 
