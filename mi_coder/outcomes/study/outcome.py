@@ -2,6 +2,7 @@
 
 import math
 
+import msgspec
 import numpy as np
 import pandas as pd
 
@@ -11,7 +12,7 @@ from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.design import column_of
 from mi_coder.outcomes.study.spec import Outcome
 from mi_coder.outcomes.symptom_change import classify, effect_sizes, nhs_reliable_change
-from mi_coder.outcomes.symptoms import Scores, scale_named, score_items, score_totals
+from mi_coder.outcomes.symptoms import Cutoff, Scale, Scores, scale_named, score_items, score_totals
 
 
 def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | None]:
@@ -49,8 +50,10 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
     before, after = _scores(outcome, chats)
     sizes = effect_sizes(before.values, after.values)
     counts = {"chats with both scores": sizes.pairs}
-    if before.scale.nhs_change is not None:
-        counts |= classify(before, after, nhs_reliable_change(before.scale)).counts()
+    threshold = _reliable_change(outcome, before.scale)
+    if threshold is not None:
+        own = None if outcome.cutoff is msgspec.UNSET else Cutoff(outcome.cutoff, "the study file")
+        counts |= classify(before, after, threshold, own).counts()
     figures = {
         "mean change": sizes.mean_change,
         "d_z: mean change / sd of changes": sizes.d_z,
@@ -63,10 +66,10 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
         f"{outcome.name}: who scores high before tends to score lower after without any help (regression to the mean), "
         "and there is no group without chats here: the mean change is not an effect of the chats."
     ]
-    if before.scale.nhs_change is None:
+    if threshold is None:
         notes.append(
             f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has points for "
-            f"the PHQ-9 and the GAD-7, not for the {before.scale.name}."
+            f"the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in reliable_change."
         )
     if prorated := int((before.prorated | after.prorated).sum()):
         notes.append(
@@ -74,6 +77,13 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
             "before or after, and have the mean of their other items in place of them (prorate)."
         )
     return pd.DataFrame(rows, columns=["what", "value", "percent"]), tuple(notes)
+
+
+def _reliable_change(outcome: Outcome, scale: Scale) -> float | None:
+    """Points of the study file, else of the rule, else none."""
+    if outcome.reliable_change is not msgspec.UNSET:
+        return outcome.reliable_change
+    return None if scale.nhs_change is None else nhs_reliable_change(scale)
 
 
 def _scores(outcome: Outcome, chats: Chats) -> tuple[Scores, Scores]:

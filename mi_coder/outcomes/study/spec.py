@@ -117,6 +117,17 @@ class Outcome(_Strict, frozen=True, kw_only=True):
             "without, a chat that misses an item has no score."
         ),
     ] = msgspec.UNSET
+    reliable_change: Annotated[
+        Annotated[float, Meta(gt=0)] | msgspec.UnsetType,
+        Meta(
+            description="Points from which a change of the symptom is reliable: 1.96 sd sqrt(2 (1 - reliability)) of "
+            "your population. Without, the 6 of the PHQ-9 and 4 of the GAD-7; the others have no classes of change."
+        ),
+    ] = msgspec.UNSET
+    cutoff: Annotated[
+        Annotated[int, Meta(gt=0)] | msgspec.UnsetType,
+        Meta(description="Lowest score of a case, for recovery; without, the one that is usual for the scale."),
+    ] = msgspec.UNSET
     models: Annotated[tuple[Model, ...], Meta(description="Empty for those that suit the type.")] = ()
     balanced: Annotated[bool, Meta(description="Weight both classes of the binary model alike.")] = False
 
@@ -402,11 +413,17 @@ def _check_items(outcome: Outcome, place: str) -> None:
             )
         if outcome.prorate:
             raise UsageProblem(f"{place}: prorate makes up for missing items of a symptom, and this is none.")
+        if (outcome.reliable_change, outcome.cutoff) != (msgspec.UNSET, msgspec.UNSET):
+            raise UsageProblem(f"{place}: reliable_change and cutoff are of a symptom, and this is none.")
         return
     try:
         scale = scale_named(outcome.scale)
     except UnknownName as problem:
         raise UsageProblem(f"{place}: {problem}") from None
+    for key in ("reliable_change", "cutoff"):
+        points = getattr(outcome, key)
+        if points is not msgspec.UNSET and points > scale.highest:
+            raise UsageProblem(f"{place}: {key} is {points:g}, and the {scale.name} goes from 0 to {scale.highest}.")
     for side, columns in items.items():
         if len(columns) != scale.items:
             raise UsageProblem(

@@ -10,6 +10,7 @@ pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
+from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
 from mi_coder.outcomes.study.result import Result  # noqa: E402
@@ -131,3 +132,22 @@ def test_a_short_scale_says_why_it_has_no_classes_of_change(tmp_path: Path) -> N
         tmp_path
     )
     assert any("no classes of change" in note and "not for the GAD-2" in note for note in found.notes)
+    own = worry | {"reliable_change": 2, "cutoff": 4}
+    found = study_of({"data": {"counts": "short.csv"}, "outcomes": [own], "techniques": {"codes": ["REF"]}}).fit(
+        tmp_path
+    )
+    before, after = tagged["phq9_pre"] // 5, tagged["phq9_post"] // 5
+    table = found.tables["change: worry"].set_index("what")["value"]
+    better = before - after >= 2
+    assert table["recovered"] == (better & (before >= 4) & (after < 4)).sum() > 0
+    assert table["reliable improvement"] == better.sum() - table["recovered"]
+    assert not any("no classes of change" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(
+    ("key", "message"), [({"cutoff": 9}, "goes from 0 to 6"), ({"type": "change", "scale": ""}, "of a symptom")]
+)
+def test_points_of_a_scale_are_checked(key: dict[str, Any], message: str) -> None:
+    worry = {"name": "worry", "type": "symptom", "scale": "GAD-2", "before": "pre", "after": "post"}
+    with pytest.raises(UsageProblem, match=message):
+        study_of({"data": {"counts": "short.csv"}, "outcomes": [worry | {"reliable_change": 2} | key]})
