@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.render import html_table
 from mi_coder.measures.groups import ALL, CONVERSATION, NONE, check_fields, check_periods, fields_needed, has, value_of
 from mi_coder.measures.intervals import DRAWS, intervals
 from mi_coder.measures.patterns import Patterns
-from mi_coder.measures.reading import Chat
+from mi_coder.measures.reading import Chat, as_chat
 from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
 from mi_coder.measures.validation import SPLITS, TaggerErrors, expected
@@ -295,7 +296,7 @@ class Counted:
 
 
 def profile(
-    chats: Iterable[Chat],
+    chats: Iterable[Chat | Conversation],
     by: Sequence[str] = (CONVERSATION,),
     unit: Unit = "message",
     time: str = "",
@@ -303,11 +304,13 @@ def profile(
     draws: int = DRAWS,
     seed: int = 1,
 ) -> Profile:
-    """Profile chats (`mi_coder.measures.reading.read_chats`, with the fields of `by` and `time`).
+    """Profile conversations in memory, by the tagger's codes, or chats of a file.
 
     To profile the same chats in several ways, `count` them once and take `Counted.profile`.
 
     Args:
+        chats: what `Tagger.tag_many` yields, or `mi_coder.measures.reading.read_chats` with the fields of `by` and
+            `time`; `Chat.of(conversation, gold=True)` counts gold codes.
         by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
             of the field `time`.
         errors: of the tagger (`mi_coder.measures.validation.errors_of`); figures of which all codes are validated are
@@ -322,7 +325,7 @@ def profile(
     return count(chats, unit).profile(by, time, errors, draws, seed)
 
 
-def count(chats: Iterable[Chat], unit: Unit = "message") -> Counted:
+def count(chats: Iterable[Chat | Conversation], unit: Unit = "message") -> Counted:
     """Count chats, to profile them by several fields.
 
     Raises:
@@ -334,7 +337,8 @@ def count(chats: Iterable[Chat], unit: Unit = "message") -> Counted:
     fields: list[Mapping[str, Any]] = []
     rows: list[Floats] = []
     patterns, gold = Patterns(), False
-    for chat in chats:
+    for given in chats:
+        chat = as_chat(given)
         ids.append(chat.id)
         fields.append(chat.fields)
         rows.append(tally(chat.turns, unit))

@@ -38,6 +38,11 @@ class Chat:
         return cls(conversation.id, list(turns_of(conversation, gold)), conversation.extra, gold)
 
 
+def as_chat(given: Chat | Conversation) -> Chat:
+    """A conversation by the tagger's codes; what is a chat already stays."""
+    return Chat.of(given) if isinstance(given, Conversation) else given
+
+
 class _Said(msgspec.Struct, gc=False):
     role: str
     text: str = ""

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from mi_coder.conversation import CLIENT, COUNSELOR
+from mi_coder.conversation import CLIENT, COUNSELOR, Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.measures.reading import Chat
+from mi_coder.measures.reading import Chat, as_chat
 from mi_coder.measures.summaries import Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, Turn, Unit, tally
 
@@ -96,7 +96,7 @@ def drawn(random: np.random.Generator, draws: int) -> Share:
     return lambda right, wrong: random.beta(right + 0.5, wrong + 0.5, draws)
 
 
-def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat], unit: Unit = "message") -> TaggerErrors:
+def errors_of(tagged: Iterable[Chat | Conversation], gold: Iterable[Chat], unit: Unit = "message") -> TaggerErrors:
     """The tagger's errors on chats that both sides coded, by message or volley, as far as gold tells.
 
     Raises:
@@ -108,7 +108,7 @@ def errors_of(tagged: Iterable[Chat], gold: Iterable[Chat], unit: Unit = "messag
     right, found, true = np.zeros((3, len(CODES)), dtype=int)
     splits = np.zeros((len(SPLITS), 2, 2), dtype=int)
     units = 0
-    for chat in tagged:
+    for chat in map(as_chat, tagged):
         for given, known in _units(chat.turns, truth.get(chat.id, ()), unit):
             units += 1
             right += (given[codes] * known[codes]).astype(int)

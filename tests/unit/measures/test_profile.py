@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.cli.profile import command
+from mi_coder.conversation import Coding, Conversation, Message
 from mi_coder.errors import UsageProblem
 from mi_coder.measures.intervals import intervals
 from mi_coder.measures.profile import Figure, Profile, count, profile
@@ -265,3 +266,11 @@ def test_chats_are_counted_once_and_profiled_in_several_ways() -> None:
         assert counted.profile(by, time, draws=50).figures == profile(chats, by, time=time, draws=50).figures
     with pytest.raises(UsageProblem, match="--time"):
         counted.profile(["month"])
+
+
+def test_conversations_in_memory_are_profiled_as_they_are() -> None:
+    coded = Conversation(
+        "a", [Message("counselor", "How was it?", coding=Coding(("OQ",), {})), Message("client", "Hard.")], {"who": "k"}
+    )
+    (figure,) = (each for each in profile([coded], ["who"]).figures if each.measure == "OQ")
+    assert (figure.group, figure.value) == (("k",), 1.0)
