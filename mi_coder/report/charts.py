@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil
+from typing import Any
 
 ROW = 22
 FEWEST = 5
@@ -256,14 +257,15 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
         y = height - bottom - tick * scale
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
         parts.append(f'<text class="axis" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-    band = [(i, step.low, step.high) for i, step in enumerate(steps) if step.low is not None and step.high is not None]
-    if len(band) > 1:
-        points = [at(i, high) for i, _, high in band] + [at(i, low) for i, low, _ in reversed(band)]
+    for band in _runs([(step.low, step.high) if step.low is not None else None for step in steps]):
+        points = [at(i, high) for i, (_, high) in band] + [at(i, low) for i, (low, _) in reversed(band)]
         parts.append(f'<polygon class="band" points="{" ".join(points)}"/>')
-    known = [(i, step) for i, step in enumerate(steps) if step.value is not None]
-    parts.append(f'<polyline class="path" points="{" ".join(at(i, step.value or 0) for i, step in known)}"/>')
-    for i, step in known:
-        cx, cy = at(i, step.value or 0).split(",")
+    for path in _runs([step.value for step in steps]):
+        parts.append(f'<polyline class="path" points="{" ".join(at(i, value) for i, value in path)}"/>')
+    for i, step in enumerate(steps):
+        if step.value is None:
+            continue
+        cx, cy = at(i, step.value).split(",")
         parts.append(
             f"<g><title>{escape(f'{step.period}: {step.told}')}</title>"
             f'<circle class="mark" cx="{cx}" cy="{cy}" r="3.5"/></g>'
@@ -275,6 +277,17 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
             f'<text class="axis" x="{x}" y="{height - 5}" text-anchor="{anchor}">{escape(steps[i].period)}</text>'
         )
     return _svg(parts, width, height, label)
+
+
+def _runs(values: Sequence[Any]) -> list[list[tuple[int, Any]]]:
+    """The values that are there, with their places, in runs without a gap."""
+    runs: list[list[tuple[int, Any]]] = [[]]
+    for i, value in enumerate(values):
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append((i, value))
+    return [run for run in runs if run]
 
 
 def _svg(parts: Sequence[str], width: int, height: int, label: str, kind: str = "") -> str:

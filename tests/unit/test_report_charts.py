@@ -116,3 +116,11 @@ def test_chats_without_any_code_have_a_page(tmp_path: Path) -> None:
     message = {"role": "counselor", "text": "x", "codes": []}
     (tmp_path / "t.jsonl").write_text(json.dumps({"conversation_id": "a", "messages": [message]}) + "\n")
     assert "Order in chats" in build_report([str(tmp_path / "t.jsonl")], ReportOptions())
+
+
+def test_a_period_without_a_figure_is_a_gap() -> None:
+    steps = [Step("1", 1, 0.5, 1.5), Step("2", 1, 0.5, 1.5), Step("3", None, None, None), Step("4", 1, 0.5, 1.5)]
+    picture = line(steps, "line", 1.5)
+    paths = re.findall(r'class="path" points="([^"]+)"', picture)
+    assert [len(path.split()) for path in paths] == [2, 1] and picture.count('class="band"') == 2
+    assert picture.count("<circle") == 3
