@@ -11,7 +11,7 @@ deviation, given the score before, the log of the length and the product of both
 provider's age, chats, training, known providers, tenure and the seeker's sentiment are held constant too, and have to
 be named in `covariates`. Ours: the paper does not say how a measure enters, and here it is the number of messages;
 length is the counselor's coded messages, where the paper has the turns of both sides; the paper's errors are robust,
-which a random intercept's are not, so that a GEE and a linear model, both with errors clustered by client, stand beside
+which a random intercept's are not, so that a linear model with errors clustered by client stands beside
 it. The paper matches rows only for what chatting does at all (Table 4: score after on treatment, score before and their
 product): so does the preset where the study has `matching`.
 """
@@ -99,7 +99,7 @@ def _yang2024(study: Study) -> Study:
     if not study.data.client:
         raise UsageProblem("preset yang2024 has a random effect for the client: name the column in data.client.")
     outcomes = tuple(
-        replace(outcome, models=("ancova", "gee", "linear"))
+        replace(outcome, models=("ancova", "linear"))
         for outcome in study.outcomes
         if outcome.type in ("symptom", "change")
     )
