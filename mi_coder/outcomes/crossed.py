@@ -158,15 +158,13 @@ def fit_crossed(
     best = _profile(sums, ratios)
     of_counselor, of_client = ratios[::-1] if swapped else ratios
     _refuse_zero(of_counselor, of_client, groups, others)
-    back = standard.to_own_units() * spread
-    coefficients = back @ best.coefficients
-    coefficients[0] += center
+    coefficients, covariance = standard.in_own_units(best.coefficients, best.sigma2 * best.inverse, center, spread)
     sigma2 = best.sigma2 * spread**2
     degrees = len(outcome) - len(best.coefficients)
     return Crossed(
         names=standard.names,
         coefficients=coefficients,
-        covariance=best.sigma2 * back @ best.inverse @ back.T,
+        covariance=covariance,
         tau2_counselor=float(of_counselor) * sigma2,
         tau2_client=float(of_client) * sigma2,
         sigma2=sigma2,

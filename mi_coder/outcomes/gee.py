@@ -152,15 +152,13 @@ def fit_gee(
             f"The correlation of rows of one cluster comes out as {correlation:.3g}, which no cluster of "
             f"{groups.sizes.max()} rows can have: use independence as the working correlation, and say so."
         )
-    back = standard.to_own_units() * spread
-    coefficients = back @ estimates
-    coefficients[0] += center
+    coefficients, covariance = standard.in_own_units(estimates, covariance, center, spread)
     return GeeFit(
         family=family,
         names=standard.names,
         levels=levels,
         coefficients=coefficients,
-        covariance=back @ covariance @ back.T,
+        covariance=covariance,
         covariance_kind=kind,
         working=working,
         correlation=correlation,

@@ -99,11 +99,19 @@ class Columns:
     spread: Floats
     gram: Floats
 
-    def to_own_units(self) -> Floats:
-        """[1 + columns, 1 + columns] of a constant and coefficients of `z` to those of the columns as given."""
-        back = np.diag(np.concatenate([[1.0], 1 / self.spread]))
-        back[0, 1:] = -self.center / self.spread
-        return back
+    def in_own_units(
+        self, coefficients: Floats, covariance: Floats, center: float, spread: float
+    ) -> tuple[Floats, Floats]:
+        """A constant and coefficients of `z` as those of the columns as given, [1 + columns], with their covariance.
+
+        Args:
+            center, spread: of the outcome, by which it was standardized; 0 and 1 where it was not.
+        """
+        back = spread * np.diag(np.concatenate([[1.0], 1 / self.spread]))
+        back[0, 1:] = -spread * self.center / self.spread
+        own = back @ coefficients
+        own[0] += center
+        return own, back @ covariance @ back.T
 
 
 @dataclass(frozen=True, slots=True, eq=False)

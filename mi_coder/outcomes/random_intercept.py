@@ -144,15 +144,13 @@ def fit_random_intercept(
     sums = _sums(standard, (outcome - center) / spread, groups)
     ratio = _best_ratio(sums, groups)
     best = _profile(sums, ratio)
-    back = standard.to_own_units() * spread
-    coefficients = back @ best.coefficients
-    coefficients[0] += center
+    coefficients, covariance = standard.in_own_units(best.coefficients, best.sigma2 * best.inverse, center, spread)
     sigma2 = best.sigma2 * spread**2
     degrees = len(outcome) - len(best.coefficients)
     return RandomIntercept(
         names=standard.names,
         coefficients=coefficients,
-        covariance=best.sigma2 * back @ best.inverse @ back.T,
+        covariance=covariance,
         tau2=ratio * sigma2,
         sigma2=sigma2,
         log_likelihood=best.log_likelihood - degrees * math.log(spread),

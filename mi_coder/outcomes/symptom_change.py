@@ -19,11 +19,6 @@ DETERIORATED = "reliable deterioration"
 RECOVERED = "recovered"
 CLASSES = (IMPROVED, UNCHANGED, DETERIORATED, RECOVERED)
 
-REGRESSION_TO_THE_MEAN = (
-    "There is no comparison group: people who come when they feel worst feel better later without any help (regression "
-    "to the mean), so this change is not the effect of the chats."
-)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChangeClasses:
