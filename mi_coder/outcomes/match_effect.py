@@ -29,9 +29,6 @@ REGRESSION = "regression of all rows"
 BY_COUNSELOR = "clustered by counselor"
 BY_PAIR_AND_COUNSELOR = "clustered by pair and counselor"
 
-BY_COUNSELOR = "clustered by counselor"
-BY_PAIR_AND_COUNSELOR = "clustered by pair and counselor"
-
 
 @dataclass(frozen=True, slots=True)
 class Effect:

@@ -12,7 +12,7 @@ from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, fit_pieces
 from mi_coder.outcomes.power import Budget, budget, sampling_probabilities
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, design_of
+from mi_coder.outcomes.study.design import Design, Term, design_of
 from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.run import CORRECTABLE, check_gold_ids, gold_probabilities
@@ -46,6 +46,11 @@ class Plan:
     influence: "np.ndarray"
     simulated: bool
 
+    @property
+    def _planned(self) -> list[tuple[int, Term]]:
+        """The columns that have a budget, with their places: those of techniques that gold chats correct."""
+        return [(i, term) for i, term in enumerate(self.design.terms) if term.code and term.correctable]
+
     def frame(self, chats: Sequence[int] = (), gold: Sequence[int] = ()) -> pd.DataFrame:
         """Expected widths of intervals in long form: technique, chats, gold, width.
 
@@ -63,12 +68,12 @@ class Plan:
         steps = gold or sorted({round(each) for each in np.geomspace(few, max(many, few + 1), _STEPS)})
         return pd.DataFrame(
             [
-                (term.name, count, some, width)
+                (term.name, count, some, widths[i])
                 for count in chats or [times * self.budget.n for times in TIMES]
                 for some in steps
                 if some <= count
-                for term, width in zip(self.design.terms, self.budget.width(count, some), strict=True)
-                if term.code and term.correctable
+                for widths in [self.budget.width(count, some)]
+                for i, term in self._planned
             ],
             columns=["technique", "chats", "gold", "width"],
         )
@@ -89,9 +94,8 @@ class Plan:
         """
         from mi_coder.outcomes.figures import interval_widths
 
-        planned = [term for term in self.design.terms if term.code and term.correctable]
-        named = {term.name: term.name for term in planned}
-        for term in planned:
+        named = {term.name: term.name for _, term in self._planned}
+        for _, term in self._planned:
             named.setdefault(term.code, term.name)
         wanted = technique or next(iter(named))
         if wanted not in named:
@@ -146,8 +150,7 @@ class Plan:
                     **{f"gold needed of {count} chats": needed[count][i] or "all are too few" for count in chats},
                     "chats needed, a tenth gold": tenth[i] or "over 100 million",
                 }
-                for i, term in enumerate(self.design.terms)
-                if term.code and term.correctable
+                for i, term in self._planned
             ]
         )
 
