@@ -1,4 +1,4 @@
-"""What the pictures of profiles, agreement and evaluations have in common: marks, axes, points with intervals.
+"""What pictures have in common: colors, marks, axes, points with intervals.
 
 A picture is a matplotlib figure; nothing is shown and no state is kept. Colors are those of Okabe and Ito, which people
 with any color vision tell apart; marks differ in shape too.
@@ -16,14 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
+BLACK, ORANGE, BLUE, GREEN = "#000000", "#E69F00", "#0072B2", "#009E73"
+VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 MARKS: Sequence[tuple[str, str]] = (
-    ("#0072B2", "o"),
-    ("#E69F00", "s"),
-    ("#009E73", "D"),
-    ("#D55E00", "^"),
-    ("#CC79A7", "v"),
-    ("#56B4E9", "P"),
-    ("#000000", "X"),
+    (BLUE, "o"),
+    (ORANGE, "s"),
+    (GREEN, "D"),
+    (VERMILION, "^"),
+    (PURPLE, "v"),
+    (SKY, "P"),
+    (BLACK, "X"),
 )
 GRAY = "#777777"
 _PALE = "#dddddd"

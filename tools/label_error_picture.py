@@ -14,6 +14,7 @@ sys.path.insert(0, str(ROOT))
 from mi_coder.outcomes import figures  # noqa: E402
 from mi_coder.outcomes.study.design import Term  # noqa: E402
 from mi_coder.outcomes.study.fits import tidy_rows  # noqa: E402
+from mi_coder.pictures import VERMILION  # noqa: E402
 from tests.label_error_trials import FOCAL, METHODS, NULL, one_study, truth  # noqa: E402
 
 CORRECTION = {"naive": "naive", "gold_only": "gold", "corrected": "ptd"}
@@ -36,8 +37,8 @@ def main() -> None:
     figure = figures.forest(tidy)
     axis = figure.axes[0]
     places = range(len(tested) - 1, -1, -1)
-    axis.plot([true[k - 1] for k in tested], list(places), "x", color=figures.VERMILION, ms=9, mew=2, label="truth")
-    axis.plot([], [], "x", color=figures.VERMILION, label="truth")
+    axis.plot([true[k - 1] for k in tested], list(places), "x", color=VERMILION, ms=9, mew=2, label="truth")
+    axis.plot([], [], "x", color=VERMILION, label="truth")
     figures.save(figure, ROOT / "docs" / "images" / "label_error")
     (ROOT / "docs" / "images" / "label_error.svg").unlink()
 

@@ -20,13 +20,12 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, CovariateBalance
 from mi_coder.outcomes.propensity import Propensity
+from mi_coder.pictures import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BLACK, ORANGE, BLUE, GREEN = "#000000", "#E69F00", "#0072B2", "#009E73"
-VERMILION, SKY, PURPLE = "#D55E00", "#56B4E9", "#CC79A7"
 _SVG = {"svg.hashsalt": "mi_coder", "svg.fonttype": "none"}
 _SIZE = {"font.size": 9}
 # Effects and ends of intervals beyond this ratio are drawn at it.
