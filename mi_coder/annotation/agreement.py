@@ -1,4 +1,4 @@
-"""How far several codings of the same messages agree: per code, on sets of codes, on depth and permission.
+"""How far several codings of the same messages agree: per code, on sets of codes, on depth, permission and reason.
 
 Each code counts as one variable with the values present and absent; where a coding leaves a code open, it is missing
 for that code. Krippendorff's alpha is 1 where all agree, 0 where they agree as if the values had been drawn from one
@@ -32,7 +32,7 @@ FEW = 20
 SETS = "all codes"
 UNDEFINED = Figure(math.nan, math.nan, math.nan)
 
-_DETAILS = ("depth", "permission")
+_DETAILS = ("depth", "permission", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,13 @@ class Agreement:
     Attributes:
         name: code id; the name of the attribute and the code, such as "depth of REF"; or `SETS`.
         units: messages with at least two codings of this variable.
-        given: how many of these codings have the first value (the code is present).
-        share: the same as a share; nan for sets.
+        given: how many of these codings have the first of two values (the code is present); of more values, and for
+            sets, how many codings there are.
+        share: the same as a share; nan for sets and for more than two values.
         rarest: how many of them have the value that comes least; for sets, how many codings there are.
         alpha: Krippendorff's alpha; for sets with MASI distances.
         fleiss, cohen, ac1: Fleiss' kappa, the mean of Cohen's kappa over pairs of coders, and Gwet's AC1.
-        positive, negative: agreement on the first value and on the second (see `Nominal.specific`).
+        positive, negative: agreement on the first and on the second of two values (see `Nominal.specific`).
     """
 
     name: str
@@ -107,7 +108,7 @@ class _Codings:
 
 
 def agreements(units: Sequence[Unit], samples: int = SAMPLES, seed: int = 1) -> list[Agreement]:
-    """Agreement on every code in the order of the codebook, on the whole sets, and on depth and permission.
+    """Agreement on every code in the order of the codebook, on the whole sets, and on depth, permission and reason.
 
     Messages with one coding say nothing and are left out. An attribute is compared among the codings of a message that
     agree on a code that carries it.
@@ -204,18 +205,19 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
     joint, joint_draw = (
         totals.reshape(*totals.shape[:-1], codings.rater_pairs, values, values) for totals in _totals(of_pairs, codings)
     )
+    two = values == 2
     return Agreement(
         name=name,
         units=int(nominal.pairable),
-        given=int(nominal.given[0]),
-        share=float(nominal.share(0)),
+        given=int(nominal.given[0] if two else nominal.given.sum()),
+        share=float(nominal.share(0)) if two else math.nan,
         rarest=int(nominal.given.min()),
         alpha=Figure.of(nominal.alpha(), draw.alpha()),
         fleiss=Figure.of(nominal.fleiss_kappa(), draw.fleiss_kappa()),
         cohen=Figure.of(mean_cohen_kappa(joint), mean_cohen_kappa(joint_draw)),
         ac1=Figure.of(nominal.gwet_ac1(), draw.gwet_ac1()),
-        positive=Figure.of(nominal.specific(0), draw.specific(0)),
-        negative=Figure.of(nominal.specific(1), draw.specific(1)),
+        positive=Figure.of(nominal.specific(0), draw.specific(0)) if two else UNDEFINED,
+        negative=Figure.of(nominal.specific(1), draw.specific(1)) if two else UNDEFINED,
     )
 
 

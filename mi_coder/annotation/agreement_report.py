@@ -164,8 +164,8 @@ class AgreementReport:
         return (
             f"Reading, by alpha: reliable from {RELIABLE}, tentative from {TENTATIVE}, else unreliable. Few: present "
             f"or absent fewer than {FEW} times.\n"
-            f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth and permission: among codings "
-            "that agree on the code.\n"
+            f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth, permission and reason: among "
+            "codings that agree on the code; few where one of the values is.\n"
             f"Brackets: 95 % intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
         )
 

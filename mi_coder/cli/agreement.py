@@ -72,7 +72,7 @@ def command(
 
     Per code, as present or absent: Krippendorff's alpha, Fleiss' kappa, Cohen's kappa (mean over pairs of coders),
     Gwet's AC1, and agreement on its presence (positive) and absence (negative). Then alpha on the sets of codes (MASI),
-    and depth and permission among those who agree on the code. Intervals are 95 %, over conversations.
+    and depth, permission and reason among those who agree on the code. Intervals are 95 %, over conversations.
 
     By pair compares each two coders, by coder each one with the others, by round those who code in the same round. The
     report holds ids of messages, never their text.

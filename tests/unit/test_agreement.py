@@ -18,8 +18,8 @@ from mi_coder.evaluation.report import Figure
 ALL = frozenset(Codebook.load().ids)
 
 
-def gold(*codes: str, depth: str | None = None, permission: str | None = None) -> Gold:
-    return Gold(frozenset(codes), ALL - set(codes), depth=depth, permission=permission)
+def gold(*codes: str, depth: str | None = None, permission: str | None = None, reason: str | None = None) -> Gold:
+    return Gold(frozenset(codes), ALL - set(codes), depth=depth, permission=permission, reason=reason)
 
 
 def unit(conversation: str, index: int, *golds: Gold, coders: str = "abcdefgh", round: str = "1") -> Unit:
@@ -38,7 +38,8 @@ UNITS = [
 
 def test_codes_sets_and_attributes() -> None:
     rows = {row.name: row for row in agreements(UNITS, samples=50)}
-    assert list(rows) == [*Codebook.load().ids, SETS, "depth of REF", "permission of PR", "permission of RC"]
+    attributes = ["depth of REF", "permission of PR", "permission of RC", "reason of IP"]
+    assert list(rows) == [*Codebook.load().ids, SETS, *attributes]
     assert (rows["OQ"].units, rows["OQ"].given, rows["OQ"].share) == (4, 3, 3 / 8)
     assert rows["OQ"].alpha.value == pytest.approx(1 - 7 * 1 / (3 * 5))
     assert rows["OQ"].cohen.value == pytest.approx(0.5)
@@ -78,6 +79,16 @@ def test_permission_is_compared_where_both_give_the_same_code() -> None:
     rows = {row.name: row for row in agreements(units, samples=0)}
     assert (rows["permission of PR"].units, rows["permission of RC"].units) == (2, 0)
     assert rows["permission of PR"].positive.value == pytest.approx(2 / 3)
+
+
+def test_an_attribute_of_many_values_counts_its_codings() -> None:
+    pairs = [("abuse", "abuse"), ("abuse", "stigma"), ("sexual", "sexual")]
+    units = [unit("a", i, *(gold("IP", reason=one) for one in pair)) for i, pair in enumerate(pairs)]
+    row = agreements(units, samples=0)[-1]
+    assert (row.name, row.units, row.given, row.rarest) == ("reason of IP", 3, 6, 0)
+    # 5 of the 6 codings times 2 that differ, over 36 - 9 - 1 - 4: Krippendorff's coincidences by hand.
+    assert row.alpha.value == pytest.approx(1 - 5 * 2 / 22)
+    assert math.isnan(row.share) and math.isnan(row.positive.value) and math.isnan(row.negative.value)
 
 
 def test_codes_that_a_coding_leaves_open_are_missing_there() -> None:

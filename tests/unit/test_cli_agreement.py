@@ -84,7 +84,7 @@ def test_tables(files: list[Path], style: str, begins: str) -> None:
 
 def test_csv_has_every_figure_with_its_interval(files: list[Path]) -> None:
     rows = {row["name"]: row for row in table(run(*files, "--as", "csv"))}
-    assert len(rows) == 21 + 1 + 3
+    assert len(rows) == 21 + 1 + 4
     assert rows["OQ"]["messages"] == "3"
     assert float(rows["OQ"]["alpha"]) == pytest.approx(4 / 9, abs=1e-6)
     for figure in ("alpha", "fleiss", "cohen", "ac1", "positive", "negative"):
