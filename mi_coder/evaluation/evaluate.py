@@ -3,10 +3,9 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import numpy as np
-
 from mi_coder.evaluation.attributes import attribute_scores, group_scores
 from mi_coder.evaluation.bootstrap import interval, resampled
+from mi_coder.evaluation.calibration import by_code, calibration
 from mi_coder.evaluation.compare import Comparison
 from mi_coder.evaluation.doubt import doubt
 from mi_coder.evaluation.human import HUMAN_ALPHA
@@ -15,14 +14,12 @@ from mi_coder.evaluation.metrics import (
     Confusion,
     Floats,
     Numbers,
-    brier,
     exact_matches,
-    expected_calibration_error,
     macro,
     per_code,
     share,
 )
-from mi_coder.evaluation.report import Calibration, EvaluationReport, Figure, Options, Row, Source, Versus
+from mi_coder.evaluation.report import EvaluationReport, Figure, Options, Row, Source, Versus
 
 FEW_CONVERSATIONS = 20
 
@@ -62,9 +59,17 @@ def evaluate(
 
     scores = per_code(comparison.codes, truth, predicted, interval(f1(predicted).samples))
     baseline_f1 = [None] * len(scores) if baseline is None else f1(baseline).value.tolist()
+    calibrations = by_code(comparison, options)
     rows = tuple(
-        Row(score, beside, HUMAN_ALPHA.get(score.code), bool(enough), score.code not in untrained)
-        for score, beside, enough in zip(scores, baseline_f1, counted, strict=True)
+        Row(
+            score,
+            beside,
+            HUMAN_ALPHA.get(score.code),
+            bool(enough),
+            score.code not in untrained,
+            stated.error if stated else None,
+        )
+        for score, beside, enough, stated in zip(scores, baseline_f1, counted, calibrations, strict=True)
     )
     return EvaluationReport(
         source=source,
@@ -79,7 +84,7 @@ def evaluate(
         attributes=attribute_scores(
             comparison.gold, comparison.coding, comparison.conversation, options.samples, options.seed
         ),
-        calibration=_calibration(truth, comparison.probability, counted),
+        calibration=calibration(calibrations, counted),
         doubt=doubt(comparison, options, set_cut),
         notes=(*notes, *_cautions(rows, len(comparison.conversation_ids), options)),
     )
@@ -113,20 +118,6 @@ def _versus(sampled: Callable[[Bools], _Sampled], predicted: Bools, baseline: Bo
         return Versus(coder.figure())
     beside = sampled(baseline)
     return Versus(coder.figure(), beside.figure(), coder.minus(beside).figure())
-
-
-def _calibration(truth: Floats, probability: Floats, counted: Bools) -> Calibration | None:
-    judged = ~np.isnan(truth) & ~np.isnan(probability)
-    columns = [
-        (truth[known, i], probability[known, i]) for i, known in enumerate(judged.T) if counted[i] and known.any()
-    ]
-    if not columns:
-        return None
-    return Calibration(
-        error=float(np.mean([expected_calibration_error(*column) for column in columns])),
-        brier=float(np.mean([brier(*column) for column in columns])),
-        brier_of_base_rate=float(np.mean([brier(known, np.full(known.shape, known.mean())) for known, _ in columns])),
-    )
 
 
 def _cautions(rows: tuple[Row, ...], conversations: int, options: Options) -> list[str]:

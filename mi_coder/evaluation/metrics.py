@@ -154,9 +154,25 @@ def expected_calibration_error(truth: Floats, probability: Floats, bins: int = C
 
     Naeini, Cooper and Hauskrecht (2015), with equal-mass bins (Nixon et al. 2019). Arrays are [messages], without nan.
     """
+    return float(calibration_error(calibration_gaps(truth, probability, bins).sum(axis=0)))
+
+
+def calibration_gaps(truth: Floats, probability: Floats, bins: int = CALIBRATION_BINS) -> Floats:
+    """What each message adds to the totals of `calibration_error`, [messages, bins + 1].
+
+    It is probability less truth in the message's bin, and 1 in the last column, which counts the messages.
+    """
     order = np.lexsort((truth, probability))  # ties by truth, so that the order of the messages does not matter
-    gaps = (probability - truth)[order]
-    return float(sum(abs(part.sum()) for part in np.array_split(gaps, bins)) / len(gaps))
+    gaps = np.zeros((len(truth), bins + 1))
+    for column, rows in enumerate(np.array_split(order, bins)):
+        gaps[rows, column] = probability[rows] - truth[rows]
+    gaps[:, -1] = 1
+    return gaps
+
+
+def calibration_error(totals: Floats) -> Floats:
+    """Expected calibration error of totals of `calibration_gaps`, [..., bins + 1] -> [...]; nan without messages."""
+    return _ratio(np.abs(totals[..., :-1]).sum(axis=-1), totals[..., -1])
 
 
 def _ratio(numerator: Numbers, denominator: NDArray[np.generic]) -> Floats:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 UNDEFINED = "–"
 BASELINE = "TF-IDF"
 BASELINE_F1 = f"{BASELINE} F1"
+CALIBRATION = "calibration error"
 PEOPLE = "people (alpha)"
 
 
@@ -69,17 +70,19 @@ def html(report: "EvaluationReport") -> str:
 def _code_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
     """One row per code that is known to apply anywhere."""
     beside = [BASELINE_F1] if report.macro.baseline else []
-    header = ["code", "support", "precision", "recall", "F1", *beside, PEOPLE]
+    calibration = [CALIBRATION] if report.calibration else []
+    header = ["code", "support", "precision", "recall", "F1", *beside, *calibration, PEOPLE]
     shown = [row for row in report.rows if row.score.positives]
-    return header, [_code_row(row, with_baseline=bool(beside)) for row in shown]
+    return header, [_code_row(row, bool(beside), bool(calibration)) for row in shown]
 
 
-def _code_row(row: "Row", with_baseline: bool) -> list[str]:
+def _code_row(row: "Row", with_baseline: bool, with_calibration: bool) -> list[str]:
     score = row.score
     f1 = number(score.f1) + interval(score.f1_low, score.f1_high)
     beside = [number(row.baseline_f1)] if with_baseline else []
+    calibration = [number(row.calibration)] if with_calibration else []
     precision, recall = number(score.precision), number(score.recall)
-    return [score.code, str(score.positives), precision, recall, f1, *beside, number(row.human_alpha)]
+    return [score.code, str(score.positives), precision, recall, f1, *beside, *calibration, number(row.human_alpha)]
 
 
 def _overall_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
@@ -106,7 +109,8 @@ def further(report: "EvaluationReport") -> Iterator[str]:
         )
     if calibration := report.calibration:
         yield (
-            f"Calibration: expected error {number(calibration.error)}, Brier score {number(calibration.brier)} "
+            f"Calibration: expected error {number(calibration.error)}{interval(calibration.low, calibration.high)}, "
+            f"Brier score {number(calibration.brier)} "
             f"(always the base rate: {number(calibration.brier_of_base_rate)})."
         )
 

@@ -78,6 +78,7 @@ class Row:
         human_alpha: agreement of people on this code (see `mi_coder.evaluation.human`), or None.
         counted: whether the code has the support to count for the macro figures.
         trained: False where the model cannot give the code.
+        calibration: expected calibration error of the code, as in `Calibration`, or None without probabilities.
     """
 
     score: CodeScore
@@ -85,6 +86,7 @@ class Row:
     human_alpha: float | None
     counted: bool
     trained: bool
+    calibration: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +97,14 @@ class Calibration:
         error: expected calibration error, 15 bins of equal mass.
         brier: mean squared distance of probability and truth.
         brier_of_base_rate: the same for always naming the share of the code in the gold: the figure to beat.
+        low, high: ends of the 95 % interval of the error, from resampling conversations; nan where there is none.
     """
 
     error: float
     brier: float
     brier_of_base_rate: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +268,9 @@ class EvaluationReport:
         Raises:
             MissingExtra: the extra `analysis` is not installed.
         """
-        beside = ("baseline_f1", "human_alpha", "counted", "trained")
+        beside = ("baseline_f1", "human_alpha", "counted", "trained", "calibration")
         rows = [asdict(row.score) | {name: getattr(row, name) for name in beside} for row in self.rows]
-        numbers = {"baseline_f1": float, "human_alpha": float}
+        numbers = {"baseline_f1": float, "human_alpha": float, "calibration": float}
         return need("pandas", "analysis").DataFrame(rows).astype(numbers)
 
     def plot(self) -> "Picture":

@@ -24,7 +24,7 @@ from mi_coder.tagger.record import read_record
 FOLDS = Path("benchmarks") / "runs" / "annomi_folds.csv"
 RUN_FOLDS = "python benchmarks/annomi_folds.py"
 
-_PRACTICE = Path("practice") / "test_c.jsonl"
+_PRACTICE = {"practice": Path("practice") / "test_c.jsonl", "fresh": Path("practice") / "test_l.jsonl"}
 _CODES = ("round1.csv", "adjudicated.csv")
 _CODED = ("esconv", "annomi")
 
@@ -75,7 +75,7 @@ class Suite:
 def inputs(options: SuiteOptions) -> tuple[Path, ...]:
     """The files of the project that are read, whether they are there or not."""
     codes = (options.annotations / corpus / name for corpus in _CODED for name in _CODES)
-    return (options.annotations / _PRACTICE, options.folds, *codes)
+    return (*(options.annotations / path for path in _PRACTICE.values()), options.folds, *codes)
 
 
 def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda stage: None) -> Suite:
@@ -123,8 +123,8 @@ def _report(key: str, options: SuiteOptions, folder: Path) -> EvaluationReport:
 
 def _gold(key: str, options: SuiteOptions, folder: Path) -> Path:
     """The file with the gold conversations of a corpus; made in `folder` where the project has none."""
-    if key == "practice":
-        path = options.annotations / _PRACTICE
+    if key in _PRACTICE:
+        path = options.annotations / _PRACTICE[key]
         if not path.is_file():
             raise _NotFound(f"no file {path}")
         return path

@@ -162,9 +162,31 @@ def test_review_has_a_row_of_its_own(sent_wrong: int, met: bool) -> None:
     assert row.reached.endswith(f", {sent_wrong / 100:.3f} sent")
 
 
-def test_every_corpus_has_a_row_of_its_calibration() -> None:
-    rows = [one.what for one in targets(Measured({}, {}, None, {})) if one.what.startswith("mean calibration error")]
-    assert [what.rpartition(", ")[2] for what in rows] == ["ESConv", "Practice chats", "AnnoMI", "Welivita"]
+@pytest.mark.parametrize("start", ["mean calibration error", "depth where the code is right", "permission where"])
+def test_every_corpus_has_a_row_of_calibration_depth_and_permission(start: str) -> None:
+    rows = [one.what for one in targets(Measured({}, {}, None, {})) if one.what.startswith(start)]
+    corpora = ["ESConv", "Practice chats", "Fresh practice chats", "AnnoMI", "Welivita"]
+    assert [what.rpartition(", ")[2] for what in rows] == corpora
+
+
+def test_calibration_has_its_interval() -> None:
+    right = [Coding((code,), {"OQ": 0.8 if code == "OQ" else 0.2, "SU": 0.1}) for code in ("OQ", "SU") * 20]
+    report = judged(right, ["OQ", "SU", "SU", "OQ"] * 10, ("OQ", "SU"), Options(20, 50))
+    assert report.calibration is not None
+    error, low, high = (
+        f"{one:.3f}" for one in (report.calibration.error, report.calibration.low, report.calibration.high)
+    )
+    assert low < error < high
+    assert found(report, "esconv", "mean calibration error over codes, ESConv").reached == f"{error} [{low}, {high}]"
+
+
+def test_fresh_practice_chats_have_a_section_and_rows_of_their_own(project: Path) -> None:
+    practice = project / "annotations" / "practice"
+    (practice / "test_l.jsonl").write_bytes((practice / "test_c.jsonl").read_bytes())
+    result = suite()
+    assert "not found" not in lines_of(result, "fresh practice test, each")[0]
+    page = (project / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    assert page.index("\n## Practice chats") < page.index("\n## Fresh practice chats")
 
 
 def test_a_record_without_a_test_part_is_no_figure() -> None:
@@ -248,6 +270,7 @@ def test_a_second_run_writes_the_same_page_again(project: Path) -> None:
         (["--allow-seen", "--min-support", "5", "--format", "csv"], "--min-support, --allow-seen, --format"),
         (["--as", "json"], "leave out --as"),
         (["-o", "annotations/practice/test_c.jsonl", "--force"], "is an input"),
+        (["-o", "annotations/practice/test_l.jsonl", "--force"], "is an input"),
         (["-o", "notes.md"], "--force"),
         (["-o", "nowhere/page.md"], "no folder nowhere"),
     ],

@@ -6,6 +6,8 @@ import pytest
 from mi_coder.evaluation.metrics import (
     Confusion,
     brier,
+    calibration_error,
+    calibration_gaps,
     exact_matches,
     expected_calibration_error,
     macro,
@@ -80,6 +82,15 @@ def test_calibration_error_does_not_depend_on_the_order_of_ties() -> None:
         expected_calibration_error(truth[order], probability, bins=2) for order in ([0, 2, 1, 3], [0, 1, 2, 3])
     )
     assert one == other
+
+
+def test_calibration_error_of_summed_gaps() -> None:
+    truth, probability = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.9, 0.2, 0.8, 0.1])
+    gaps = calibration_gaps(truth, probability, bins=2)
+    assert gaps[:, -1].tolist() == [1, 1, 1, 1]
+    assert np.flatnonzero(gaps[:, 0]).tolist() == [1, 3] and np.flatnonzero(gaps[:, 1]).tolist() == [0, 2]
+    twice = np.stack([gaps.sum(axis=0), gaps[:2].sum(axis=0), np.zeros(3)])
+    assert calibration_error(twice) == pytest.approx([0.85, 0.85, NAN], nan_ok=True)
 
 
 def test_perfect_probabilities_have_no_calibration_error() -> None:

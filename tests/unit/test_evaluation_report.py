@@ -50,11 +50,11 @@ GOLDEN = """\
 
 4 messages of 2 conversations; 3 messages have complete gold. Brackets are 95 % intervals over conversations.
 
-| code | support | precision | recall | F1                   | TF-IDF F1 | people (alpha) |
-| ---- | ------- | --------- | ------ | -------------------- | --------- | -------------- |
-| OQ   | 2       | 1.000     | 0.500  | 0.667 [0.667, 1.000] | 0.800     | 0.950          |
-| REF  | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.400     | 0.585          |
-| SU   | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.500     | 0.842          |
+| code | support | precision | recall | F1                   | TF-IDF F1 | calibration error | people (alpha) |
+| ---- | ------- | --------- | ------ | -------------------- | --------- | ----------------- | -------------- |
+| OQ   | 2       | 1.000     | 0.500  | 0.667 [0.667, 1.000] | 0.800     | 0.367             | 0.950          |
+| REF  | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.400     | 0.100             | 0.585          |
+| SU   | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.500     | 0.100             | 0.842          |
 
 | figure              | coder                | TF-IDF               | difference              |
 | ------------------- | -------------------- | -------------------- | ----------------------- |
@@ -63,7 +63,7 @@ GOLDEN = """\
 
 - One of OQ, CQ: given in 1.000 of the 1 messages where one of them applies (TF-IDF: 1.000).
 - Depth: right in 0.000 [0.000, 0.000] of 1 messages (always the most frequent value: 1.000).
-- Calibration: expected error 0.189, Brier score 0.099 (always the base rate: 0.211).
+- Calibration: expected error 0.189 [0.062, 0.329], Brier score 0.099 (always the base rate: 0.211).
 
 **Doubt**
 
@@ -160,6 +160,31 @@ def test_false_alarms_of_codes_without_positives_are_told() -> None:
 def test_no_probabilities_no_calibration() -> None:
     bare = chat("a", (full("OQ"), Coding(("OQ",), {"OQ": 0.9})), (full("SU"), Coding(("SU",), {"SU": 0.9})))
     assert report([bare]).calibration is None
+
+
+def test_the_calibration_of_conversations_that_are_alike_has_no_spread() -> None:
+    # 45 messages, three a bin: 15 have OQ and 30 SU, so that no bin holds both.
+    alike = [chat(f"{i:02}", (full("OQ"), given("OQ")), *[(full("SU"), given("SU"))] * 2) for i in range(15)]
+    calibration = report(alike).calibration
+    assert calibration is not None
+    assert [calibration.error, calibration.low, calibration.high] == pytest.approx([0.1] * 3)
+    assert [row.calibration for row in report(alike).rows] == pytest.approx([0.1] * 5)
+
+
+def test_the_interval_of_calibration_holds_the_error_and_shrinks_with_more_conversations() -> None:
+    random = np.random.default_rng(2)
+
+    def ends(conversations: int) -> tuple[float, float, float]:
+        said = [(full("OQ"), given("OQ" if random.random() < 0.7 else "SU")) for _ in range(conversations * 4)]
+        said += [(full("SU"), given("SU" if random.random() < 0.7 else "OQ")) for _ in range(conversations * 4)]
+        chats = [chat(f"{i:03}", *said[i::conversations]) for i in range(conversations)]
+        calibration = report(chats).calibration
+        assert calibration is not None
+        return calibration.low, calibration.error, calibration.high
+
+    (low, error, high), (less, value, more) = ends(8), ends(128)
+    assert low < error < high and less < value < more
+    assert more - less < (high - low) / 2
 
 
 def test_calibration_beside_the_base_rate() -> None:

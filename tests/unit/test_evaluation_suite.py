@@ -73,7 +73,7 @@ def test_what_is_missing_is_neither_met_nor_missed() -> None:
 
 
 def test_every_target_of_the_project_has_a_row() -> None:
-    assert len(targets(Measured({}, {}, None, {}))) == 24
+    assert len(targets(Measured({}, {}, None, {}))) == 35
 
 
 def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: Path, tmp_path: Path) -> None:
@@ -89,7 +89,8 @@ def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: P
     seen: list[str] = []
     found = run_suite(options, seen.append)
     assert list(found.reports) == ["practice"]
-    assert seen == ["ESConv", "AnnoMI", "Practice chats", "Welivita"]
+    assert seen == ["ESConv", "AnnoMI", "Practice chats", "Fresh practice chats", "Welivita"]
+    assert row(found.rows, "fresh practice test, each rare code").reached.startswith("data not found: no file ")
     assert row(found.rows, "AnnoMI, 5 folds by video, 8").met is True
     assert row(found.rows, "ESConv test, macro-F1").met is None
     assert "data not found: The folder" in row(found.rows, "ESConv test, macro-F1").reached

@@ -1,0 +1,85 @@
+"""Whether probabilities can be taken at their word: the expected calibration error of each code, and means over codes.
+
+A sample of the bootstrap draws conversations, and every message stays in its bin. The error of a sample is larger than
+that of the messages themselves, because the draw adds to the gap of each bin by chance. So the samples are shifted by
+as much as they are larger on average: the interval tells the spread alone. The error itself has such an excess over
+that of infinitely many messages, which no interval shows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mi_coder.evaluation.bootstrap import resampled
+from mi_coder.evaluation.compare import Comparison
+from mi_coder.evaluation.metrics import (
+    CALIBRATION_BINS,
+    Bools,
+    Floats,
+    brier,
+    calibration_error,
+    calibration_gaps,
+    macro,
+)
+from mi_coder.evaluation.report import Calibration, Figure, Options
+
+
+@dataclass(frozen=True, slots=True)
+class CodeCalibration:
+    """One code over the messages where gold and probability are known.
+
+    Attributes:
+        error: expected calibration error.
+        samples: [samples] the same of resampled conversations.
+        brier, brier_of_base_rate: see `Calibration`.
+    """
+
+    error: float
+    samples: Floats
+    brier: float
+    brier_of_base_rate: float
+
+
+def by_code(comparison: Comparison, options: Options) -> list[CodeCalibration | None]:
+    """One per code of the comparison, in their order; None where no message has both gold and a probability."""
+    columns = zip(comparison.truth.T, comparison.probability.T, strict=True)
+    return [_of_code(truth, probability, comparison, options) for truth, probability in columns]
+
+
+def calibration(codes: Sequence[CodeCalibration | None], counted: Bools) -> Calibration | None:
+    """Means over the counted codes; None where none of them has probabilities.
+
+    Args:
+        counted: [codes] those with the support to count.
+    """
+    judged = [code for code, counts in zip(codes, counted, strict=True) if code and counts]
+    if not judged:
+        return None
+    error = float(np.mean([code.error for code in judged]))
+    drawn = np.stack([code.samples for code in judged], axis=-1)
+    means = macro(drawn, np.ones(len(judged), dtype=bool))
+    shift = error - (np.nanmean(means) if len(means) else 0)
+    spread = Figure.of(error, np.maximum(means + shift, 0))
+    return Calibration(
+        error=error,
+        brier=float(np.mean([code.brier for code in judged])),
+        brier_of_base_rate=float(np.mean([code.brier_of_base_rate for code in judged])),
+        low=spread.low,
+        high=spread.high,
+    )
+
+
+def _of_code(truth: Floats, probability: Floats, comparison: Comparison, options: Options) -> CodeCalibration | None:
+    """Args: truth, probability: [messages] of the code."""
+    known = ~np.isnan(truth) & ~np.isnan(probability)
+    if not known.any():
+        return None
+    gaps = np.zeros((len(truth), CALIBRATION_BINS + 1))
+    gaps[known] = calibration_gaps(truth[known], probability[known])
+    return CodeCalibration(
+        error=float(calibration_error(gaps.sum(axis=0))),
+        samples=calibration_error(resampled(gaps, comparison.conversation, options.samples, options.seed)),
+        brier=brier(truth[known], probability[known]),
+        brier_of_base_rate=brier(truth[known], np.full(known.sum(), truth[known].mean())),
+    )
