@@ -1,8 +1,10 @@
 """The model card and the license of a model folder."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from mi_coder.evaluation import render
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.tagger.config import ModelConfig
 from mi_coder.training.sources import Source
@@ -34,6 +36,9 @@ _LIMITS = (
     "English only. Slang, irony and varieties of English that the training data lacks are read less well.",
     "The messages marked for review are those it is least sure of; the others are not free of mistakes.",
 )
+_WEAK = 0.65
+"""F1 under which a code of the test part is named among the limits: the least that the project wants of any code."""
+
 _MISUSES = (
     "Anyone who would judge, reward or dismiss a counselor by it: it supports supervision and replaces none of it.",
     "Anyone in need of a clinical or a crisis tool: it finds neither risk nor need and says nothing of treatment.",
@@ -82,7 +87,7 @@ def render_card(card: Card) -> str:
         "## Settings",
         _bullets(f"{name}: {value}" for name, value in card.settings.items()),
         "## Limits",
-        _bullets(_LIMITS),
+        _bullets((*_LIMITS, *_weaknesses(card.test))),
         "## Who should not use it",
         _bullets(_MISUSES),
     ]
@@ -129,6 +134,30 @@ def _untrained(config: ModelConfig) -> str:
         "{}.": attributes,
     }
     return " ".join(remark.format(", ".join(names)) for remark, names in remarks.items() if names) or "Nothing."
+
+
+def _weaknesses(test: EvaluationReport) -> Iterator[str]:
+    """What the figures of the test part say against the codes, depth and permission; codes not given are left out."""
+    trained = [row for row in test.rows if row.trained]
+    weak = [row.score for row in trained if row.counted and not math.isnan(row.score.f1) and row.score.f1 < _WEAK]
+    if weak:
+        figures = ", ".join(
+            f"{one.code} {render.number(one.f1)}{render.interval(one.f1_low, one.f1_high)}"
+            for one in sorted(weak, key=lambda one: one.f1)
+        )
+        yield f"Weak codes, with an F1 under {_WEAK} on the test part: {figures}. Read what is found of them."
+    few = test.options.min_support
+    if rare := [row.score.code for row in trained if row.score.positives < few]:
+        yield (
+            f"How well it gives {', '.join(rare)} is not known: the test part has each in fewer than {few} messages."
+        )
+    for one in test.attributes:
+        if not one.low > one.majority:
+            right = f"{render.number(one.accuracy)}{render.interval(one.low, one.high)}"
+            yield (
+                f"{one.attribute.capitalize()} is hardly told: right in {right} of {one.messages} messages of the test "
+                f"part, where always naming the more frequent value is right in {render.number(one.majority)}."
+            )
 
 
 def _bullets(lines: Iterable[str]) -> str:

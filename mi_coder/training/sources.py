@@ -34,7 +34,10 @@ class Source:
 # Invented chats that come with the project: no public corpus, but more is known of them than of a user's own file.
 PRACTICE = "practice"
 _PRACTICE_LICENSE = "that of the project"
-_PRACTICE_GOLD = "all 21 codes, given by the author of the chats: a language model, which also wrote them"
+_PRACTICE_GOLD = (
+    "all 21 codes, given by the authors of the chats, a language model; in part read again, and settled where readings "
+    "differed, by other readers of the same model"
+)
 
 
 def sources(examples: Sequence[Example]) -> tuple[Source, ...]:

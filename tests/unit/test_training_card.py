@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import msgspec
 import numpy as np
+import pytest
 
-from mi_coder.conversation import Coding, Gold
+from mi_coder.conversation import Coding, Conversation, Gold, Message
+from mi_coder.evaluation.compare import compare
+from mi_coder.evaluation.evaluate import evaluate
+from mi_coder.evaluation.report import Options, Source
 from mi_coder.tagger.config import Head, ModelConfig, Window
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.card import LEGAL_CODE, Card, render_card, render_license
@@ -50,7 +54,7 @@ def card(examples: list[Example], config: ModelConfig = CONFIG) -> str:
     )
     codings = [Coding(("OQ",), {"OQ": 0.9, "SU": 0.1})] * 60
     beside = np.tile([True, True, False], (60, 1))
-    report = judge("test", made("own", 60), truth, codings, beside, CONFIG, "f" * 64)
+    report = judge("test", made("own", 60), truth, codings, beside, config, "f" * 64)
     settings = {"seed": "1"}
     sizes = {"train": (3, 6), "dev": (1, 2), "test": (30, 60)}
     return render_card(
@@ -71,6 +75,34 @@ def test_the_card_names_sources_figures_and_gaps() -> None:
     assert "### tiny 1 on the test part" in text
     assert "| OQ   | 30      | 0.500     | 1.000  | 0.667" in text
     assert "secret" not in text
+
+
+def limits(text: str) -> str:
+    return text.split("## Limits")[1].split("\n## ")[0]
+
+
+def test_the_limits_name_weak_and_rare_codes_by_the_figures() -> None:
+    said = limits(card(made("esconv", 6)))
+    assert "F1 under 0.65 on the test part: SU 0.000 [0.000, 0.000]." in said
+    assert "OQ" not in said and "WA" not in said, "good codes and those that are not given are no limits"
+    rare = limits(card(made("esconv", 6), replace_config(heads=[Head()] * 3)))
+    assert "How well it gives WA is not known: the test part has each in fewer than 20 messages." in rare
+
+
+@pytest.mark.parametrize(("right", "weak"), [(22, True), (28, False)])
+def test_depth_is_a_limit_where_it_is_not_surely_better_than_its_more_frequent_value(right: int, weak: bool) -> None:
+    """20 of 30 reflections are simple; one a conversation."""
+    other = {"simple": "complex", "complex": "simple"}
+    chats = []
+    for number, depth in enumerate(["simple"] * 20 + ["complex"] * 10):
+        coding = Coding(("REF",), {}, depth=depth if number < right else other[depth])
+        gold = Gold(frozenset({"REF"}), depth=depth)
+        chats.append(Conversation(f"c{number:02}", [Message("counselor", "-", gold=gold, coding=coding)]))
+    found = evaluate(compare(chats, chats, ("REF",)), Source("g", "a" * 64, "tiny 1", "b" * 64, "sha256:0"), Options())
+    text = render_card(Card(config=CONFIG, sources=(), sizes={}, settings={}, dev=found, test=found))
+    figure = f"right in {right / 30:.3f} ["
+    assert f"- Depth: {figure}" in text
+    assert (f"Depth is hardly told: {figure}" in limits(text)) is weak
 
 
 def test_a_model_that_gives_everything_says_so() -> None:
@@ -94,8 +126,10 @@ def test_sources_count_conversations_and_messages() -> None:
     ]
 
 
-def test_practice_chats_say_who_wrote_and_coded_them() -> None:
-    assert "language model" in sources(made("practice", 1))[0].gold
+def test_practice_chats_say_who_coded_and_settled_them() -> None:
+    gold = sources(made("practice", 1))[0].gold
+    assert "given by the authors of the chats, a language model" in gold
+    assert "settled where readings differed, by other readers of the same model" in gold
 
 
 def test_codes_that_replace_a_corpus_s_own_labels_are_named() -> None:
