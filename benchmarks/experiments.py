@@ -108,7 +108,7 @@ LIMITS = (
         ".99",
         "the encoder, not the codes: what blames and what argues often use the same words",
     ),
-    Limit("IP", ("practice",), ".75", ".99", "the encoder: six kinds of harm, each with few examples"),
+    Limit("IP", ("practice",), ".75", ".99", "the encoder: six kinds of harm in one code"),
     Limit(
         "CC",
         ("practice", "esconv"),
@@ -131,7 +131,8 @@ LIMITS = (
         ("esconv", "practice", "annomi"),
         ".75",
         "alpha .81, .91, .76; ten experts on AnnoMI's kinds of reflection .50",
-        "both: people agree little on it, and few reflections are coded (ESConv has some seven in a hundred messages)",
+        "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
+        "seven in a hundred messages of ESConv)",
     ),
     Limit(
         "permission",
@@ -474,9 +475,9 @@ def _curve(runs: Sequence[Stored]) -> list[str]:
         if any(corpus in one for one in points)
     ]
     for corpus, what in MISSED:
-        values = [_value(_of(one, corpus, what)) for one in points]
-        if any(value != "–" for value in values):
-            rows.append([f"{what}, {JUDGED[corpus]}{_support(points[-1], corpus, what)}", *values])
+        if any(_of(one, corpus, what) is not None for one in points):
+            values = [f"{_value(_of(one, corpus, what))}{_support(one, corpus, what)}" for one in points]
+            rows.append([f"{what}, {JUDGED[corpus]}", *values])
     columns = ["", *(f"{one['messages']:,} (`{one['name']}`)" for one in points)]
     return [_CURVE, _markdown(columns, rows)]
 
@@ -491,7 +492,9 @@ def _limits(runs: Sequence[Stored]) -> str:
             ", ".join(JUDGED[corpus] for corpus in one.corpora),
             one.wanted,
             one.readers,
-            ", ".join(_value(_of(tagger, corpus, one.what)) for corpus in one.corpora),
+            ", ".join(
+                f"{_value(_of(tagger, corpus, one.what))}{_support(tagger, corpus, one.what)}" for corpus in one.corpora
+            ),
             one.reading,
         ]
         for one in LIMITS
@@ -524,17 +527,20 @@ macro-F1 over the codes with at least 20 positives in the dev chats of a corpus.
 
 _CURVE = """### Learning curve
 
-F1 on dev by the number of coded training messages, for the codes that miss their target in
-[the benchmark](benchmark.md); depth and permission: share that is right where the code is. n: messages of dev with the
-code, or with the code rightly given."""
+F1 on dev by the number of training messages, for the codes that miss their target in [the benchmark](benchmark.md);
+depth and permission: share that is right where the code is rightly given. n: messages of dev with the code or the
+attribute."""
 
 _LIMITS = """## What limits what misses its target
 
 Readers: two readers of the same language model, blind to each other, on all messages that were coded twice (codes: the
-positive agreement, which is an F1 of one against the other; `annotations/agreement.md`). Tagger: {tagger}, on
-dev, which chose its epoch and thresholds and so flatters; codes as F1, depth and permission as the share that is right
-where the code is, calibration as the mean error over codes, doubt as the share of the error that is gone without the
-messages sent to review (a fifth of dev)."""
+positive agreement, which is an F1 of one against the other; `annotations/agreement.md`). Tagger: codes as F1,
+depth and permission as the share that is right where the code is rightly given, calibration as the mean error over
+codes, doubt as the share of the error that is gone without the messages sent to review (a fifth of dev); n: messages
+with the code or the attribute. A dev part chose epoch and thresholds and so flatters; no figure of test is in this
+column.
+
+The tagger is {tagger}."""
 
 _TRIED = """## What else was found
 
@@ -566,9 +572,13 @@ def _of(one: Stored, corpus: str, what: str) -> float | None:
 
 
 def _support(one: Stored, corpus: str, what: str) -> str:
+    """The messages that a figure of a code or an attribute rests on, and what is right in them without any reading."""
     found = one.get(corpus, {})
-    number = found.get(what, {}).get("messages") if what in ("depth", "permission") else found["positives"].get(what)
-    return "" if number is None else f" (n {number})"
+    if what in ("depth", "permission"):
+        told = found.get(what)
+        return f" (n {told['messages']}, most frequent {told['most_frequent']:.3f})" if told else ""
+    number = found.get("positives", {}).get(what)
+    return f" (n {number})" if number else ""
 
 
 def _value(value: float | None) -> str:
