@@ -171,7 +171,7 @@ class Experiment:
         adapted: start from the encoder given by --adapted.
         corpora: those of which the training messages are; None for all.
         teacher_share: weight of the teachers; None for no teachers.
-        uncoded: chats without codes teach too, through the teachers.
+        uncoded: one of how many chats without codes teaches too, through the teachers; None for none.
     """
 
     what: str
@@ -183,7 +183,7 @@ class Experiment:
     adapted: bool = False
     corpora: tuple[str, ...] | None = None
     teacher_share: float | None = None
-    uncoded: bool = False
+    uncoded: int | None = None
 
 
 EXPERIMENTS = {
@@ -205,7 +205,9 @@ EXPERIMENTS = {
     "adapted": Experiment(what="continued pre-training on the training chats (`mi-code adapt`)", adapted=True),
     "teachers": Experiment(what="teachers, half of the weight", teacher_share=0.5),
     "teachers-silver": Experiment(
-        what="teachers, and silver labels of theirs on chats without codes", teacher_share=0.5, uncoded=True
+        what="teachers, and silver labels of theirs on MIBot chats (no ESConv chat of train is without codes any more)",
+        teacher_share=0.5,
+        uncoded=3,
     ),
     "no-practice": Experiment(
         what="without practice chats", corpora=("esconv", "annomi", "mibot", "physical_activity", "feedback_esconv")
@@ -276,7 +278,7 @@ def run(experiment: Experiment, data: Data, given: Given) -> dict[str, Any]:
         if experiment.corpora is None or chat.extra["corpus"] in experiment.corpora
     ]
     if experiment.uncoded:
-        chats += data.uncoded
+        chats += data.uncoded[:: experiment.uncoded]
     taught = experiment.teacher_share is not None
     learned = [one for chat in chats for one in examples(chat, builder, uncoded=taught)]
     judged = [one for chat in data.dev for one in examples(chat, builder)]
@@ -308,8 +310,9 @@ def run(experiment: Experiment, data: Data, given: Given) -> dict[str, Any]:
             "base_sha256": _sha256(base.glob("*.safetensors")),
             "teachers": [_named(teacher) for teacher in teachers],
             "teacher_share": experiment.teacher_share,
+            "uncoded": experiment.uncoded,
         },
-        "messages": len(learned),
+        "messages": sum(one.gold_from != UNCODED for one in learned),
         "uncoded_messages": sum(one.gold_from == UNCODED for one in learned),
         "seconds": round(time.perf_counter() - started),
         "dev_f1_by_epoch": [round(one.dev_f1, 4) for one in epochs],
@@ -419,8 +422,7 @@ def _group(runs: Sequence[Stored]) -> list[str]:
     corpora = [corpus for corpus in JUDGED if any(corpus in one for one in runs)]
     columns = ["run", "what", "training messages", *(f"{JUDGED[corpus]}: macro-F1, difference" for corpus in corpora)]
     rows = [
-        [f"`{one['name']}`", one["what"], f"{one['messages']:,}", *(_cell(one.get(corpus)) for corpus in corpora)]
-        for one in runs
+        [f"`{one['name']}`", one["what"], _size(one), *(_cell(one.get(corpus)) for corpus in corpora)] for one in runs
     ]
     return [
         f"## Dev as of {_day(runs)}: {dev['messages']:,} messages",
@@ -428,6 +430,12 @@ def _group(runs: Sequence[Stored]) -> list[str]:
         _markdown(columns, rows),
         *_curve(runs),
     ]
+
+
+def _size(one: Stored) -> str:
+    """The training messages, of which codes are known and of which none are."""
+    uncoded = one.get("uncoded_messages")
+    return f"{one['messages']:,}" + (f" and {uncoded:,} without codes" if uncoded else "")
 
 
 def _day(runs: Sequence[Stored]) -> str:
@@ -683,9 +691,14 @@ def _marks(data: Data) -> dict[str, Any]:
 def _data(gold: Sequence[Path], uncoded: Sequence[Path] = ()) -> Data:
     parts = split(read_gold(gold))
     known = {chat.id for chats in parts.values() for chat in chats}
-    others = [chat for chat in split(read_gold(uncoded))["train"] if chat.id not in known]
+    others = [_without_gold(chat) for chat in split(read_gold(uncoded))["train"] if chat.id not in known]
     dev = sorted(parts["dev"], key=lambda chat: chat.id)
     return Data(parts["train"], dev, others, parts["test"], {path.name: file_sha256(path)[:16] for path in gold})
+
+
+def _without_gold(chat: Conversation) -> Conversation:
+    """The chat without what a crosswalk tells of it."""
+    return replace(chat, messages=[replace(message, gold=None) for message in chat.messages])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -734,7 +747,7 @@ def _check(name: str, data: Data, given: Given) -> None:
         for flag, needed, there in (
             ("--adapted", experiment.adapted, given.adapted),
             ("--teacher", experiment.teacher_share is not None, given.teachers),
-            ("--uncoded with chats that have no codes", experiment.uncoded, data.uncoded),
+            ("--uncoded with chats that have no codes", experiment.uncoded is not None, data.uncoded),
         )
         if needed and not there
     ]
