@@ -207,7 +207,7 @@ EXPERIMENTS = {
     "teachers-silver": Experiment(
         what="teachers, and silver labels of theirs on MIBot chats (no ESConv chat of train is without codes any more)",
         teacher_share=0.5,
-        uncoded=3,
+        uncoded=4,
     ),
     "no-practice": Experiment(
         what="without practice chats", corpora=("esconv", "annomi", "mibot", "physical_activity", "feedback_esconv")
