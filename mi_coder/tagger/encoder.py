@@ -21,7 +21,7 @@ from mi_coder.tagger.window import Tokens
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
-INPUTS = ("message", "context")
+INPUTS = ("message", "context", "client")
 OUTPUTS = ("codes", "depth", "permission")
 
 
@@ -29,8 +29,8 @@ class Encoder:
     """An ONNX session and the threads that share it.
 
     Args:
-        path: the model file; inputs `message` and `context` (int64 [1, tokens]), outputs `codes` [1, codes],
-            `depth` [1] and `permission` [1], all logits.
+        path: the model file; inputs `message`, `context` and `client` (int64 [1, tokens]; older models have no
+            `client`), outputs `codes` [1, codes], `depth` [1] and `permission` [1], all logits.
         threads: messages that are encoded at the same time.
 
     Raises:
@@ -45,6 +45,7 @@ class Encoder:
         # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = _session(path, options)
+        self._inputs = {one.name for one in self._session.get_inputs()}
         self._threads = threads
 
     def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
@@ -61,7 +62,9 @@ class Encoder:
 
     def _run(self, window: Tokens) -> NDArray[np.float32]:
         ids = np.asarray([window.ids], dtype=np.int64)
-        feed = {"message": ids[:, : window.own], "context": ids[:, window.own :]}
+        client = np.asarray([window.client], dtype=np.int64)
+        read = {"message": ids[:, : window.own], "context": ids[:, window.own :], "client": client}
+        feed = {name: read[name] for name in self._inputs}
         codes, depth, permission = self._session.run(OUTPUTS, feed)
         return np.concatenate([codes[0], depth, permission])
 
@@ -75,7 +78,7 @@ def _session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.Inf
             "or export the model again with `mi-code train`."
         ) from error
     inputs, outputs = ({value.name for value in values} for values in (session.get_inputs(), session.get_outputs()))
-    if inputs != {*INPUTS} or not outputs >= {*OUTPUTS}:
+    if inputs | {"client"} != {*INPUTS} or not outputs >= {*OUTPUTS}:
         raise BadModel(
             f"{path} has the inputs {', '.join(sorted(inputs))} and the outputs {', '.join(sorted(outputs))}; "
             f"a model has {', '.join(INPUTS)} and {', '.join(OUTPUTS)}. Export the model again with `mi-code train`."

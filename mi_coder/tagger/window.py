@@ -27,11 +27,13 @@ class Tokens:
         ids: token ids, those of the message first.
         own: how many of them belong to the message, its special tokens included; the rest is context.
         truncated: the message did not fit and lost its middle.
+        client: the different ids among the tokens of the client's messages in the context, in ascending order.
     """
 
     ids: list[int]
     own: int
     truncated: bool
+    client: tuple[int, ...] = ()
 
 
 class WindowBuilder:
@@ -82,18 +84,24 @@ class WindowBuilder:
             head = room // 2
             message = message[:head] + message[len(message) - (room - head) :]
         space = min(room - len(message), self.window.context_tokens)
-        before = self._context(context, space)
+        before, client = self._context(context, space)
         ids = start + message + middle + before + end
-        return Tokens(ids, len(start) + len(message) + len(middle), truncated)
+        return Tokens(ids, len(start) + len(message) + len(middle), truncated, tuple(sorted(client)))
 
-    def _context(self, messages: Sequence[Message], space: int) -> list[int]:
+    def _context(self, messages: Sequence[Message], space: int) -> tuple[list[int], set[int]]:
+        """The tokens of the context, at most `space`, and which of them are the client's."""
         kept: list[int] = []
+        client: set[int] = set()
         last = self.window.context
         for message in reversed(messages[-last:] if last else []):
-            if len(kept) >= space:
+            room = space - len(kept)
+            if room <= 0:
                 break
-            kept = self.tokens(f"{message.role}: {_end(message.text, self.context_chars)}") + kept
-        return kept[max(0, len(kept) - space) :]
+            said = self.tokens(f"{message.role}: {_end(message.text, self.context_chars)}")[-room:]
+            kept = said + kept
+            if not message.is_counselor:
+                client.update(said)
+        return kept, client
 
 
 def _end(text: str, chars: int) -> str:

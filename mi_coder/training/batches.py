@@ -23,6 +23,7 @@ class Batch(NamedTuple):
     context: Tensor
     message_mask: Tensor
     context_mask: Tensor
+    client: Tensor
 
 
 def shuffled_batches(windows: Sequence[Tokens], size: int, random: np.random.Generator) -> list[Rows]:
@@ -46,11 +47,12 @@ def pad(windows: Sequence[Tokens], pad_id: int, device: torch.device) -> Batch:
     """Stack token windows, messages and contexts apart."""
     message, message_mask = _stack([one.ids[: one.own] for one in windows], pad_id, device)
     context, context_mask = _stack([one.ids[one.own :] for one in windows], pad_id, device)
-    return Batch(message, context, message_mask, context_mask)
+    client, _ = _stack([one.client for one in windows], pad_id, device)
+    return Batch(message, context, message_mask, context_mask, client)
 
 
 def _stack(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    shape = (len(rows), max(map(len, rows)))
+    shape = (len(rows), max(1, *map(len, rows)))
     ids = np.full(shape, pad_id, dtype=np.int64)
     mask = np.zeros(shape, dtype=np.int64)
     for index, row in enumerate(rows):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from mi_coder.errors import MiCoderError
-from mi_coder.tagger.encoder import OUTPUTS, Encoder
+from mi_coder.tagger.encoder import INPUTS, OUTPUTS, Encoder
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.batches import pad
 from mi_coder.training.fit import logits
@@ -32,8 +32,8 @@ class _Outputs(nn.Module):
         self.model = model
         self.codes = codes
 
-    def forward(self, message: Tensor, context: Tensor) -> tuple[Tensor, ...]:
-        heads = self.model(message, context)
+    def forward(self, message: Tensor, context: Tensor, client: Tensor) -> tuple[Tensor, ...]:
+        heads = self.model(message, context, client=client)
         return heads[:, : self.codes], heads[:, self.codes], heads[:, self.codes + 1]
 
 
@@ -50,11 +50,11 @@ def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens])
         warnings.simplefilter("ignore")
         torch.onnx.export(
             _Outputs(model, codes).eval(),
-            (traced.message, traced.context),
+            (traced.message, traced.context, traced.client),
             str(path),
-            input_names=["message", "context"],
+            input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_axes={"message": {1: "message tokens"}, "context": {1: "context tokens"}},
+            dynamic_axes={name: {1: f"{name} tokens"} for name in INPUTS},
             opset_version=OPSET,
             dynamo=False,
         )

@@ -15,6 +15,9 @@ from mi_coder.training.encoder import FullReader, Funnel, FunnelReader, can_funn
 class Coder(nn.Module):
     """An encoder, and one linear layer on its vector of the message (see `mi_coder.training.encoder`).
 
+    The last head, permission, also has a weight for each word piece that the client said before, `words` [vocabulary],
+    all 0 until `mi_coder.training.permission` fits them.
+
     Args:
         encoder: a Transformers encoder.
         heads: number of outputs: the codes, then depth and permission.
@@ -33,6 +36,8 @@ class Coder(nn.Module):
         self.pad_id: int = encoder.config.pad_token_id or 0
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(2 * encoder.config.hidden_size, heads)
+        self.words: Tensor
+        self.register_buffer("words", torch.zeros(encoder.config.vocab_size), persistent=False)
 
     @classmethod
     def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
@@ -54,10 +59,28 @@ class Coder(nn.Module):
         return self.output.weight.device
 
     def forward(
-        self, message: Tensor, context: Tensor, message_mask: Tensor | None = None, context_mask: Tensor | None = None
+        self,
+        message: Tensor,
+        context: Tensor,
+        message_mask: Tensor | None = None,
+        context_mask: Tensor | None = None,
+        client: Tensor | None = None,
     ) -> Tensor:
-        """Logits [batch, heads] of messages and their contexts, padded as `FullReader.forward` says."""
-        return self.output(self.dropout(self.reader(message, context, message_mask, context_mask)))
+        """Logits [batch, heads] of messages and their contexts, padded as `FullReader.forward` says.
+
+        Args:
+            client: different token ids that the client said before, [batch, tokens], padded with `pad_id`.
+        """
+        logits = self.output(self.dropout(self.reader(message, context, message_mask, context_mask)))
+        if client is None:
+            return logits
+        return torch.cat([logits[:, :-1], logits[:, -1:] + self.said(client)], dim=1)
+
+    def said(self, client: Tensor) -> Tensor:
+        """[batch, 1] the sum of the weights of the client's word pieces over the root of their number."""
+        there = client != self.pad_id
+        weights = torch.where(there, self.words[client], 0.0).sum(dim=1, keepdim=True)
+        return weights / there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
 
     def start_from(self, logits: Tensor) -> None:
         """Set the bias of the heads, [heads], so that training starts from their base rates."""

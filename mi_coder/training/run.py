@@ -40,6 +40,7 @@ from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
 from mi_coder.training.model import Coder
+from mi_coder.training.permission import Asked, fit_permission
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
 from mi_coder.training.split import PARTS, Part, split
@@ -107,6 +108,10 @@ class _Data:
     def conversations(self) -> set[str]:
         return {one.conversation for one in self.examples}
 
+    @property
+    def permission(self) -> Asked:
+        return Asked.among(self.tokens, self.targets.known[:, -1])
+
     def for_encoder(self) -> fit.FitData:
         return fit.FitData(self.tokens, self.targets, self.taught)
 
@@ -144,6 +149,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
+    words = fit_permission(model, data["train"].permission, data["dev"].permission)
     progress.stage("baseline")
     labeled = {part: one.for_baseline(codes) for part, one in data.items()}
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
@@ -167,7 +173,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        settings = _settings(options, model, epochs)
+        settings = _settings(options, model, epochs, words)
         _describe(report, data, settings, folder)
         progress.stage("the same before its weights are rounded")
         judged_parts: tuple[Part, ...] = ("dev", "test")
@@ -270,7 +276,7 @@ def _sha256(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> dict[str, str]:
+def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch], words: bool) -> dict[str, str]:
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
     return {
@@ -288,6 +294,7 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch]) -> d
         "teachers": f"{len(options.teaching.teachers)}, share {options.teaching.share:g}"
         if options.teaching.teachers
         else "none",
+        "permission is told from": "the encoder and the client's words" if words else "the encoder",
         "seed": str(options.fit.seed),
     }
 
