@@ -1,5 +1,6 @@
-"""Kinds of options that verbs share: choices, groups, numbers of threads, and sizes such as 1000000, 64KiB or 2GiB."""
+"""Kinds of options that verbs share: choices, groups, numbers of threads, finite numbers, sizes such as 2GiB."""
 
+import math
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -67,6 +68,21 @@ def cores() -> int:
 def force_option(help: str) -> Decorator:
     """The flag --force."""
     return click.option("--force", is_flag=True, help=help)
+
+
+class Finite(click.FloatRange):
+    """A number in a range, which is not nan or infinite."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        """Read a number.
+
+        Raises:
+            click.BadParameter: it is none, not finite, or not in the range.
+        """
+        number = click.FLOAT.convert(value, parameter, context)
+        if not math.isfinite(number):
+            self.fail(f"{number} is not a finite number.", parameter, context)
+        return super().convert(number, parameter, context)
 
 
 class Size(click.ParamType):

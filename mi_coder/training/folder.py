@@ -19,9 +19,18 @@ def refuse_existing(folder: Path) -> None:
     """Stop before the long work where its result could not be written.
 
     Raises:
-        UsageProblem: the folder exists and is not empty, or is a file.
+        UsageProblem: the folder exists and is not empty, or is a file, or it cannot be made.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+    try:
+        taken = folder.is_file() or (folder.is_dir() and any(folder.iterdir()))
+        with TemporaryDirectory(dir=next(place for place in folder.absolute().parents if place.exists())):
+            pass
+    except OSError as error:
+        raise UsageProblem(
+            f"{folder} cannot be made: {error.strerror or error}. Name a folder in a place that you may write to with "
+            "-o."
+        ) from error
+    if taken:
         raise UsageProblem(f"{folder} exists already. Name another folder with -o, or remove it first.")
 
 
