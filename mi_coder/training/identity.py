@@ -1,0 +1,69 @@
+"""What tells one training from another, by name, so that one that cannot go on says why."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, fields
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+import torch
+import transformers
+
+from mi_coder import __version__
+from mi_coder.tagger.window import Tokens
+from mi_coder.training.model import Coder
+from mi_coder.training.targets import Targets
+
+if TYPE_CHECKING:
+    from mi_coder.training.fit import FitData, FitOptions
+
+_READ = "what the encoder reads (gold, --base, --context)"
+_LEARNED = "the gold codes"
+_TAUGHT = "what teachers tell (--teacher, --teacher-share)"
+_ENCODER = "the encoder (--base)"
+_FUNNEL = "the layers that read the context (--context-layers, --first-token-layers)"
+_HASHED = (_READ, _LEARNED, _TAUGHT, _ENCODER, _FUNNEL)
+
+
+def identity(model: Coder, train: "FitData", dev: "FitData", options: "FitOptions") -> dict[str, str]:
+    """All that a training depends on, but the weights it starts from: values of options, hashes of the rest."""
+    named = {f"--{one.name.replace('_', '-')}": getattr(options, one.name) for one in fields(options) if one.repr}
+    taught = [part.taught for part in (train, dev) if part.taught is not None]
+    shapes = sorted((name, tuple(value.shape)) for name, value in model.state_dict().items())
+    return {
+        **{name: "not given" if value is None else str(value) for name, value in named.items()},
+        _READ: _hash(repr(_plain([*train.tokens, *dev.tokens])).encode()),
+        _LEARNED: _hash(*_bytes((train.targets, dev.targets))),
+        _TAUGHT: _hash(*_bytes(taught)),
+        _ENCODER: _hash(repr(shapes).encode()),
+        _FUNNEL: _hash(repr(getattr(model.reader, "funnel", None)).encode()),
+        "mi-coder": __version__,
+        "torch": str(torch.__version__),
+        "transformers": transformers.__version__,
+    }
+
+
+def difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """What differs between two identities, as the end of a sentence."""
+    if not before:
+        return "the state was kept by an older version of mi-coder"
+    changed = [name for name in now if before.get(name) != now[name]]
+    told = [
+        f"{name} changed" if name in _HASHED else f"{name} was {before.get(name, 'unknown')} and is {now[name]}"
+        for name in changed
+    ]
+    return "; ".join(told) or "a file that it reads changed (gold, encoder or teacher)"
+
+
+def _plain(tokens: Sequence[Tokens]) -> list[tuple[list[int], int]]:
+    return [(one.ids, one.own) for one in tokens]
+
+
+def _bytes(targets: Iterable[Targets]) -> list[bytes]:
+    return [array.tobytes() for one in targets for array in astuple(one)]
+
+
+def _hash(*parts: bytes) -> str:
+    digest = sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
