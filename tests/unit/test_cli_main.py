@@ -77,9 +77,11 @@ def test_what_is_no_size(written: str) -> None:
 def test_every_option_that_a_text_names_exists() -> None:
     parameters = [parameter for command in COMMANDS for parameter in command.params]
     of_label_studio = {"--internal-host"}
+    of_pip = {"--no-deps", "--force-reinstall"}
     known = {
         "--help",
         *of_label_studio,
+        *of_pip,
         *(name for parameter in parameters for name in (*parameter.opts, *parameter.secondary_opts)),
     }
     for path in PACKAGE.rglob("*.py"):
