@@ -6,7 +6,8 @@ start.
 
 Two readers of the same Transformers weights:
 
-- `FullReader`: every layer reads message and context (any encoder).
+- `FullReader`: every layer reads message and context (any encoder). In a batch the padding between the two is moved to
+  the end, since encoders that look at the distance of tokens, such as MPNet, would count it.
 - `FunnelReader`: message and context are read together in the first layers (none, if so chosen); in the next one the
   message reads the context a last time; from there on only the tokens of the message are computed, and in the last
   layers only the first token. On chats, where the context is three times as long as the message, this is a fifth of the
@@ -43,7 +44,14 @@ class FullReader(nn.Module):
             message_mask, context_mask: 1 for tokens and 0 for padding, same shapes; both None where nothing is padded.
         """
         mask = _joint(message_mask, context_mask)
-        states = self.encoder(attention_mask=mask, **_inputs(self, message, context, mask)).last_hidden_state
+        inputs = _inputs(self, message, context, mask)
+        if mask is not None:
+            order = mask.argsort(dim=1, descending=True, stable=True)[:, : int(mask.sum(dim=1).max())]
+            inputs = {name: value.gather(1, order) for name, value in inputs.items()}
+            mask = mask.gather(1, order)
+        states = self.encoder(attention_mask=mask, **inputs).last_hidden_state
+        if message_mask is not None:
+            message_mask = message_mask[:, : states.shape[1]]
         return _vector(states[:, 0], states[:, : message.shape[1]], message_mask)
 
 

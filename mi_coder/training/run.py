@@ -34,7 +34,7 @@ from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
 from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
-from mi_coder.training.device import best_device
+from mi_coder.training.device import find_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
@@ -144,7 +144,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     read_before = frozenset(adapted.training_ids if adapted else ())
     data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book, read_before)
     fit.set_seeds(options.fit.seed)
-    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(best_device())
+    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(find_device(options.fit.device))
     progress.stage("training")
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())

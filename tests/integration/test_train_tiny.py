@@ -99,6 +99,19 @@ def roberta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mpnet(roberta: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Looks at the distance of tokens; weights so large that it matters."""
+    folder = tmp_path_factory.mktemp("mpnet")
+    shutil.copyfile(roberta / "tokenizer.json", folder / "tokenizer.json")
+    torch.manual_seed(0)
+    config = transformers.MPNetConfig(
+        vocab_size=400, max_position_embeddings=258, pad_token_id=1, initializer_range=0.5, **SIZES
+    )
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Chats in groups of two; a tenth of the questions is known only as a question."""
     draw = random.Random(5)
@@ -251,6 +264,10 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     assert found.std(axis=0).min() > 1e-4
 
 
+def test_an_encoder_that_looks_at_distances_is_exported(mpnet: Path, tmp_path: Path) -> None:
+    export_onnx(Coder.from_folder(mpnet, 23), 21, tmp_path / "model.onnx", windows(40))
+
+
 def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Coder.from_folder(bert, 23)
     monkeypatch.setattr(export, "logits", lambda model, example: logits(model, example) + 1e-3)
@@ -258,7 +275,7 @@ def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pyte
         export.export_onnx(model, 21, tmp_path / "model.onnx", windows(3))
 
 
-@pytest.mark.parametrize("base", ["bert", "roberta"])
+@pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
 def test_padding_changes_no_logit(base: str, request: pytest.FixtureRequest) -> None:
     model = Coder.from_folder(request.getfixturevalue(base), 23).eval()
     together = windows(8)
