@@ -139,7 +139,7 @@ LIMITS = (
         ("esconv", "practice", "annomi"),
         ".80",
         "alpha .94, .92, .77 (28 messages)",
-        "the tagger, not the codes: whether advice was asked for stands in the client's words (below), at times far back",
+        "the tagger, not the codes: whether advice was asked for stands in the client's words, at times far back",
     ),
     Limit(
         "calibration",
