@@ -51,6 +51,7 @@ from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitData, FitOptions, fit, logits, set_seeds
 from mi_coder.training.judge import judge
 from mi_coder.training.model import Coder
+from mi_coder.training.permission import Asked, fit_permission
 from mi_coder.training.split import split
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import open_teachers, teach, tempered
@@ -291,6 +292,7 @@ def run(experiment: Experiment, data: Data, given: Given) -> dict[str, Any]:
     model = Coder.from_folder(base, len(head_names(book)), experiment.funnel).to(best_device())
     started = time.perf_counter()
     epochs = fit(model, train, dev, options)
+    fit_permission(model, *(Asked.among(part.tokens, part.targets.known[:, -1]) for part in (train, dev)))
     scores = logits(model, dev.tokens)
     heads = calibrated_heads(
         scores, dev.targets.known, options.balance(train.targets).lift, train.targets.trainable, len(book.ids)
