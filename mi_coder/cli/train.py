@@ -91,6 +91,13 @@ Rare codes count more, and less context is read:
     help="Share of the encoder's units hidden in a step; 0 is nearly twice as quick.  [default: the encoder's own]",
 )
 @click.option(
+    "--word-dropout",
+    type=Finite(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the words of message and context that are left out in a step, so that none is learned by heart.",
+)
+@click.option(
     "--weighting",
     type=click.Choice(["none", "root", "inverse"]),
     default="root",
@@ -145,6 +152,7 @@ def command(
     layer_decay: float,
     freeze_words: bool,
     dropout: float | None,
+    word_dropout: float,
     weighting: Literal["none", "root", "inverse"],
     logit_adjustment: float,
     teachers: tuple[Path, ...],
@@ -209,6 +217,7 @@ def command(
             layer_decay=layer_decay,
             freeze_words=freeze_words,
             dropout=dropout,
+            word_dropout=word_dropout,
             weighting=weighting,
             logit_adjustment=logit_adjustment,
             seed=seed,

@@ -1,6 +1,7 @@
 """Batches of messages of like length, so that little time goes to padding."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,17 @@ def pad(windows: Sequence[Tokens], pad_id: int, device: torch.device) -> Batch:
     context, context_mask = _stack([one.ids[one.own :] for one in windows], pad_id, device)
     client, _ = _stack([one.client for one in windows], pad_id, device)
     return Batch(message, context, message_mask, context_mask, client)
+
+
+def drop_words(window: Tokens, share: float, random: np.random.Generator) -> Tokens:
+    """The window without a random share of its tokens, as if they had not been said (word dropout, Iyyer et al. 2015).
+
+    The first token stays: the encoder sums up the message there.
+    """
+    keep = random.random(len(window.ids)) >= share
+    keep[0] = True
+    ids = [one for one, kept in zip(window.ids, keep, strict=True) if kept]
+    return replace(window, ids=ids, own=int(keep[: window.own].sum()))
 
 
 def _stack(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:

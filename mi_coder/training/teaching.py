@@ -56,9 +56,16 @@ def open_teachers(folders: Sequence[Path], tested: Sequence[Conversation]) -> tu
 def teach(models: Sequence[ModelFolder], conversations: Sequence[Conversation], threads: int = 1) -> Floats:
     """[messages, heads] the mean probability that the models give; nan where none can tell.
 
+    A model repeats the gold that it was trained on. So where some models have not seen a conversation in training, they
+    alone tell its codes; where all or none have, all do.
+
     Rows are the messages of `examples(..., uncoded=True)` in the order of the conversations.
     """
-    told = np.stack([_told(model, conversations, threads) for model in models])
+    seen = [set(overlap(conversations, model.config.training_ids)) for model in models]
+    by_all = set.intersection(*seen)
+    told = np.stack(
+        [_told(one, known - by_all, conversations, threads) for one, known in zip(models, seen, strict=True)]
+    )
     heard = ~np.isnan(told)
     with np.errstate(invalid="ignore"):
         return np.where(heard, told, 0).sum(axis=0) / heard.sum(axis=0)
@@ -74,11 +81,11 @@ def tempered(targets: Targets, told: Floats, share: float) -> Targets:
     return replace(targets, known=np.where(np.isnan(told), targets.known, mixed))
 
 
-def _told(model: ModelFolder, conversations: Sequence[Conversation], threads: int) -> Floats:
+def _told(model: ModelFolder, silent: set[str], conversations: Sequence[Conversation], threads: int) -> Floats:
     config = model.config
     builder = WindowBuilder.from_file(model.path / TOKENIZER_FILE, config.window)
-    windows = [one.tokens for chat in conversations for one in examples(chat, builder, uncoded=True)]
-    logits = Encoder(model.path / MODEL_FILE, threads).logits(windows)
+    messages = [one for chat in conversations for one in examples(chat, builder, uncoded=True)]
+    logits = Encoder(model.path / MODEL_FILE, threads).logits([one.tokens for one in messages])
     probability = Decoder(config, config.thresholds).probabilities(logits)
     heads: list[Head] = [*config.heads, config.depth, config.permission]
     probability[:, [not head.trained for head in heads]] = np.nan
@@ -86,4 +93,5 @@ def _told(model: ModelFolder, conversations: Sequence[Conversation], threads: in
     for column, attribute in enumerate(ATTRIBUTES, start=len(config.codes)):
         bearers = [config.codes.index(code) for code in CODES_WITH_ATTRIBUTE[attribute]]
         probability[~(probability[:, bearers] >= 0.5).any(axis=1), column] = np.nan
+    probability[[one.conversation in silent for one in messages]] = np.nan
     return probability

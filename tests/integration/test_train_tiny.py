@@ -25,6 +25,7 @@ from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
+from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.record import read_record
@@ -34,7 +35,7 @@ from mi_coder.training import export
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
-from mi_coder.training.batches import pad, shuffled_batches
+from mi_coder.training.batches import drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.data import read_gold
 from mi_coder.training.encoder import Funnel
@@ -338,6 +339,31 @@ def test_dropout_is_as_asked_for_or_as_the_encoder_has_it(bert: Path) -> None:
 
     assert after(None) == {0.1}
     assert after(0.0) == {0.0}
+
+
+def test_words_are_dropped_and_never_the_first_token() -> None:
+    random = np.random.default_rng(1)
+    window = Tokens([*range(100)], own=40, truncated=False, client=(7, 8))
+    some = [drop_words(window, 0.3, random) for _ in range(200)]
+    for one in some:
+        assert one.ids == sorted(set(one.ids))
+        assert one.ids[0] == 0
+        assert one.own == sum(token < 40 for token in one.ids)
+        assert one.client == window.client
+    assert np.mean([one.own for one in some]) == pytest.approx(1 + 39 * 0.7, abs=1)
+    assert np.mean([len(one.ids) for one in some]) == pytest.approx(1 + 99 * 0.7, abs=1)
+
+
+def test_training_with_word_dropout_differs_and_can_be_repeated(bert: Path) -> None:
+    def after(share: float) -> Floats:
+        set_seeds(3)
+        model = Coder.from_folder(bert, 23)
+        part = FitData(windows(16), some_targets(16))
+        fit(model, part, part, replace(FAST, epochs=1, dropout=0.0, word_dropout=share))
+        return logits(model, windows(16))
+
+    np.testing.assert_array_equal(after(0.3), after(0.3))
+    assert np.abs(after(0.3) - after(0.0)).max() > 1e-4
 
 
 def test_a_loss_that_is_no_number_stops_the_training(bert: Path) -> None:

@@ -77,6 +77,7 @@ FIT = {
     "--layer-decay": ("0.9", "layer_decay", 0.9),
     "--freeze-words": (None, "freeze_words", True),
     "--dropout": ("0", "dropout", 0.0),
+    "--word-dropout": ("0.1", "word_dropout", 0.1),
     "--weighting": ("inverse", "weighting", "inverse"),
     "--logit-adjustment": ("0.5", "logit_adjustment", 0.5),
     "--seed": ("12", "seed", 12),

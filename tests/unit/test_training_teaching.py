@@ -1,10 +1,19 @@
 """What teachers tell and gold, together."""
 
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
 import numpy as np
 import pytest
 
+from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Message
+from mi_coder.evaluation.leak import training_hashes
+from mi_coder.tagger.config import Head, Platt
+from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.training.targets import Targets
-from mi_coder.training.teaching import tempered
+from mi_coder.training.teaching import teach, tempered
+from tests.tiny_model import make_tiny_model
 
 NAN = np.nan
 
@@ -22,3 +31,29 @@ def test_gold_is_tempered_and_what_it_leaves_open_is_told() -> None:
 @pytest.mark.parametrize(("share", "expected"), [(0, 1), (1, 0.3)])
 def test_the_ends_are_gold_alone_and_teachers_alone(share: float, expected: float) -> None:
     assert tempered(targets([[1]]), np.array([[0.3]]), share).known.tolist() == [[pytest.approx(expected)]]
+
+
+def chat(name: str) -> Conversation:
+    said = [(CLIENT, "hi"), (COUNSELOR, f"hello {name}"), (COUNSELOR, "how are you?")]
+    messages = [Message(role, text) for role, text in said]
+    return Conversation(name, messages, extra={"corpus": "invented"})
+
+
+def teacher(folder: Path, offset: float, seen: list[Conversation]) -> ModelFolder:
+    """One whose probabilities are moved by `offset`, so that it is told from others."""
+    model = open_model(
+        make_tiny_model(folder, training_ids=tuple(hash for one in seen for hash in training_hashes(one)))
+    )
+    heads = [Head(Platt(1.0, offset)) for _ in model.config.codes]
+    return replace(model, config=msgspec.structs.replace(model.config, heads=heads))
+
+
+def test_who_has_not_seen_a_chat_in_training_tells_its_codes_alone(tmp_path: Path) -> None:
+    chats = seen_by_one, seen_by_other, seen_by_both, _ = [chat(name) for name in "abcd"]
+    one = teacher(tmp_path / "one", -1.0, [seen_by_one, seen_by_both])
+    other = teacher(tmp_path / "other", 1.0, [seen_by_other, seen_by_both])
+    first, second = teach([one], chats)[:, :21], teach([other], chats)[:, :21]
+    assert np.abs(first - second).min() > 0
+    mean = (first + second) / 2
+    expected = np.concatenate([second[:2], first[2:4], mean[4:]])
+    np.testing.assert_allclose(teach([one, other], chats)[:, :21], expected)
