@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mi_coder.cli.options import Finite
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
@@ -24,13 +25,13 @@ Example:
     "--base",
     default="minilm",
     show_default=True,
-    help="Encoder: a folder, minilm (ships with the extra), or a Hugging Face hub name that is in the local cache.",
+    help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name that is in the local cache.",
 )
 @click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1))
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Most time for the training.")
+@click.option("--minutes", type=Finite(min=0, min_open=True), help="Most time for the training.")
 @click.option("--max-tokens", default=128, show_default=True, type=int, help="Longest piece of a chat, in tokens.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Pieces per step.")
-@click.option("--lr", type=click.FloatRange(min=0, min_open=True), help="Peak learning rate.  [default: by size]")
+@click.option("--lr", type=Finite(min=0, min_open=True), help="Peak learning rate.  [default: by size]")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @reading_options()

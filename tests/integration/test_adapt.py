@@ -136,3 +136,10 @@ def test_the_command_says_what_came_out(roberta: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0
     assert "Perplexity of hidden tokens in 3 held-out conversations" in done.stdout
     assert "dev macro-F1" not in done.stderr and np.isfinite(float(done.stderr.split("dev loss ")[1].split(",")[0]))
+
+
+@pytest.mark.parametrize("option", ["--lr", "--minutes"])
+def test_a_number_that_is_none_is_refused(option: str, tmp_path: Path) -> None:
+    said = CliRunner().invoke(command, ["chats.jsonl", "-o", str(tmp_path / "encoder"), option, "nan"])
+    assert said.exit_code == 2
+    assert f"Invalid value for '{option}': nan is not a finite number." in said.output
