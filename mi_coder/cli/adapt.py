@@ -25,7 +25,8 @@ Example:
     "--base",
     default="minilm",
     show_default=True,
-    help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name that is in the local cache.",
+    help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
+    "that is in the local cache.",
 )
 @click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--minutes", type=Finite(min=0, min_open=True), help="Most time for the training.")
