@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mi_coder.evaluation.report import Versus
     from mi_coder.training.device import Device
     from mi_coder.training.run import TrainReport
+    from mi_coder.training.split import Fold
 
 EXAMPLE = """\b
 Example:
@@ -28,9 +29,22 @@ Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
+Two halves of the gold, each told by the model that has not seen it (cross-fitting):
+  mi-code train gold.jsonl -o a/ --leave-out 1/2
+  mi-code train gold.jsonl -o b/ --leave-out 2/2
+  mi-code train gold.jsonl -o model/ --teacher a/ --teacher b/ --word-dropout 0.1
 Rare codes count more, and less context is read:
   mi-code train gold.jsonl -o model/ --weighting inverse --context 3
 """
+
+
+def _fold(context: click.Context, parameter: click.Parameter, value: str | None) -> "Fold | None":
+    from mi_coder.training.split import Fold
+
+    try:
+        return None if value is None else Fold.parse(value)
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is no fold; write 1/2 for the first of two.", context, parameter) from None
 
 
 @click.command("train", epilog=EXAMPLE)
@@ -118,12 +132,19 @@ Rare codes count more, and less context is read:
     multiple=True,
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Model folder whose probabilities are learned beside the gold, and for messages without gold; give it several "
-    "times for the mean of several.",
+    "times for the mean of several. Of a conversation that trained some of them, the others alone tell.",
 )
 @click.option(
     "--teacher-share",
     type=Finite(0, 1),
     help="Weight of the teachers where gold tells a code too. Needs --teacher.  [default: 0.5]",
+)
+@click.option(
+    "--leave-out",
+    callback=_fold,
+    metavar="K/N",
+    help="Train without fold K of N of the training conversations: a teacher that can tell their codes without "
+    "repeating them.",
 )
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
@@ -157,6 +178,7 @@ def command(
     logit_adjustment: float,
     teachers: tuple[Path, ...],
     teacher_share: float | None,
+    leave_out: "Fold | None",
     seed: int,
     threads: int | None,
     device: "Device",
@@ -226,6 +248,7 @@ def command(
             device=device,
         ),
         teaching=Teaching(teachers) if teacher_share is None else Teaching(teachers, teacher_share),
+        leave_out=leave_out,
     )
     _show(train(options, Shown()), test)
 

@@ -43,7 +43,7 @@ from mi_coder.training.model import Coder
 from mi_coder.training.permission import Asked, fit_permission
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
-from mi_coder.training.split import PARTS, Part, split
+from mi_coder.training.split import PARTS, Fold, Part, split
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
 
@@ -60,6 +60,8 @@ class TrainOptions:
         read: how the gold files are read.
         funnel: which positions the layers of the encoder compute; None for all in every layer.
         teaching: models whose probabilities are learned beside the gold, and for messages without gold.
+        leave_out: a share of the conversations of the training part that is not trained on, so that the model can teach
+            their codes to another one without repeating them.
     """
 
     gold: tuple[Path, ...]
@@ -71,6 +73,7 @@ class TrainOptions:
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
     teaching: Teaching = field(default_factory=Teaching)
+    leave_out: Fold | None = None
     read: ReadOptions = AS_CODED
 
 
@@ -193,6 +196,8 @@ def _read(
         read_before: what is kept of the conversations that the encoder was adapted to.
     """
     parts = split(read_gold(options.gold, options.read))
+    if options.leave_out:
+        parts["train"] = [chat for chat in parts["train"] if not options.leave_out.holds(chat)]
     if known := overlap(parts["test"], read_before):
         raise UsageProblem(
             f"The encoder {base_name(options.base)} was adapted to {len(known)} conversations of the test part, such "

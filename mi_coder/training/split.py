@@ -1,12 +1,44 @@
 """Which conversations train the model, which tune it and which test it. Never by message."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
 
 from mi_coder.conversation import Conversation
 from mi_coder.corpora.splits import PARTS, Part, group_of, hashed_part
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
-__all__ = ["PARTS", "Part", "group_of", "hashed_part", "split"]
+__all__ = ["PARTS", "Fold", "Part", "group_of", "hashed_part", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One of several equal shares of the groups, drawn by a hash of their names.
+
+    Attributes:
+        number: from 1 to `of`.
+        of: how many folds there are, at least 2.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Fold":
+        """Read `1/2`, the first of two folds.
+
+        Raises:
+            ValueError: it is no such fold.
+        """
+        number, of = map(int, text.split("/"))
+        if not 1 <= number <= of or of < 2:
+            raise ValueError(text)
+        return cls(number, of)
+
+    def holds(self, conversation: Conversation) -> bool:
+        """Whether the group of the conversation is in this fold."""
+        drawn = int(sha256(f"x{group_of(conversation)}".encode()).hexdigest(), 16)
+        return drawn % self.of == self.number - 1
 
 
 def split(conversations: Iterable[Conversation]) -> dict[Part, list[Conversation]]:

@@ -28,6 +28,7 @@ from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.model import open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens
@@ -44,9 +45,9 @@ from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logi
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
-from mi_coder.training.split import split
+from mi_coder.training.split import Fold, split
 from mi_coder.training.targets import Targets
-from mi_coder.training.teaching import Teaching
+from mi_coder.training.teaching import Teaching, teach
 
 SAID = {
     "OQ": ["what is that like for you?", "how did the week go?", "tell me how it began"],
@@ -576,6 +577,25 @@ def test_minilm_of_the_extra_is_exported_as_it_is(tmp_path: Path) -> None:
     example = windows(4)
     export_onnx(model, 21, tmp_path / "model.onnx", example)
     assert np.abs(Encoder(tmp_path / "model.onnx").logits(example) - logits(model, example)).max() < 1e-4
+
+
+def test_a_fold_that_is_left_out_is_told_by_the_model_that_has_not_seen_it(
+    bert: Path, gold: Path, tmp_path: Path
+) -> None:
+    options = TrainOptions(
+        gold=(gold,), output=tmp_path / "1", version="1", base=str(bert), fit=replace(FAST, epochs=1)
+    )
+    halves = [train(replace(options, output=tmp_path / str(at), leave_out=Fold(at, 2))) for at in (1, 2)]
+    trained = split(read_gold([gold]))["train"]
+    for at, half in enumerate(halves, start=1):
+        for chat in trained:
+            left_out = Fold(at, 2).holds(chat)
+            assert (training_hash(chat.id) in half.config.training_ids) is not left_out
+    teachers = tuple(half.folder for half in halves)
+    told = teach([open_model(folder) for folder in teachers], trained)
+    alone = [teach([open_model(folder)], trained) for folder in teachers]
+    rows = [Fold(1, 2).holds(chat) for chat in trained for message in chat.messages if message.is_counselor]
+    np.testing.assert_array_equal(told, np.where(np.array(rows)[:, None], *alone))
 
 
 @pytest.mark.parametrize("place", ["file/model", "file/further/model", "x" * 300])

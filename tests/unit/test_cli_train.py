@@ -16,6 +16,7 @@ from mi_coder.training import run
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.run import TrainOptions
+from mi_coder.training.split import Fold
 from mi_coder.training.teaching import Teaching
 
 READ = {"format": "csv", "text_field": "said", "role_field": "who", "conversation_field": "chat", "overwrite": True}
@@ -104,6 +105,7 @@ OTHER = {
     "--context-layers": (["--context-layers", "2"], {"funnel": Funnel(2, 1)}),
     "--first-token-layers": (["--context-layers", "0", "--first-token-layers", "2"], {"funnel": Funnel(0, 2)}),
     "--teacher": (["--teacher", "a", "--teacher", "b"], {"teaching": Teaching((Path("a"), Path("b")))}),
+    "--leave-out": (["--leave-out", "2/3"], {"leave_out": Fold(2, 3)}),
     "--teacher-share": (["--teacher", "a", "--teacher-share", "0.7"], {"teaching": Teaching((Path("a"),), 0.7)}),
     "--format": (
         ["--format", "csv", "--text-field", "said", "--role-field", "who", "--conversation-field", "chat"],
@@ -145,6 +147,12 @@ def test_every_option_of_the_command_is_tried_here() -> None:
         (["--lr", "fast"], "Invalid value for '--lr': 'fast' is not a valid float."),
         (["--layer-decay", "nan"], "Invalid value for '--layer-decay': nan is not a finite number."),
         (["--dropout", "nan"], "Invalid value for '--dropout': nan is not a finite number."),
+        (["--leave-out", "3/2"], "Invalid value for '--leave-out': '3/2' is no fold; write 1/2 for the first of two."),
+        (
+            ["--leave-out", "half"],
+            "Invalid value for '--leave-out': 'half' is no fold; write 1/2 for the first of two.",
+        ),
+        (["--leave-out", "1/1"], "Invalid value for '--leave-out': '1/1' is no fold; write 1/2 for the first of two."),
         (["--dropout", "1"], "Invalid value for '--dropout': 1.0 is not in the range 0<=x<1."),
         (["--logit-adjustment", "-inf"], "Invalid value for '--logit-adjustment': -inf is not a finite number."),
         (["--logit-adjustment", "-1"], "Invalid value for '--logit-adjustment': -1.0 is not in the range x>=0."),
