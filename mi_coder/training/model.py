@@ -15,8 +15,9 @@ from mi_coder.training.encoder import FullReader, Funnel, FunnelReader, can_funn
 class Coder(nn.Module):
     """An encoder, and one linear layer on its vector of the message (see `mi_coder.training.encoder`).
 
-    The last head, permission, also has a weight for each word piece that the client said before, `words` [vocabulary],
-    all 0 until `mi_coder.training.permission` fits them.
+    The last two heads, depth and permission, also read the client's words as such: depth how far the message repeats
+    them (`echo`, weighted by `depth` [3]), permission which they are (`said`, weighted by `words` [vocabulary]). These
+    weights are 0 until `mi_coder.training.depth` and `mi_coder.training.permission` fit them.
 
     Args:
         encoder: a Transformers encoder.
@@ -38,6 +39,10 @@ class Coder(nn.Module):
         self.output = nn.Linear(2 * encoder.config.hidden_size, heads)
         self.words: Tensor
         self.register_buffer("words", torch.zeros(encoder.config.vocab_size), persistent=False)
+        self.rarity: Tensor
+        self.register_buffer("rarity", torch.zeros(encoder.config.vocab_size), persistent=False)
+        self.depth: Tensor
+        self.register_buffer("depth", torch.zeros(3), persistent=False)
 
     @classmethod
     def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
@@ -74,13 +79,28 @@ class Coder(nn.Module):
         logits = self.output(self.dropout(self.reader(message, context, message_mask, context_mask)))
         if client is None:
             return logits
-        return torch.cat([logits[:, :-1], logits[:, -1:] + self.said(client)], dim=1)
+        depth = logits[:, -2:-1] + self.echo(message, client) @ self.depth[:, None]
+        return torch.cat([logits[:, :-2], depth, logits[:, -1:] + self.said(client)], dim=1)
 
     def said(self, client: Tensor) -> Tensor:
         """[batch, 1] the sum of the weights of the client's word pieces over the root of their number."""
         there = client != self.pad_id
         weights = torch.where(there, self.words[client], 0.0).sum(dim=1, keepdim=True)
         return weights / there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+
+    def echo(self, message: Tensor, client: Tensor) -> Tensor:
+        """[batch, 3] how far a message repeats the client, from their token ids as for `forward`.
+
+        The log of its number of tokens, the share of its `rarity` [vocabulary] that is in word pieces which the client
+        said too, and the log of their number of different word pieces; logs of one more.
+        """
+        there = message != self.pad_id
+        weight = torch.where(there, self.rarity[message], 0.0)
+        repeated = (message[:, :, None] == client[:, None, :]).any(dim=2)
+        share = (weight * repeated).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-6)
+        lengths = (there.sum(dim=1), (client != self.pad_id).sum(dim=1))
+        long, spoken = (torch.log1p(length.to(weight.dtype)) for length in lengths)
+        return torch.stack([long, share, spoken], dim=1)
 
     def start_from(self, logits: Tensor) -> None:
         """Set the bias of the heads, [heads], so that training starts from their base rates."""

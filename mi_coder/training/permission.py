@@ -2,54 +2,26 @@
 
 Whether advice was asked for stands in the client's messages, of which the encoder learns little from some two thousand
 examples: on dev it did no better than always naming the more frequent value. A logistic regression on the word pieces
-of the client's messages does. Its weights join the encoder in the logit of permission, the "wide" part of a wide and
-deep model (Cheng et al. 2016, arXiv 1606.07792).
+of the client's messages does. Its weights join the encoder in the logit of permission.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.calibrate import MIN_KNOWN
 from mi_coder.training.fit import logits
+from mi_coder.training.known import Known, regression
 from mi_coder.training.model import Coder
 
 _REGULARIZATION = 1.0
 _BLEND_REGULARIZATION = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Messages of which permission is known.
-
-    Attributes:
-        tokens: their windows.
-        truth: [messages] 1 with permission, 0 without.
-    """
-
-    tokens: Sequence[Tokens]
-    truth: Floats
-
-    @classmethod
-    def among(cls, tokens: Sequence[Tokens], permission: Floats) -> "Asked":
-        """Those of `tokens` whose `permission`, [messages], is not nan."""
-        known = np.flatnonzero(~np.isnan(permission))
-        return cls([tokens[row] for row in known], permission[known])
-
-    @property
-    def enough(self) -> bool:
-        """Whether 20 messages with permission and 20 without are known."""
-        with_it = int((self.truth == 1).sum())
-        return min(with_it, len(self.truth) - with_it) >= MIN_KNOWN
-
-
-def fit_permission(model: Coder, train: Asked, dev: Asked) -> bool:
+def fit_permission(model: Coder, train: Known, dev: Known) -> bool:
     """Give the last head of `model` weights for the client's word pieces, in place; False where too little is known.
 
     The weights are fitted on `train`. How much they and the encoder count is fitted on `dev`, which the encoder has not
@@ -60,9 +32,9 @@ def fit_permission(model: Coder, train: Asked, dev: Asked) -> bool:
     """
     if not (train.enough and dev.enough):
         return False
-    weights = _regression(_REGULARIZATION).fit(bags(train.tokens, len(model.words)), train.truth).coef_[0]
+    weights = regression(_REGULARIZATION).fit(bags(train.tokens, len(model.words)), train.truth).coef_[0]
     parts = np.column_stack([logits(model, dev.tokens)[:, -1], bags(dev.tokens, len(model.words)) @ weights])
-    blend = _regression(_BLEND_REGULARIZATION).fit(parts, dev.truth)
+    blend = regression(_BLEND_REGULARIZATION).fit(parts, dev.truth)
     encoder, words = blend.coef_[0]
     with torch.no_grad():
         model.words.copy_(torch.as_tensor(words * weights))
@@ -78,8 +50,3 @@ def bags(tokens: Sequence[Tokens], vocabulary: int) -> Any:
     columns = np.array([piece for one in tokens for piece in one.client], dtype=np.intp)
     values = np.repeat(1 / np.sqrt(np.maximum(sizes, 1)), sizes)
     return sparse.csr_matrix((values, columns, np.append(0, np.cumsum(sizes))), shape=(len(tokens), vocabulary))
-
-
-def _regression(inverse_strength: float) -> Any:
-    linear = need("sklearn.linear_model", extra="train")
-    return linear.LogisticRegression(C=inverse_strength, max_iter=1000)

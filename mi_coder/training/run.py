@@ -34,13 +34,15 @@ from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
 from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
+from mi_coder.training.depth import fit_depth
 from mi_coder.training.device import find_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
+from mi_coder.training.known import Known
 from mi_coder.training.model import Coder
-from mi_coder.training.permission import Asked, fit_permission
+from mi_coder.training.permission import fit_permission
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
 from mi_coder.training.split import PARTS, Fold, Part, split
@@ -112,8 +114,12 @@ class _Data:
         return {one.conversation for one in self.examples}
 
     @property
-    def permission(self) -> Asked:
-        return Asked.among(self.tokens, self.targets.known[:, -1])
+    def depth(self) -> Known:
+        return Known.among(self.tokens, self.targets.known[:, -2])
+
+    @property
+    def permission(self) -> Known:
+        return Known.among(self.tokens, self.targets.known[:, -1])
 
     def for_encoder(self) -> fit.FitData:
         return fit.FitData(self.tokens, self.targets, self.taught)
@@ -152,7 +158,10 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
-    words = fit_permission(model, data["train"].permission, data["dev"].permission)
+    beside = {
+        "depth": fit_depth(model, data["train"].tokens, data["dev"].depth),
+        "permission": fit_permission(model, data["train"].permission, data["dev"].permission),
+    }
     progress.stage("baseline")
     labeled = {part: one.for_baseline(codes) for part, one in data.items()}
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
@@ -176,7 +185,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        settings = _settings(options, model, epochs, words)
+        settings = _settings(options, model, epochs, beside)
         _describe(report, data, settings, folder)
         progress.stage("the same before its weights are rounded")
         judged_parts: tuple[Part, ...] = ("dev", "test")
@@ -281,7 +290,14 @@ def _sha256(paths: Sequence[Path]) -> str:
     return digest.hexdigest()
 
 
-def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch], words: bool) -> dict[str, str]:
+def _settings(
+    options: TrainOptions, model: Coder, epochs: Sequence[Epoch], beside: Mapping[str, bool]
+) -> dict[str, str]:
+    """What a model card says of the training.
+
+    Args:
+        beside: by attribute, whether the client's words join the encoder in telling it.
+    """
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
     return {
@@ -295,11 +311,18 @@ def _settings(options: TrainOptions, model: Coder, epochs: Sequence[Epoch], word
         "epochs": f"{len(epochs)} run, number {best.number} kept",
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",
+        "words left out in a step": f"{options.fit.word_dropout:g}",
+        "training conversations left out": f"fold {options.leave_out.number} of {options.leave_out.of}"
+        if options.leave_out
+        else "none",
         "weight of rare codes": f"{options.fit.weighting}, logit adjustment {options.fit.logit_adjustment:g}",
         "teachers": f"{len(options.teaching.teachers)}, share {options.teaching.share:g}"
         if options.teaching.teachers
         else "none",
-        "permission is told from": "the encoder and the client's words" if words else "the encoder",
+        **{
+            f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
+            for attribute, joined in beside.items()
+        },
         "seed": str(options.fit.seed),
     }
 

@@ -5,45 +5,23 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.fit import logits
-from mi_coder.training.model import Coder
-from mi_coder.training.permission import Asked, bags, fit_permission
+from mi_coder.training.known import Known
+from mi_coder.training.permission import bags, fit_permission
+from tests.blank_coder import VOCABULARY, blank_coder
 
 ADVICE, HELLO, NEVER = 7, 8, 9
-VOCABULARY = 12
-
-
-class _Blank(nn.Module):
-    """A reader that sees nothing: every message has the same vector."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.encoder = nn.Module()
-
-    def forward(self, message: Tensor, *_: Tensor) -> Tensor:
-        return torch.ones(len(message), 4)
-
-
-def coder() -> Coder:
-    """A model of three heads whose encoder tells nothing."""
-    model = Coder.__new__(Coder)
-    nn.Module.__init__(model)
-    model.reader, model.pad_id, model.dropout = _Blank(), 0, nn.Dropout(0.1)
-    model.output = nn.Linear(4, 3)
-    model.register_buffer("words", torch.zeros(VOCABULARY), persistent=False)
-    return model.eval()
 
 
 def window(*client: int) -> Tokens:
     return Tokens([1, 2, 3], 2, False, client)
 
 
-def asked(times: int) -> Asked:
+def asked(times: int) -> Known:
     """With permission after the word for advice, without after another."""
-    return Asked([window(ADVICE), window(HELLO)] * times, np.array([1.0, 0.0] * times))
+    return Known([window(ADVICE), window(HELLO)] * times, np.array([1.0, 0.0] * times))
 
 
 def test_bags_are_of_length_one_and_empty_where_the_client_said_nothing() -> None:
@@ -53,7 +31,7 @@ def test_bags_are_of_length_one_and_empty_where_the_client_said_nothing() -> Non
 
 
 def test_the_words_decide_what_the_encoder_cannot_tell() -> None:
-    model = coder()
+    model = blank_coder()
     before = logits(model, asked(1).tokens)
     assert fit_permission(model, asked(30), asked(25))
     told = logits(model, [window(ADVICE), window(HELLO), window(NEVER), window()])
@@ -63,7 +41,7 @@ def test_the_words_decide_what_the_encoder_cannot_tell() -> None:
 
 
 def test_weights_are_shared_by_the_root_of_the_number_of_word_pieces() -> None:
-    model = coder()
+    model = blank_coder()
     model.words[[ADVICE, HELLO]] = torch.tensor([3.0, 1.0])
     padded = torch.tensor([[ADVICE, HELLO, 0], [ADVICE, 0, 0], [0, 0, 0]])
     assert model.said(padded).squeeze(1).tolist() == pytest.approx([4 / np.sqrt(2), 3.0, 0.0])
@@ -71,7 +49,7 @@ def test_weights_are_shared_by_the_root_of_the_number_of_word_pieces() -> None:
 
 @pytest.mark.parametrize(("train", "dev"), [(19, 30), (30, 19)])
 def test_too_few_examples_leave_the_model_as_it_is(train: int, dev: int) -> None:
-    model = coder()
+    model = blank_coder()
     weight = model.output.weight.detach().clone()
     assert not fit_permission(model, asked(train), asked(dev))
     assert not model.words.any()
@@ -79,7 +57,7 @@ def test_too_few_examples_leave_the_model_as_it_is(train: int, dev: int) -> None
 
 
 def test_messages_whose_permission_is_unknown_are_left_out() -> None:
-    some = Asked.among([window(7), window(8), window(9)], np.array([1.0, np.nan, 0.0]))
+    some = Known.among([window(7), window(8), window(9)], np.array([1.0, np.nan, 0.0]))
     assert [one.client for one in some.tokens] == [(7,), (9,)]
     assert some.truth.tolist() == [1.0, 0.0]
     assert not replace(some, truth=np.ones(2)).enough
