@@ -29,10 +29,6 @@ Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
-Two halves of the gold, each told by the model that has not seen it (cross-fitting):
-  mi-code train gold.jsonl -o a/ --leave-out 1/2
-  mi-code train gold.jsonl -o b/ --leave-out 2/2
-  mi-code train gold.jsonl -o model/ --teacher a/ --teacher b/ --word-dropout 0.1
 Rare codes count more, and less context is read:
   mi-code train gold.jsonl -o model/ --weighting inverse --context 3
 """
