@@ -46,17 +46,15 @@ from mi_coder.training.adapted import read_adapted
 from mi_coder.training.base import MINILM, base_name, resolve_base
 from mi_coder.training.calibrate import calibrated_heads, review_below
 from mi_coder.training.data import UNCODED, Example, examples, read_gold
-from mi_coder.training.depth import fit_depth
 from mi_coder.training.device import best_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitData, FitOptions, fit, logits, set_seeds
 from mi_coder.training.judge import judge
-from mi_coder.training.known import Known
 from mi_coder.training.model import Coder
-from mi_coder.training.permission import fit_permission
 from mi_coder.training.split import split
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import open_teachers, teach, tempered
+from mi_coder.training.wide import join_words
 
 ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "benchmarks" / "runs" / "experiments"
@@ -294,8 +292,7 @@ def run(experiment: Experiment, data: Data, given: Given) -> dict[str, Any]:
     model = Coder.from_folder(base, len(head_names(book)), experiment.funnel).to(best_device())
     started = time.perf_counter()
     epochs = fit(model, train, dev, options)
-    fit_depth(model, train.tokens, Known.among(dev.tokens, dev.targets.known[:, -2]))
-    fit_permission(model, *(Known.among(part.tokens, part.targets.known[:, -1]) for part in (train, dev)))
+    join_words(model, train, dev)
     scores = logits(model, dev.tokens)
     heads = calibrated_heads(
         scores, dev.targets.known, options.balance(train.targets).lift, train.targets.trainable, len(book.ids)

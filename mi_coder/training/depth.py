@@ -1,8 +1,7 @@
 """Depth is told from how much of a reflection the client said before.
 
 A simple reflection repeats, a complex one adds. The encoder hardly compares the words of the message with those of the
-client: of practice chats that it was not trained on it told 72 % right, and with the three numbers of `Coder.echo`
-beside it 80 %.
+client, so the three numbers of `Coder.echo` join it in the logit of depth.
 """
 
 from collections import Counter
@@ -13,12 +12,13 @@ import torch
 
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import pad
+from mi_coder.training.batches import pad, sorted_batches
 from mi_coder.training.fit import logits
 from mi_coder.training.known import Known, regression
 from mi_coder.training.model import Coder
 
 _REGULARIZATION = 1.0
+_BATCH = 64
 
 
 def fit_depth(model: Coder, train: Sequence[Tokens], dev: Known) -> bool:
@@ -32,17 +32,14 @@ def fit_depth(model: Coder, train: Sequence[Tokens], dev: Known) -> bool:
     """
     if not dev.enough:
         return False
-    with torch.no_grad():
-        model.rarity.copy_(torch.as_tensor(rarity(train, len(model.rarity))))
+    model.rarity.copy_(torch.as_tensor(rarity(train, len(model.rarity))))
     parts = np.column_stack([logits(model, dev.tokens)[:, -2], _echoes(model, dev.tokens)])
     center, scale = parts.mean(axis=0), parts.std(axis=0) + 1e-9
     fitted = regression(_REGULARIZATION).fit((parts - center) / scale, dev.truth)
     encoder, *echo = fitted.coef_[0] / scale
-    with torch.no_grad():
-        model.depth.copy_(torch.as_tensor(echo))
-        model.output.weight[-2] *= float(encoder)
-        bias = float(fitted.intercept_[0]) - float(fitted.coef_[0] / scale @ center)
-        model.output.bias[-2] = model.output.bias[-2] * float(encoder) + bias
+    model.depth.copy_(torch.as_tensor(echo))
+    shift = float(fitted.intercept_[0]) - float(fitted.coef_[0] / scale @ center)
+    model.rescale(-2, float(encoder), shift)
     return True
 
 
@@ -61,6 +58,9 @@ def rarity(windows: Sequence[Tokens], vocabulary: int) -> Floats:
 
 
 def _echoes(model: Coder, windows: Sequence[Tokens]) -> Floats:
+    result = np.empty((len(windows), len(model.depth)))
     with torch.inference_mode():
-        batch = pad(windows, model.pad_id, model.device)
-        return model.echo(batch.message, batch.client).cpu().numpy().astype(np.float64)
+        for rows in sorted_batches(windows, _BATCH):
+            batch = pad([windows[row] for row in rows], model.pad_id, model.device)
+            result[rows] = model.echo(batch.message, batch.client).cpu().numpy()
+    return result

@@ -102,6 +102,12 @@ class Coder(nn.Module):
         long, spoken = (torch.log1p(length.to(weight.dtype)) for length in lengths)
         return torch.stack([long, share, spoken], dim=1)
 
+    def rescale(self, head: int, factor: float, shift: float) -> None:
+        """Multiply the logits of a head by `factor` and add `shift`, in place."""
+        with torch.no_grad():
+            self.output.weight[head] *= factor
+            self.output.bias[head] = self.output.bias[head] * factor + shift
+
     def start_from(self, logits: Tensor) -> None:
         """Set the bias of the heads, [heads], so that training starts from their base rates."""
         with torch.no_grad():

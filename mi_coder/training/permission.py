@@ -36,10 +36,8 @@ def fit_permission(model: Coder, train: Known, dev: Known) -> bool:
     parts = np.column_stack([logits(model, dev.tokens)[:, -1], bags(dev.tokens, len(model.words)) @ weights])
     blend = regression(_BLEND_REGULARIZATION).fit(parts, dev.truth)
     encoder, words = blend.coef_[0]
-    with torch.no_grad():
-        model.words.copy_(torch.as_tensor(words * weights))
-        model.output.weight[-1] *= float(encoder)
-        model.output.bias[-1] = model.output.bias[-1] * float(encoder) + float(blend.intercept_[0])
+    model.words.copy_(torch.as_tensor(words * weights))
+    model.rescale(-1, float(encoder), float(blend.intercept_[0]))
     return True
 
 

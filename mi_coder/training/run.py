@@ -34,20 +34,18 @@ from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
 from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
-from mi_coder.training.depth import fit_depth
 from mi_coder.training.device import find_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
-from mi_coder.training.known import Known
 from mi_coder.training.model import Coder
-from mi_coder.training.permission import fit_permission
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
 from mi_coder.training.split import PARTS, Fold, Part, split
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
+from mi_coder.training.wide import join_words
 
 _CHECKED_MESSAGES = 64
 
@@ -113,14 +111,6 @@ class _Data:
     def conversations(self) -> set[str]:
         return {one.conversation for one in self.examples}
 
-    @property
-    def depth(self) -> Known:
-        return Known.among(self.tokens, self.targets.known[:, -2])
-
-    @property
-    def permission(self) -> Known:
-        return Known.among(self.tokens, self.targets.known[:, -1])
-
     def for_encoder(self) -> fit.FitData:
         return fit.FitData(self.tokens, self.targets, self.taught)
 
@@ -158,10 +148,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
-    beside = {
-        "depth": fit_depth(model, data["train"].tokens, data["dev"].depth),
-        "permission": fit_permission(model, data["train"].permission, data["dev"].permission),
-    }
+    beside = join_words(model, *parts)
     progress.stage("baseline")
     labeled = {part: one.for_baseline(codes) for part, one in data.items()}
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)

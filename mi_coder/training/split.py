@@ -10,6 +10,8 @@ from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
 __all__ = ["PARTS", "Fold", "Part", "group_of", "hashed_part", "split"]
 
+_SALT = "x"  # so that folds do not follow the parts, which are drawn by a hash of the same names
+
 
 @dataclass(frozen=True, slots=True)
 class Fold:
@@ -37,7 +39,7 @@ class Fold:
 
     def holds(self, conversation: Conversation) -> bool:
         """Whether the group of the conversation is in this fold."""
-        drawn = int(sha256(f"x{group_of(conversation)}".encode()).hexdigest(), 16)
+        drawn = int(sha256(f"{_SALT}{group_of(conversation)}".encode()).hexdigest(), 16)
         return drawn % self.of == self.number - 1
 
 

@@ -85,13 +85,17 @@ def _told(model: ModelFolder, silent: set[str], conversations: Sequence[Conversa
     config = model.config
     builder = WindowBuilder.from_file(model.path / TOKENIZER_FILE, config.window)
     messages = [one for chat in conversations for one in examples(chat, builder, uncoded=True)]
-    logits = Encoder(model.path / MODEL_FILE, threads).logits([one.tokens for one in messages])
-    probability = Decoder(config, config.thresholds).probabilities(logits)
     heads: list[Head] = [*config.heads, config.depth, config.permission]
+    told = np.full((len(messages), len(heads)), np.nan)
+    rows = [row for row, one in enumerate(messages) if one.conversation not in silent]
+    if not rows:
+        return told
+    logits = Encoder(model.path / MODEL_FILE, threads).logits([messages[row].tokens for row in rows])
+    probability = Decoder(config, config.thresholds).probabilities(logits)
     probability[:, [not head.trained for head in heads]] = np.nan
     # An attribute is told where a code that has it is more likely than not.
     for column, attribute in enumerate(ATTRIBUTES, start=len(config.codes)):
         bearers = [config.codes.index(code) for code in CODES_WITH_ATTRIBUTE[attribute]]
         probability[~(probability[:, bearers] >= 0.5).any(axis=1), column] = np.nan
-    probability[[one.conversation in silent for one in messages]] = np.nan
-    return probability
+    told[rows] = probability
+    return told

@@ -579,6 +579,23 @@ def test_minilm_of_the_extra_is_exported_as_it_is(tmp_path: Path) -> None:
     assert np.abs(Encoder(tmp_path / "model.onnx").logits(example) - logits(model, example)).max() < 1e-4
 
 
+def test_what_stands_beside_the_encoder_is_exported_too(bert: Path, tmp_path: Path) -> None:
+    model = Coder.from_folder(bert, 23)
+    torch.manual_seed(4)
+    model.words.normal_()
+    model.rarity.uniform_(0, 5)
+    model.depth.copy_(torch.tensor([0.5, -3.0, 1.0]))
+    alike, silent = (
+        replace(windows(1)[0], client=tuple(sorted(set(windows(1)[0].ids[1:3])))),
+        replace(windows(1)[0], client=()),
+    )
+    export_onnx(model, 21, tmp_path / "model.onnx", windows(4))
+    told = Encoder(tmp_path / "model.onnx").logits([alike, silent])
+    np.testing.assert_allclose(told, logits(model, [alike, silent]), atol=1e-4)
+    assert np.abs(told[0, -2:] - told[1, -2:]).min() > 0.1
+    np.testing.assert_allclose(told[0, :-2], told[1, :-2], atol=1e-6)
+
+
 def test_a_fold_that_is_left_out_is_told_by_the_model_that_has_not_seen_it(
     bert: Path, gold: Path, tmp_path: Path
 ) -> None:
