@@ -321,8 +321,8 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     "--retrain",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="Train on a project's codings when Label Studio asks for it; new models go into FOLDER and are used only "
-    "where they are better on codings kept apart. Needs the extra train.",
+    help="Train the model further on a project's codings when Label Studio asks for it; new models go into FOLDER and "
+    "are used only where they are better on codings kept apart. Needs the extra train.",
 )
 @click.option("--more", multiple=True, type=_FILE, help="With --retrain: further gold to train on. Repeatable.")
 @url_option
@@ -349,19 +349,27 @@ def serve(model: Path | None, port: int, retrain: Path | None, more: tuple[Path,
 def _retraining(
     suggester: "Suggester", model: Path | None, folder: Path, more: tuple[Path, ...], url: str
 ) -> "Retraining":
+    """Retraining from the model that suggests on.
+
+    Raises:
+        BadModel, NoBase: training cannot go on from it; better said now than after the coding.
+    """
     from mi_coder.annotation.retrain import Retraining
     from mi_coder.errors import need
 
     for module in ("torch", "transformers", "sklearn", "onnx"):
         need(module, extra="train")
+    from mi_coder.training.start import BUNDLED, Start
+
+    base = BUNDLED if model is None else str(model)
+    Start.of(base)
 
     def train_on(gold: Sequence[Path], made: Path) -> None:
-        from mi_coder.training.encoder import Funnel
         from mi_coder.training.fit import FitOptions
         from mi_coder.training.run import TrainOptions, train
 
-        fit = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0)
-        train(TrainOptions(gold=tuple(gold), output=made, version=made.name, funnel=Funnel(), fit=fit))
+        fit = FitOptions(lr=5e-5, freeze_words=True, dropout=0.0, average=0.99)
+        train(TrainOptions(gold=tuple(gold), output=made, version=made.name, base=base, fit=fit))
 
     return Retraining(connect(url), suggester, model, folder, more, train_on)
 

@@ -25,6 +25,8 @@ Example:
   mi-code corpora convert esconv --root data -o esconv.jsonl
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
+From the bundled model on, with a few hundred coded messages of your own:
+  mi-code train gold.jsonl -o model/ --base bundled --lr 5e-5 --average 0.99
 Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
@@ -51,7 +53,8 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option(
     "--base",
     help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
-    "that is in the local cache.  [default: FacebookAI/roberta-base where the cache has it, else minilm]",
+    "that is in the local cache. Or a model to go on from: bundled, or a model folder.  [default: "
+    "FacebookAI/roberta-base where the cache has it, else minilm]",
 )
 @click.option("--name", default="mi-coder", show_default=True, help="Name of the model.")
 @click.option("--model-version", "version", help="Version of the model, such as a date or a number.  [default: today]")
@@ -71,10 +74,8 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
 )
 @click.option(
     "--context",
-    default=5,
-    show_default=True,
     type=click.IntRange(0, MAX_CONTEXT),
-    help="Previous messages that are read.",
+    help="Previous messages that are read.  [default: 5, or as the model that training goes on from]",
 )
 @click.option(
     "--context-layers",
@@ -106,6 +107,14 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     default=0.0,
     show_default=True,
     help="Share of the words of message and context that are left out in a step, so that none is learned by heart.",
+)
+@click.option(
+    "--average",
+    type=Finite(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Judge and keep the running mean of the weights, of which a step keeps this share, such as 0.998, in place of "
+    "the last weights: steadier.",
 )
 @click.option(
     "--weighting",
@@ -163,13 +172,14 @@ def command(
     patience: int,
     batch: int,
     lr: float | None,
-    context: int,
+    context: int | None,
     context_layers: int | None,
     first_token_layers: int | None,
     layer_decay: float,
     freeze_words: bool,
     dropout: float | None,
     word_dropout: float,
+    average: float,
     weighting: Literal["none", "root", "inverse"],
     logit_adjustment: float,
     teachers: tuple[Path, ...],
@@ -192,6 +202,9 @@ def command(
     is no longer a number, or half as high again as that of always naming the base rates, it stops with an error. It
     runs on a GPU where there is one, and in bfloat16 where the device computes in it itself.
 
+    With --base bundled or the folder of a model, training goes on from its weights: what it knows is kept, and a few
+    hundred messages tell it what is different here. Its license applies to what comes out.
+
     A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
     done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of other settings, the
     command says what differs and starts anew.
@@ -206,12 +219,18 @@ def command(
     from mi_coder.training.encoder import Funnel
     from mi_coder.training.fit import FitOptions
     from mi_coder.training.run import TrainOptions, train
+    from mi_coder.training.start import names_model
     from mi_coder.training.teaching import Teaching
 
     if first_token_layers is not None and context_layers is None:
         raise click.UsageError("--first-token-layers needs --context-layers.")
     if teacher_share is not None and not teachers:
         raise click.UsageError("--teacher-share needs --teacher.")
+    if base and names_model(base) and {context, context_layers, first_token_layers} != {None}:
+        raise click.UsageError(
+            f"--base {base} is a model and reads what it was trained to read: leave --context, --context-layers and "
+            "--first-token-layers out."
+        )
     find_device(device)
     if base is None:
         base = default_base()
@@ -226,7 +245,7 @@ def command(
         base=base,
         name=name,
         funnel=None if context_layers is None else Funnel(context_layers, first_token_layers or 1),
-        window=Window(context=context),
+        window=Window() if context is None else Window(context=context),
         read=reading.options(overwrite=True),
         fit=FitOptions(
             epochs=epochs,
@@ -236,6 +255,7 @@ def command(
             freeze_words=freeze_words,
             dropout=dropout,
             word_dropout=word_dropout,
+            average=average,
             weighting=weighting,
             logit_adjustment=logit_adjustment,
             seed=seed,

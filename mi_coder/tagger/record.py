@@ -19,6 +19,13 @@ class EpochRecord(msgspec.Struct, frozen=True):
     best: bool
 
 
+class LayersRecord(msgspec.Struct, frozen=True):
+    """How many first layers compute the context (None for all), and how many last ones the first token only."""
+
+    context: int | None
+    first_token: int
+
+
 class TrainingRecord(msgspec.Struct, frozen=True):
     """How a model came to be.
 
@@ -27,12 +34,14 @@ class TrainingRecord(msgspec.Struct, frozen=True):
         epochs: in order.
         macro_f1, macro_f1_fp32: by part (dev, test), of the file as it is and of the trained model before its weights
             were rounded to 8 bits, each with its own calibration and thresholds; None where no code could be judged.
+        layers: what they compute; None in records of older versions.
     """
 
     settings: dict[str, str]
     epochs: list[EpochRecord]
     macro_f1: dict[str, float | None]
     macro_f1_fp32: dict[str, float | None]
+    layers: LayersRecord | None = None
 
 
 def write_record(record: TrainingRecord, folder: Path) -> None:

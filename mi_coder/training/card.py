@@ -18,6 +18,7 @@ _SUMMARY = (
     "encoder pass over the message and up to {context} messages before it. Codebook {codebook}."
 )
 _ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
+_WENT_ON = "Training went on from the model {}: what it was trained on is in this one too, and its terms apply as well."
 _LABELS = (
     "Codes that a data set does not label are missing in training, not negative. Codes that come through a crosswalk "
     "are only as good as the match of the two schemes, and those that people chose for their own messages carry their "
@@ -52,6 +53,7 @@ class Card:
 
     Attributes:
         sources: of the training part.
+        went_on_from: the finished model from which training went on; empty where it started from an encoder.
         sizes: conversations and messages by part.
         settings: name and value of what decided the training.
     """
@@ -62,6 +64,7 @@ class Card:
     settings: dict[str, str]
     dev: EvaluationReport
     test: EvaluationReport
+    went_on_from: str = ""
 
 
 def render_card(card: Card) -> str:
@@ -73,6 +76,7 @@ def render_card(card: Card) -> str:
         _SUMMARY.format(given=_given(config), context=config.window.context, codebook=config.codebook),
         "## Terms",
         _terms(card.sources),
+        _WENT_ON.format(card.went_on_from) if card.went_on_from else "",
         "## Trained on",
         _table(("data set", "license", "where its codes come from", "conversations", "messages"), trained_on),
         _LABELS,
@@ -105,6 +109,11 @@ def render_license(name: str, sources: Iterable[Source], base: str) -> str:
         f"Training started from the encoder {base}, whose own license applies to it.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def inherited_license(model: str, license: str) -> str:
+    """What follows in the license of a model whose training went on from `model`: the terms of that one."""
+    return f"\n{_WENT_ON.format(model)} They are:\n\n{license or 'not stated; ask whoever made it'}\n"
 
 
 def _terms(sources: Iterable[Source]) -> str:

@@ -36,7 +36,7 @@ class Snapshot:
         epochs: those that are done, and the `score` of the best one.
         order: state of the generator that orders the messages.
         random: state of torch's generator.
-        weights: of the model, and those of its `best` epoch, by name.
+        weights: of the model, their running `mean` (empty where none is kept) and those of the `best` epoch, by name.
         optimizer: what the optimizer keeps of each weight, by the number of the weight.
         identity: what tells the training from others, by name (see `mi_coder.training.identity`).
     """
@@ -46,6 +46,7 @@ class Snapshot:
     order: Mapping[str, Any]
     random: Tensor
     weights: Mapping[str, Tensor]
+    mean: Mapping[str, Tensor]
     best: Mapping[str, Tensor]
     optimizer: Mapping[int, Mapping[str, Tensor]]
     identity: Mapping[str, str]
@@ -105,6 +106,7 @@ class Checkpoint:
             order=order,
             random=random,
             weights=_named("weights", tensors),
+            mean=_named("mean", tensors),
             best=_named("best", tensors),
             optimizer=optimizer,
             identity=state.identity,
@@ -116,6 +118,7 @@ class Checkpoint:
         tensors = {
             "random": snapshot.random,
             **{f"weights.{name}": value for name, value in snapshot.weights.items()},
+            **{f"mean.{name}": value for name, value in snapshot.mean.items()},
             **{f"best.{name}": value for name, value in snapshot.best.items()},
             **{
                 f"optimizer.{number}.{field}": value

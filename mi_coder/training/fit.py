@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import AdamW
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
@@ -52,6 +53,8 @@ class FitOptions:
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
             nearly twice as quick on a CPU.
         word_dropout: share of the words of message and context that are left out in every step (`drop_words`).
+        average: what every step leaves of the running mean of the weights, which is judged and kept in place of the
+            last weights (Izmailov et al. 2018; exponential, as in Tarvainen and Valpola 2017); 0 for no mean.
         threads: CPU threads of torch; None leaves them as they are.
         device: where it runs; "auto" leaves the model where it is.
     """
@@ -69,6 +72,7 @@ class FitOptions:
     freeze_words: bool = False
     dropout: float | None = None
     word_dropout: float = 0.0
+    average: float = 0.0
     seed: int = 1
     threads: int | None = None
     device: Device = field(default="auto", repr=False)  # no part of what tells one training from another
@@ -150,6 +154,7 @@ class _Fitting:
     """One training under way.
 
     Attributes:
+        judged: what is judged on dev and kept: `model`, or the running mean of its weights.
         best: the weights of the best epoch so far, and its `score`.
     """
 
@@ -160,7 +165,9 @@ class _Fitting:
     progress: Progress
     epochs: list[Epoch] = field(default_factory=list)
     score: float = -np.inf
+    judged: Coder = field(init=False)
     best: dict[str, Tensor] = field(init=False)
+    _mean: AveragedModel | None = field(init=False, default=None)
     _base_loss: float = field(init=False)
     _weights: Tensor = field(init=False)
     _shift: Tensor = field(init=False)
@@ -174,10 +181,15 @@ class _Fitting:
         self._weights, self._shift = _tensor(balance.weights, model), _tensor(balance.shift, model)
         constant = _tensor(base_logits(self.train.targets, balance), model)
         self._base_loss = self._loss(constant.expand(len(self.train.tokens), -1), self.train.learned).item()
-        model.start_from(constant)
+        if not model.finished:
+            model.start_from(constant)
         model.reader.encoder.get_input_embeddings().requires_grad_(not options.freeze_words)
         if options.dropout is not None:
             _set_dropout(model, options.dropout)
+        self.judged = model
+        if options.average:
+            self._mean = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.average))
+            self.judged = self._mean.module
         self._optimizer = _optimizer(model, options)
         self._random = np.random.default_rng(options.seed)
         self._identity = identity(model, self.train, self.dev, options)
@@ -199,7 +211,7 @@ class _Fitting:
         score = -dev_loss if np.isnan(dev_f1) else dev_f1
         epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
         if score > self.score:
-            self.score, self.best = score, _copy(self.model)
+            self.score, self.best = score, _copy(self.judged)
             self.epochs = [replace(one, best=False) for one in self.epochs]
             epoch = replace(epoch, best=True)
         self.epochs.append(epoch)
@@ -213,6 +225,7 @@ class _Fitting:
             order=dict(self._random.bit_generator.state),
             random=torch.get_rng_state(),
             weights=self.model.state_dict(),
+            mean=self.judged.state_dict() if self._mean else {},
             best=self.best,
             optimizer=self._optimizer.state_dict()["state"],
             identity=self._identity,
@@ -234,6 +247,9 @@ class _Fitting:
         self._random.bit_generator.state = dict(kept.order)
         torch.set_rng_state(kept.random)
         self.model.load_state_dict(dict(kept.weights))
+        if self._mean:
+            self.judged.load_state_dict(dict(kept.mean))
+            self._mean.n_averaged.fill_(1)
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(kept.optimizer)})
 
     def _learn(self, number: int) -> float:
@@ -275,13 +291,15 @@ class _Fitting:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_gradient)
         self._optimizer.step()
+        if self._mean:
+            self._mean.update_parameters(self.model)
 
     def _loss(self, scores: Tensor, targets: Targets) -> Tensor:
         return masked_loss(scores + self._shift, BatchTargets.of(targets, self.model.device), self._weights)
 
     def _judge(self) -> tuple[float, float]:
         """Mean loss and macro-F1 on dev."""
-        scores = _tensor(logits(self.model, self.dev.tokens), self.model)
+        scores = _tensor(logits(self.judged, self.dev.tokens), self.model)
         loss = self._loss(scores, self.dev.targets)
         given = (scores + self._shift > 0).cpu().numpy()
         counts = Confusion.of_messages(self.dev.targets.known, given).total()

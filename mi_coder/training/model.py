@@ -1,6 +1,7 @@
 """The model: one encoder pass gives the logits of all heads."""
 
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -25,6 +26,9 @@ class Coder(nn.Module):
         funnel: which positions the layers compute (see `FunnelReader`); None for all in every layer.
         dropout: share of the vector that is hidden from the linear layer in training.
 
+    Attributes:
+        finished: whether the weights are those of a finished model, output layer included (`restore`).
+
     Raises:
         UsageProblem: this encoder cannot be read through `funnel`.
     """
@@ -36,6 +40,7 @@ class Coder(nn.Module):
         self.reader = _reader(encoder, funnel)
         self.pad_id: int = encoder.config.pad_token_id or 0
         self.dropout = nn.Dropout(dropout)
+        self.finished = False
         self.output = nn.Linear(2 * encoder.config.hidden_size, heads)
         self.words: Tensor
         self.register_buffer("words", torch.zeros(encoder.config.vocab_size), persistent=False)
@@ -107,6 +112,22 @@ class Coder(nn.Module):
         with torch.no_grad():
             self.output.weight[head] *= factor
             self.output.bias[head] = self.output.bias[head] * factor + shift
+
+    def restore(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over the weights of a finished model, by name, in place.
+
+        All but those of the pooler, which no head reads.
+
+        Raises:
+            ValueError: a name is missing or unknown, or a shape differs.
+        """
+        try:
+            missing, unknown = self.load_state_dict(dict(weights), strict=False)
+        except RuntimeError as error:
+            raise ValueError(str(error)) from error
+        if wrong := [*unknown, *(name for name in missing if "pooler" not in name)]:
+            raise ValueError(f"{wrong[0]} is only in one of them")
+        self.finished = True
 
     def start_from(self, logits: Tensor) -> None:
         """Set the bias of the heads, [heads], so that training starts from their base rates."""

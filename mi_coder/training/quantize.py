@@ -17,6 +17,10 @@ from mi_coder.errors import need
 # Smaller tensors (biases, norms) stay as they are: they weigh nothing and carry much.
 _SMALLEST = 100_000
 
+INTEGERS = "_int8"
+SCALE = "_scale"
+"""What the names of stored weights end in."""
+
 
 def quantize_weights(source: Path, target: Path) -> None:
     """Write `source` to `target` with 8-bit weights in its matrix products and embedding tables.
@@ -92,7 +96,7 @@ class _Quantizer:
 
     def _store(self, tensor: str, name: str, axis: int) -> list[str]:
         """Add the integers and scales of a tensor under `name`; scales of rows keep their second axis."""
-        names = [f"{name}_int8", f"{name}_scale"]
+        names = [name + INTEGERS, name + SCALE]
         if names[0] not in self._tensors:
             integers, scale = rounded(self._onnx.numpy_helper.to_array(self._tensors[tensor]), axis)
             arrays = (integers, scale if axis == 0 else scale.ravel())

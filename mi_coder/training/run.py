@@ -24,14 +24,13 @@ from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE, Mode
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import file_sha256
-from mi_coder.tagger.record import EpochRecord, TrainingRecord, write_record
+from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, write_record
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
-from mi_coder.training.adapted import read_adapted
-from mi_coder.training.base import MINILM, base_name, resolve_base
+from mi_coder.training.base import MINILM
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
-from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
+from mi_coder.training.card import LICENSE_FILE, Card, inherited_license, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.device import find_device
@@ -43,6 +42,7 @@ from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
 from mi_coder.training.split import PARTS, Fold, Part, split
+from mi_coder.training.start import Start
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
 from mi_coder.training.wide import join_words
@@ -55,7 +55,8 @@ class TrainOptions:
     """What to train on, from what, and how.
 
     Attributes:
-        base: a folder, "minilm" or a hub name (see `mi_coder.training.base`).
+        base: a folder, "minilm" or a hub name (see `mi_coder.training.base`), or a finished model, whose `funnel` and
+            `window` then hold (see `mi_coder.training.start`).
         version: a date or a number.
         read: how the gold files are read.
         funnel: which positions the layers of the encoder compute; None for all in every layer.
@@ -137,15 +138,15 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     refuse_existing(options.output)
     book = Codebook.load()
     codes = len(book.ids)
-    base = resolve_base(options.base)
+    start = Start.of(options.base)
+    if start.finished:
+        options = replace(options, funnel=start.finished.funnel, window=start.finished.folder.config.window)
     progress.stage("reading")
-    adapted = read_adapted(base)
-    read_before = frozenset(adapted.training_ids if adapted else ())
-    data = _read(options, WindowBuilder.from_file(base / TOKENIZER_FILE, options.window), book, read_before)
+    data = _read(options, WindowBuilder.from_file(start.encoder / TOKENIZER_FILE, options.window), book, start)
     fit.set_seeds(options.fit.seed)
-    model = Coder.from_folder(base, len(head_names(book)), options.funnel).to(find_device(options.fit.device))
+    model = start.coder(len(head_names(book)), options.funnel).to(find_device(options.fit.device))
     progress.stage("training")
-    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, base))
+    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, start))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
     beside = join_words(model, *parts)
@@ -154,12 +155,12 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
     with new_folder(options.output) as folder:
         progress.stage("export")
-        write_model(model, codes, base / TOKENIZER_FILE, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
+        write_model(model, codes, start.encoder / TOKENIZER_FILE, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
         baseline.save(folder)
         progress.stage("calibration and test")
         encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
         logits = {part: encoder.logits(data[part].tokens) for part in ("dev", "test")}
-        config = _config(options, book, data, logits["dev"], folder)
+        config = _config(options, start, book, data, logits["dev"], folder)
         decoder = Decoder(config, config.thresholds)
         gold_sha256 = _sha256(options.gold)
 
@@ -172,32 +173,26 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        settings = _settings(options, model, epochs, beside)
-        _describe(report, data, settings, folder)
+        settings = _settings(options, start, model, epochs, beside)
+        _describe(report, start, data, settings, folder)
         progress.stage("the same before its weights are rounded")
         judged_parts: tuple[Part, ...] = ("dev", "test")
         exact = {part: fit.logits(model, data[part].tokens).astype(np.float32) for part in judged_parts}
-        fp32 = _config(options, book, data, exact["dev"], folder)
-        write_record(_record(settings, report, _macro_f1(fp32, data, exact)), folder)
+        fp32 = _config(options, start, book, data, exact["dev"], folder)
+        write_record(_record(settings, options.funnel, report, _macro_f1(fp32, data, exact)), folder)
     checkpoint.remove()
     return report
 
 
-def _read(
-    options: TrainOptions, builder: WindowBuilder, book: Codebook, read_before: frozenset[str]
-) -> dict[Part, _Data]:
-    """Every part as examples and targets.
-
-    Args:
-        read_before: what is kept of the conversations that the encoder was adapted to.
-    """
+def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook, start: Start) -> dict[Part, _Data]:
+    """Every part as examples and targets."""
     parts = split(read_gold(options.gold, options.read))
     if options.leave_out:
         parts["train"] = [chat for chat in parts["train"] if not options.leave_out.holds(chat)]
-    if known := overlap(parts["test"], read_before):
+    if known := overlap(parts["test"], start.training_ids):
         raise UsageProblem(
-            f"The encoder {base_name(options.base)} was adapted to {len(known)} conversations of the test part, such "
-            f"as {known[0]!r}. Adapt it without them, or give them another part (field split)."
+            f"{start.name} has read {len(known)} conversations of the test part, such as {known[0]!r}. Make it without "
+            "them, or give them another part (field split)."
         )
     teachers = open_teachers(options.teaching.teachers, parts["test"])
     data: dict[Part, _Data] = {}
@@ -215,7 +210,7 @@ def _read(
                 f"conversation in a field split: {', '.join(PARTS)}."
             )
         if part == "train":
-            hashes |= read_before.union(*(one.config.training_ids for one in teachers))
+            hashes |= start.training_ids.union(*(one.config.training_ids for one in teachers))
         data[part] = _Data(found, targets(found, book), frozenset(hashes))
         if not (data[part].targets.known[:, : len(book.ids)] == 1).any():
             raise UsageProblem(
@@ -228,20 +223,24 @@ def _read(
     return data
 
 
-def _run_hash(options: TrainOptions, base: Path) -> str:
+def _run_hash(options: TrainOptions, start: Start) -> str:
     """What tells a training from another whose state could be lying in the same place."""
     same = replace(options, output=Path(), name="", version="")
     versions = (__version__, torch.__version__, transformers.__version__, Codebook.load().hash)
     digest = sha256(repr((same, versions)).encode())
     teachers = (folder / name for folder in options.teaching.teachers for name in (CONFIG_FILE, MODEL_FILE))
-    read = (path for path in sorted(base.iterdir()) if path.suffix in (".json", ".safetensors"))
-    for path in (*options.gold, *teachers, *read):
+    for path in (*options.gold, *teachers, *start.files):
         digest.update(file_sha256(path).encode())
     return digest.hexdigest()
 
 
 def _config(
-    options: TrainOptions, book: Codebook, data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], folder: Path
+    options: TrainOptions,
+    start: Start,
+    book: Codebook,
+    data: Mapping[Part, _Data],
+    dev_logits: NDArray[np.float32],
+    folder: Path,
 ) -> ModelConfig:
     learned = data["train"].targets
     *heads, depth, permission = calibrated_heads(
@@ -261,7 +260,7 @@ def _config(
         permission=permission,
         review_below=0.0,
         window=options.window,
-        base=base_name(options.base),
+        base=start.base,
         training_ids=sorted(data["train"].hashes | data["dev"].hashes),
         files=file_hashes(folder),
     )
@@ -278,7 +277,7 @@ def _sha256(paths: Sequence[Path]) -> str:
 
 
 def _settings(
-    options: TrainOptions, model: Coder, epochs: Sequence[Epoch], beside: Mapping[str, bool]
+    options: TrainOptions, start: Start, model: Coder, epochs: Sequence[Epoch], beside: Mapping[str, bool]
 ) -> dict[str, str]:
     """What a model card says of the training.
 
@@ -288,7 +287,8 @@ def _settings(
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
     return {
-        "encoder": base_name(options.base),
+        "encoder": start.base,
+        **({"went on from": start.finished.name} if start.finished else {}),
         "previous messages that are read": str(window.context),
         "tokens": f"{window.max_tokens}, at most {window.context_tokens} of them for previous messages",
         "layers that compute the context": "all" if options.funnel is None else str(options.funnel.context_layers),
@@ -299,6 +299,7 @@ def _settings(
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",
         "words left out in a step": f"{options.fit.word_dropout:g}",
+        "weights": f"running mean, {options.fit.average:g} of it kept in a step" if options.fit.average else "the last",
         "training conversations left out": f"fold {options.leave_out.number} of {options.leave_out.of}"
         if options.leave_out
         else "none",
@@ -328,7 +329,9 @@ def _macro_f1(
     return {part: value(part) for part in logits}
 
 
-def _record(settings: dict[str, str], report: TrainReport, fp32: dict[str, float]) -> TrainingRecord:
+def _record(
+    settings: dict[str, str], funnel: Funnel | None, report: TrainReport, fp32: dict[str, float]
+) -> TrainingRecord:
     return TrainingRecord(
         settings=settings,
         epochs=[
@@ -343,6 +346,7 @@ def _record(settings: dict[str, str], report: TrainReport, fp32: dict[str, float
         ],
         macro_f1={"dev": _told(report.dev.macro.coder.value), "test": _told(report.test.macro.coder.value)},
         macro_f1_fp32={part: _told(value) for part, value in fp32.items()},
+        layers=LayersRecord(funnel.context_layers, funnel.first_token_layers) if funnel else LayersRecord(None, 0),
     )
 
 
@@ -351,15 +355,21 @@ def _told(value: float) -> float | None:
     return None if np.isnan(value) else value
 
 
-def _describe(report: TrainReport, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path) -> None:
+def _describe(
+    report: TrainReport, start: Start, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path
+) -> None:
     config = report.config
     card = Card(
         config=config,
         sources=report.sources,
+        went_on_from=start.finished.name if start.finished else "",
         sizes={part: (len(one.conversations), len(one.examples)) for part, one in data.items()},
         settings=settings,
         dev=report.dev,
         test=report.test,
     )
     (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-    (folder / LICENSE_FILE).write_text(render_license(config.name, report.sources, config.base), encoding="utf-8")
+    license = render_license(config.name, report.sources, config.base)
+    if start.finished:
+        license += inherited_license(start.finished.name, start.finished.license)
+    (folder / LICENSE_FILE).write_text(license, encoding="utf-8")

@@ -26,13 +26,13 @@ from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.tagger.config import read_config
+from mi_coder.tagger.config import BadModel, Window, read_config
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens
-from mi_coder.training import export
+from mi_coder.training import export, quantize
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
@@ -46,6 +46,7 @@ from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
 from mi_coder.training.split import Fold, split
+from mi_coder.training.start import Start
 from mi_coder.training.targets import Targets
 from mi_coder.training.teaching import Teaching, teach
 
@@ -367,6 +368,24 @@ def test_training_with_word_dropout_differs_and_can_be_repeated(bert: Path) -> N
     assert np.abs(after(0.3) - after(0.0)).max() > 1e-4
 
 
+def test_the_running_mean_of_the_weights_is_what_is_kept(bert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    part, seen = FitData(windows(48), some_targets(48)), []
+    step = fitting._Fitting._step
+
+    def watched(one: fitting._Fitting, *given: object) -> None:
+        step(one, *given)  # type: ignore[arg-type]
+        seen.append(one.model.output.weight.detach().clone())
+
+    monkeypatch.setattr(fitting._Fitting, "_step", watched)
+    model = Coder.from_folder(bert, 23)
+    fit(model, part, part, FitOptions(epochs=1, batch=8, lr=3e-3, average=0.7, threads=1))
+    mean = seen[0]
+    for weight in seen[1:]:
+        mean = 0.7 * mean + 0.3 * weight
+    torch.testing.assert_close(model.output.weight.detach(), mean)
+    assert not torch.equal(mean, seen[-1])
+
+
 def test_a_loss_that_is_no_number_stops_the_training(bert: Path) -> None:
     model = Coder.from_folder(bert, 23)
     torch.nn.init.constant_(model.output.weight, float("nan"))
@@ -436,9 +455,10 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path) -> 
         Coder.from_folder(bert, 23, Funnel(2, 1))
 
 
-def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("average", [0.0, 0.8])
+def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: Path, average: float) -> None:
     part = FitData(windows(40), some_targets(40))
-    options = FitOptions(epochs=4, batch=16, lr=3e-3, dropout=0.1, patience=9, threads=1)
+    options = FitOptions(epochs=4, batch=16, lr=3e-3, dropout=0.1, patience=9, threads=1, average=average)
 
     def trained(checkpoint: Checkpoint, progress: Progress | None = None) -> tuple[np.ndarray, list[int]]:
         set_seeds(4)
@@ -613,6 +633,83 @@ def test_a_fold_that_is_left_out_is_told_by_the_model_that_has_not_seen_it(
     alone = [teach([open_model(folder)], trained) for folder in teachers]
     rows = [Fold(1, 2).holds(chat) for chat in trained for message in chat.messages if message.is_counselor]
     np.testing.assert_array_equal(told, np.where(np.array(rows)[:, None], *alone))
+
+
+@pytest.fixture(scope="session")
+def finished(bert: Path, gold: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
+    """A model whose matrices are all stored in 8 bits, as those of encoders of a useful size are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantize, "_SMALLEST", 1)
+        options = TrainOptions(
+            gold=(gold,),
+            output=tmp_path_factory.mktemp("finished") / "model",
+            version="1",
+            base=str(bert),
+            funnel=Funnel(0, 1),
+            window=Window(context=2),
+            fit=FAST,
+        )
+        return train(options)
+
+
+def test_training_goes_on_from_a_finished_model(
+    finished: TrainReport, bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bert.parent)  # where the encoder is found that the model names
+    start = Start.of(str(finished.folder))
+    tokens = windows(8)
+    told = Encoder(finished.folder / "model.onnx").logits(tokens)[:, :21]
+    np.testing.assert_allclose(logits(start.coder(23, Funnel(0, 1)), tokens)[:, :21], told, atol=1e-4)
+
+    still = replace(FAST, epochs=1, lr=1e-12)
+    further = train(
+        TrainOptions(gold=(gold,), output=tmp_path / "model", version="2", base=str(finished.folder), fit=still)
+    )
+    made = Encoder(further.folder / "model.onnx").logits(tokens)[:, :21]
+    np.testing.assert_allclose(made, told, atol=0.02)  # rounded once more
+    assert further.config.window == Window(context=2)
+    assert further.config.base == bert.name
+    assert set(further.config.training_ids) >= set(finished.config.training_ids)
+    name = f"{finished.config.name} 1 ({finished.config.files['model.onnx'][:8]})"
+    card, license = ((further.folder / file).read_text(encoding="utf-8") for file in ("MODEL_CARD.md", "LICENSE"))
+    assert f"- went on from: {name}" in card
+    assert f"Training went on from the model {name}" in card
+    assert (finished.folder / "LICENSE").read_text(encoding="utf-8") in license
+
+
+def test_a_model_that_cannot_be_gone_on_from_says_why(
+    finished: TrainReport, report: TrainReport, bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TrainOptions(gold=(gold,), output=tmp_path / "out", version="2", base=str(finished.folder), fit=FAST)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(NoBase, match=rf"was made from the encoder '{bert.name}', whose configuration is needed"):
+        train(options)
+    monkeypatch.chdir(bert.parent)
+    with pytest.raises(BadModel, match=r"has other weights than the encoder .* is only in one of them"):
+        train(replace(options, base=str(report.folder)))
+    old = shutil.copytree(finished.folder, tmp_path / "old")
+    record = json.loads((old / "training.json").read_text())
+    (old / "training.json").write_text(json.dumps({**record, "layers": None}))
+    with pytest.raises(BadModel, match="does not say which layers read the context"):
+        train(replace(options, base=str(old)))
+    chats = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]
+    others = tmp_path / "others.jsonl"
+    tested = ("worker-0", "worker-1", "worker-2")
+    others.write_text(
+        "".join(
+            json.dumps({**chat, "split": "test" if chat["source_group"] in tested else "train"}) + "\n"
+            for chat in chats
+        )
+    )
+    with pytest.raises(UsageProblem, match=r"The model .* has read \d conversations of the test part"):
+        train(replace(options, gold=(others,)))
+
+
+def test_what_a_model_reads_is_not_for_the_command_to_change(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
+    arguments = [str(gold), "-o", str(tmp_path / "model"), "--base", str(finished.folder), "--context", "3"]
+    result = CliRunner().invoke(command, arguments)
+    assert result.exit_code == 2
+    assert "is a model and reads what it was trained to read: leave --context" in result.stderr
 
 
 @pytest.mark.parametrize("place", ["file/model", "file/further/model", "x" * 300])

