@@ -368,7 +368,7 @@ def _retraining(
         from mi_coder.training.fit import FitOptions
         from mi_coder.training.run import TrainOptions, train
 
-        fit = FitOptions(lr=5e-5, freeze_words=True, dropout=0.0, average=0.99)
+        fit = FitOptions(epochs=6, lr=1.5e-4, freeze_words=True, dropout=0.0)
         train(TrainOptions(gold=tuple(gold), output=made, version=made.name, base=base, fit=fit))
 
     return Retraining(connect(url), suggester, model, folder, more, train_on)

@@ -15,6 +15,7 @@ THRESHOLD_RANGE = (0.05, 0.95)
 DEFAULT_THRESHOLD = 0.5
 REVIEW_SHARE = 0.2
 SET_COVERAGES = ("0.8", "0.9", "0.95")
+MIN_OF_KIND = 100
 
 _SHRINKAGE = 10.0
 _SLOPE_PENALTY = 1.0
@@ -140,7 +141,9 @@ def review_below(codings: Sequence[Coding]) -> float:
     return float(np.quantile([0.0 if one.review else confidence(one.scores) for one in codings], REVIEW_SHARE))
 
 
-def set_cuts(codings: Sequence[Coding], truth: Floats, codes: Sequence[str]) -> dict[str, float]:
+def set_cuts(
+    codings: Sequence[Coding], truth: Floats, codes: Sequence[str], kinds: Sequence[str] = ()
+) -> dict[str, float]:
     """The probabilities from which a code belongs to the prediction set, by the coverage that each promises.
 
     Split-conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2023): the score of a message is
@@ -148,21 +151,32 @@ def set_cuts(codings: Sequence[Coding], truth: Floats, codes: Sequence[str]) -> 
     of n messages, 0 where that is the 0th. The set of codes at or above it holds all right codes of a further message
     with probability 1 - a or more, if the messages are exchangeable.
 
-    They are not quite: those of one conversation are alike, other chats differ, and dev has also chosen calibration and
-    epoch. So every evaluation measures what the sets hold, with an interval from resampling conversations.
+    Messages of different kinds are not: those of an easy kind would pay for those of a hard one. So the cut is the
+    lowest that all messages, or those of any kind with at least 100, ask for. Nor are the messages of one conversation,
+    and dev has also chosen calibration and epoch. So every evaluation measures what the sets hold, with an interval
+    from resampling conversations.
 
     Args:
         codings: of dev. A code without a score counts as 0.
         truth: [messages, codes]; messages with an unknown code (nan) are left out, each of the others counts once.
         codes: one per column of `truth`.
+        kinds: [messages] the data set that a message is of; none where all are of one.
     """
-    scores = sorted(
-        min((one.scores.get(code, 0.0) for code, applies in zip(codes, row, strict=True) if applies), default=1.0)
-        for one, row in zip(codings, truth, strict=True)
-        if not np.isnan(row).any()
+    complete = ~np.isnan(truth).any(axis=1)
+    scores = np.array(
+        [
+            min((one.scores.get(code, 0.0) for code, applies in zip(codes, row, strict=True) if applies), default=1.0)
+            for one, row in zip(codings, truth, strict=True)
+        ]
     )
-    ranks = {coverage: int((len(scores) + 1) * (1 - Fraction(coverage))) for coverage in SET_COVERAGES}
-    return {coverage: scores[rank - 1] if rank else 0.0 for coverage, rank in ranks.items()}
+    parts = [scores[complete & (np.array(kinds) == kind)] for kind in sorted({*kinds})]
+    judged = [scores[complete], *(part for part in parts if len(part) >= MIN_OF_KIND)]
+    return {coverage: min(_set_cut(part, 1 - Fraction(coverage)) for part in judged) for coverage in SET_COVERAGES}
+
+
+def _set_cut(scores: Floats, missed: Fraction) -> float:
+    rank = int((len(scores) + 1) * missed)
+    return float(np.sort(scores)[rank - 1]) if rank else 0.0
 
 
 def _sigmoid(z: Floats) -> Floats:

@@ -265,7 +265,8 @@ def _config(
         files=file_hashes(folder),
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)
-    cuts = set_cuts(codings, data["dev"].targets.known[:, : len(book.ids)], book.ids)
+    kinds = [one.corpus for one in data["dev"].examples]
+    cuts = set_cuts(codings, data["dev"].targets.known[:, : len(book.ids)], book.ids, kinds)
     return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 

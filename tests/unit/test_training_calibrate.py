@@ -159,6 +159,16 @@ def test_a_message_counts_with_its_least_likely_right_code_and_only_if_all_its_c
     assert set_cuts([*codings, codings[0]], np.array([one, one, one, one, unknown]), codes)["0.8"] == 0.9
 
 
+def test_a_hard_kind_of_messages_lowers_the_cut_for_all_where_it_has_a_hundred() -> None:
+    easy, hard = [alone(0.5 + step / 1000) for step in range(300)], [alone(step / 1000) for step in range(100)]
+    kinds, codes = ["easy"] * 300 + ["hard"] * 100, ["OQ", "CQ"]
+    truth = np.tile([1.0, 0.0], (400, 1))
+    # Ranks: floor(401 * 0.2) = 80 of all, floor(101 * 0.2) = 20 of the hard ones.
+    assert set_cuts([*easy, *hard], truth, codes)["0.8"] == 0.079
+    assert set_cuts([*easy, *hard], truth, codes, kinds)["0.8"] == 0.019
+    assert set_cuts([*easy, *hard[:99]], truth[:399], codes, kinds[:399])["0.8"] == 0.079
+
+
 def test_a_right_code_that_is_never_given_has_the_probability_zero() -> None:
     codings = [alone(0.7)] * 4
     assert set_cuts(codings, np.array([[1.0, 0.0]] * 3 + [[0.0, 1.0]]), ["OQ", "WA"])["0.8"] == 0.0
