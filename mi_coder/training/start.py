@@ -1,7 +1,6 @@
 """What `--base` names: an encoder, or a finished model that training goes on from.
 
-The weights of a finished model come back out of `model.onnx` as they run, rounded to 8 bits. A few hundred coded
-messages of a platform's own teach a model that knows the codes more than one that has to learn them.
+The weights of a finished model come back out of `model.onnx` as they run, rounded to 8 bits.
 """
 
 from collections.abc import Iterator
