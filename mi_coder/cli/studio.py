@@ -349,27 +349,26 @@ def serve(model: Path | None, port: int, retrain: Path | None, more: tuple[Path,
 def _retraining(
     suggester: "Suggester", model: Path | None, folder: Path, more: tuple[Path, ...], url: str
 ) -> "Retraining":
-    """Retraining from the model that suggests on.
+    """Retraining, always from the model that the server was started with.
 
     Raises:
-        BadModel, NoBase: training cannot go on from it; better said now than after the coding.
+        BadModel, MissingExtra: training cannot go on from it; better said now than after the coding.
     """
     from mi_coder.annotation.retrain import Retraining
     from mi_coder.errors import need
 
     for module in ("torch", "transformers", "sklearn", "onnx"):
         need(module, extra="train")
-    from mi_coder.training.start import BUNDLED, Start
+    from mi_coder.codebook import Codebook
+    from mi_coder.training.run import TrainOptions, train
+    from mi_coder.training.start import BUNDLED, FEW, Start
+    from mi_coder.training.targets import head_names
 
     base = BUNDLED if model is None else str(model)
-    Start.of(base)
+    Start.of(base).coder(len(head_names(Codebook.load())), None)
 
     def train_on(gold: Sequence[Path], made: Path) -> None:
-        from mi_coder.training.fit import FitOptions
-        from mi_coder.training.run import TrainOptions, train
-
-        fit = FitOptions(epochs=6, lr=1.5e-4, freeze_words=True, dropout=0.0)
-        train(TrainOptions(gold=tuple(gold), output=made, version=made.name, base=base, fit=fit))
+        train(TrainOptions(gold=tuple(gold), output=made, version=made.name, base=base, fit=FEW))
 
     return Retraining(connect(url), suggester, model, folder, more, train_on)
 

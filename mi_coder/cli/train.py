@@ -26,7 +26,7 @@ Example:
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
 From the bundled model on, with a few hundred coded messages of your own:
-  mi-code train gold.jsonl -o model/ --base bundled --lr 1.5e-4 --epochs 6
+  mi-code train gold.jsonl -o model/ --base bundled --epochs 6 --freeze-words --dropout 0
 Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
@@ -151,6 +151,12 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Train without fold K of N of the training conversations: a teacher that can tell their codes without "
     "repeating them.",
 )
+@click.option(
+    "--keep",
+    type=Finite(0, 1, max_open=True),
+    help="Share of the weights of the model that training goes on from that is left in the new one: what is learned "
+    "counts less, and less is lost on other chats. Needs a model as --base.  [default: 0]",
+)
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @click.option(
@@ -185,6 +191,7 @@ def command(
     teachers: tuple[Path, ...],
     teacher_share: float | None,
     leave_out: "Fold | None",
+    keep: float | None,
     seed: int,
     threads: int | None,
     device: "Device",
@@ -202,8 +209,8 @@ def command(
     is no longer a number, or half as high again as that of always naming the base rates, it stops with an error. It
     runs on a GPU where there is one, and in bfloat16 where the device computes in it itself.
 
-    With --base bundled or the folder of a model, training goes on from its weights: what it knows is kept, and a few
-    hundred messages tell it what is different here. Its license applies to what comes out.
+    With --base bundled or the folder of a model, training goes on from its weights. Codes of which the gold knows too
+    little are given as before. Its license applies to what comes out.
 
     A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
     done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of other settings, the
@@ -231,6 +238,8 @@ def command(
             f"--base {base} is a model and reads what it was trained to read: leave --context, --context-layers and "
             "--first-token-layers out."
         )
+    if keep is not None and not (base and names_model(base)):
+        raise click.UsageError("--keep needs a model as --base, such as bundled.")
     find_device(device)
     if base is None:
         base = default_base()
@@ -265,6 +274,7 @@ def command(
         ),
         teaching=Teaching(teachers) if teacher_share is None else Teaching(teachers, teacher_share),
         leave_out=leave_out,
+        keep=keep or 0.0,
     )
     _show(train(options, Shown()), test)
 

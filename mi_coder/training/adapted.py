@@ -7,8 +7,6 @@ import msgspec
 from mi_coder.errors import MiCoderError
 
 ADAPTED_FILE = "adapted.json"
-ADAPTED = ", adapted"
-"""What follows the name of the encoder in that of the adapted one."""
 
 
 class Adapted(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mi_coder.errors import MiCoderError, MissingExtra
 from mi_coder.tagger.config import TOKENIZER_FILE
-from mi_coder.training.adapted import ADAPTED, read_adapted
+from mi_coder.training.adapted import read_adapted
 from mi_coder.training.mpnet import mpnet_folder
 
 MINILM = "minilm"
@@ -65,7 +65,7 @@ def base_name(name: str) -> str:
     if name in (MINILM, MPNET) or not Path(name).is_dir():
         return name
     adapted = read_adapted(Path(name))
-    return adapted.base + ADAPTED if adapted else Path(name).resolve().name
+    return f"{adapted.base}, adapted" if adapted else Path(name).resolve().name
 
 
 def _minilm() -> Path:

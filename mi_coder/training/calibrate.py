@@ -16,6 +16,7 @@ DEFAULT_THRESHOLD = 0.5
 REVIEW_SHARE = 0.2
 SET_COVERAGES = ("0.8", "0.9", "0.95")
 MIN_OF_KIND = 100
+"""Messages of a kind from which its own cut is worth looking at: rank 5 of 100 is that of coverage 0.95."""
 
 _SHRINKAGE = 10.0
 _SLOPE_PENALTY = 1.0
@@ -23,7 +24,9 @@ _OFFSET_PENALTY = 0.01
 _MAX_STEPS = 100
 
 
-def calibrated_heads(logits: Floats, truth: Floats, lift: Floats, trained: Bools, codes: int) -> list[Head]:
+def calibrated_heads(
+    logits: Floats, truth: Floats, lift: Floats, trained: Bools, codes: int, before: Sequence[Head] = ()
+) -> list[Head]:
     """The heads of a model, from its dev logits.
 
     Args:
@@ -32,19 +35,30 @@ def calibrated_heads(logits: Floats, truth: Floats, lift: Floats, trained: Bools
         trained: [heads].
         codes: how many heads, counted from the first, are codes. Their thresholds are tuned. The others are attributes:
             they stay at 0.5, and one that is right no more often than its more frequent value is not given.
+        before: heads of the model that training went on from. Where dev tells too little of a head that was given, what
+            it was holds.
     """
     heads = []
     for index, usable in enumerate(trained):
         known = ~np.isnan(truth[:, index])
         scores, answers = logits[known, index], truth[known, index]
-        platt = fit_platt(scores, answers, prior_offset=-float(lift[index]))
+        old = before[index] if before and before[index].trained else None
+        platt = fit_platt(scores, answers, old.calibration if old else Platt(1.0, -float(lift[index])))
         probability = apply(platt, scores)
         if index < codes:
-            prior = expected_f1_threshold(probability)
-            heads.append(Head(platt, best_threshold(probability, answers, prior), bool(usable)))
+            prior = old.threshold if old else expected_f1_threshold(probability)
+            heads.append(Head(platt, best_threshold(probability, answers, prior), bool(usable) or old is not None))
+        elif old and not _enough(answers):
+            heads.append(old)
         else:
             heads.append(Head(platt, DEFAULT_THRESHOLD, bool(usable) and beats_majority(probability, answers)))
     return heads
+
+
+def _enough(truth: Floats) -> bool:
+    """Whether 20 positives and 20 negatives are known."""
+    positives = int((truth == 1).sum())
+    return min(positives, len(truth) - positives) >= MIN_KNOWN
 
 
 def beats_majority(probability: Floats, truth: Floats) -> bool:
@@ -59,29 +73,28 @@ def apply(platt: Platt, logits: Floats) -> Floats:
     return _sigmoid(platt.slope * logits + platt.offset)
 
 
-def fit_platt(logits: Floats, truth: Floats, prior_offset: float = 0.0) -> Platt:
+def fit_platt(logits: Floats, truth: Floats, prior: Platt = Platt()) -> Platt:  # noqa: B008
     """Slope (above 0) and offset of one head, [messages] each (Platt 1999).
 
-    Maximum likelihood with a penalty on the distance of log(slope) from 0 and, slightly, of the offset from
-    `prior_offset`. With fewer than 20 known positives or negatives the answer is slope 1 and the prior offset.
+    Maximum likelihood with a penalty on the distance of log(slope) from that of `prior` and, slightly, of the offset.
+    With fewer than 20 known positives or negatives the answer is `prior`.
     """
-    prior = Platt(1.0, prior_offset)
-    positives = int((truth == 1).sum())
-    if min(positives, len(truth) - positives) < MIN_KNOWN:
+    if not _enough(truth):
         return prior
+    before = np.array([np.log(prior.slope), prior.offset])
 
     def objective(at: Floats) -> float:
         z = np.exp(at[0]) * logits + at[1]
-        penalty = _SLOPE_PENALTY * at[0] ** 2 + _OFFSET_PENALTY * (at[1] - prior_offset) ** 2
+        penalty = _SLOPE_PENALTY * (at[0] - before[0]) ** 2 + _OFFSET_PENALTY * (at[1] - before[1]) ** 2
         return float(np.sum(np.logaddexp(0, z) - truth * z) + penalty / 2)
 
-    at = np.array([0.0, prior_offset])
+    at = before.copy()
     penalties = np.array([_SLOPE_PENALTY, _OFFSET_PENALTY])
     for _ in range(_MAX_STEPS):
         slope = np.exp(at[0])
         expected = _sigmoid(slope * logits + at[1])
         inputs = np.stack([slope * logits, np.ones_like(logits)])
-        gradient = inputs @ (expected - truth) + penalties * (at - [0.0, prior_offset])
+        gradient = inputs @ (expected - truth) + penalties * (at - before)
         curvature = (inputs * expected * (1 - expected)) @ inputs.T + np.diag(penalties)
         step = np.linalg.solve(curvature, gradient)
         while objective(at - step) > objective(at) and np.abs(step).max() > 1e-8:
@@ -151,10 +164,10 @@ def set_cuts(
     of n messages, 0 where that is the 0th. The set of codes at or above it holds all right codes of a further message
     with probability 1 - a or more, if the messages are exchangeable.
 
-    Messages of different kinds are not: those of an easy kind would pay for those of a hard one. So the cut is the
-    lowest that all messages, or those of any kind with at least 100, ask for. Nor are the messages of one conversation,
-    and dev has also chosen calibration and epoch. So every evaluation measures what the sets hold, with an interval
-    from resampling conversations.
+    They are not quite. Those of an easy kind would pay for those of a hard one, so the cut is the lowest that all
+    messages, or those of any kind with at least 100, ask for. Messages of one conversation are alike, and dev has also
+    chosen calibration and epoch, so every evaluation measures what the sets hold, with an interval from resampling
+    conversations.
 
     Args:
         codings: of dev. A code without a score counts as 0.
@@ -162,6 +175,8 @@ def set_cuts(
         codes: one per column of `truth`.
         kinds: [messages] the data set that a message is of; none where all are of one.
     """
+    if kinds and len(kinds) != len(codings):
+        raise ValueError(f"{len(kinds)} kinds of {len(codings)} messages")
     complete = ~np.isnan(truth).any(axis=1)
     scores = np.array(
         [
@@ -175,6 +190,7 @@ def set_cuts(
 
 
 def _set_cut(scores: Floats, missed: Fraction) -> float:
+    """The cut above which all but the share `missed` of the scores, [messages], lie."""
     rank = int((len(scores) + 1) * missed)
     return float(np.sort(scores)[rank - 1]) if rank else 0.0
 

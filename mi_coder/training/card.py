@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from mi_coder.evaluation import render
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.tagger.config import ModelConfig
-from mi_coder.training.sources import Source
+from mi_coder.training.sources import OWN_LICENSE, Source
 from mi_coder.training.targets import ATTRIBUTES
 
 LICENSE_FILE = "LICENSE"
@@ -18,7 +18,10 @@ _SUMMARY = (
     "encoder pass over the message and up to {context} messages before it. Codebook {codebook}."
 )
 _ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
-_WENT_ON = "Training went on from the model {}: what it was trained on is in this one too, and its terms apply as well."
+_WENT_ON = (
+    "Training went on from the model {}: what that was trained on is in this one too, and its terms, which stand in "
+    "the file LICENSE, bind whoever uses this one."
+)
 _LABELS = (
     "Codes that a data set does not label are missing in training, not negative. Codes that come through a crosswalk "
     "are only as good as the match of the two schemes, and those that people chose for their own messages carry their "
@@ -75,8 +78,7 @@ def render_card(card: Card) -> str:
         f"# {config.name} {config.version}",
         _SUMMARY.format(given=_given(config), context=config.window.context, codebook=config.codebook),
         "## Terms",
-        _terms(card.sources),
-        _WENT_ON.format(card.went_on_from) if card.went_on_from else "",
+        _terms(card.sources, card.went_on_from),
         "## Trained on",
         _table(("data set", "license", "where its codes come from", "conversations", "messages"), trained_on),
         _LABELS,
@@ -98,32 +100,35 @@ def render_card(card: Card) -> str:
     return "\n\n".join(section for section in sections if section) + "\n"
 
 
-def render_license(name: str, sources: Iterable[Source], base: str) -> str:
-    """The license of the folder: non-commercial where public corpora trained it, else left to the owner of the data."""
+def render_license(name: str, sources: Iterable[Source], base: str, went_on_from: str = "", inherited: str = "") -> str:
+    """The license of the folder: non-commercial where public corpora trained it, else left to the owner of the data.
+
+    Args:
+        went_on_from, inherited: the model from which training went on, and the text of its license.
+    """
     sources = tuple(sources)
     cited = [f"{one.title}. License: {one.license}.{f' {one.citation}.' if one.citation else ''}" for one in sources]
     sections = [
         f"Terms of the model {name} in this folder",
-        _terms(sources),
+        _terms(sources, went_on_from),
         f"Trained on:\n{_bullets(cited)}",
         f"Training started from the encoder {base}, whose own license applies to it.",
+        *([f"Terms of {went_on_from}:\n\n{inherited.strip() or OWN_LICENSE}"] if went_on_from else ()),
     ]
     return "\n\n".join(sections) + "\n"
 
 
-def inherited_license(model: str, license: str) -> str:
-    """What follows in the license of a model whose training went on from `model`: the terms of that one."""
-    return f"\n{_WENT_ON.format(model)} They are:\n\n{license or 'not stated; ask whoever made it'}\n"
-
-
-def _terms(sources: Iterable[Source]) -> str:
+def _terms(sources: Iterable[Source], went_on_from: str) -> str:
     public = [one.title for one in sources if one.public]
-    if not public:
-        return "Trained on its owner's data: the owner of the data decides on the terms of use."
-    return (
+    own = (
         "Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International (CC BY-NC-SA 4.0), "
         f"because of the data it was trained on: {', '.join(public)}. Legal code: {LEGAL_CODE}"
+        if public
+        else "Trained on its owner's data."
     )
+    if went_on_from:
+        return f"{own} {_WENT_ON.format(went_on_from)}"
+    return own if public else f"{own[:-1]}: the owner of the data decides on the terms of use."
 
 
 def _given(config: ModelConfig) -> str:

@@ -3,14 +3,14 @@
 import random
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.optim import AdamW
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
@@ -54,7 +54,8 @@ class FitOptions:
             nearly twice as quick on a CPU.
         word_dropout: share of the words of message and context that are left out in every step (`drop_words`).
         average: what every step leaves of the running mean of the weights, which is judged and kept in place of the
-            last weights (Izmailov et al. 2018; exponential, as in Tarvainen and Valpola 2017); 0 for no mean.
+            last weights (Izmailov et al. 2018; exponential, as in Tarvainen and Valpola 2017). At first less, so that
+            the start is soon forgotten: (1 + n) / (10 + n) after n steps, until that is more. 0 for no mean.
         threads: CPU threads of torch; None leaves them as they are.
         device: where it runs; "auto" leaves the model where it is.
     """
@@ -188,7 +189,7 @@ class _Fitting:
             _set_dropout(model, options.dropout)
         self.judged = model
         if options.average:
-            self._mean = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(options.average))
+            self._mean = AveragedModel(model, avg_fn=_running(options.average))
             self.judged = self._mean.module
         self._optimizer = _optimizer(model, options)
         self._random = np.random.default_rng(options.seed)
@@ -249,7 +250,8 @@ class _Fitting:
         self.model.load_state_dict(dict(kept.weights))
         if self._mean:
             self.judged.load_state_dict(dict(kept.mean))
-            self._mean.n_averaged.fill_(1)
+            batches = -(-len(self.train.tokens) // self.options.batch)
+            self._mean.n_averaged.fill_(len(self.epochs) * batches)
         self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": dict(kept.optimizer)})
 
     def _learn(self, number: int) -> float:
@@ -314,6 +316,16 @@ def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
         for rows in sorted_batches(tokens, _EVALUATION_BATCH):
             result[rows] = _forward(model, [tokens[row] for row in rows]).cpu().numpy()
     return result
+
+
+def _running(share: float) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
+    """A running mean of which a step keeps `share`, and less in the first steps."""
+
+    def averaged(mean: Tensor, new: Tensor, steps: Tensor) -> Tensor:
+        done = int(steps)
+        return mean.lerp(new, 1 - min(share, (1 + done) / (10 + done)))
+
+    return averaged
 
 
 def learning_rate(model: Coder, options: FitOptions) -> float:

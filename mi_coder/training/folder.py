@@ -14,6 +14,9 @@ from mi_coder.training.export import export_onnx, simplify
 from mi_coder.training.model import Coder
 from mi_coder.training.quantize import quantize_weights
 
+ENCODER_FILE = "encoder.json"
+"""The configuration of the encoder, as Transformers reads it: with it, training can go on from the folder."""
+
 
 def refuse_existing(folder: Path) -> None:
     """Stop before the long work where its result could not be written.
@@ -47,8 +50,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
         filled.rename(folder)
 
 
-def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example: Sequence[Tokens]) -> None:
-    """Write `model.onnx` (checked against the trained one, then shrunk) and `tokenizer.json`.
+def write_model(
+    model: Coder, codes: int, tokenizer: Path, config: Path, folder: Path, example: Sequence[Tokens]
+) -> None:
+    """Write `model.onnx` (checked against the trained one, then shrunk), `tokenizer.json` and `encoder.json`.
+
+    Args:
+        tokenizer, config: the files of the encoder.
 
     Raises:
         ExportFailed: the exported model differs from the trained one on `example`.
@@ -59,6 +67,7 @@ def write_model(model: Coder, codes: int, tokenizer: Path, folder: Path, example
         simplify(plain, simple)
         quantize_weights(simple, folder / MODEL_FILE)
     shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)
+    shutil.copyfile(config, folder / ENCODER_FILE)
 
 
 def file_hashes(folder: Path) -> dict[str, str]:

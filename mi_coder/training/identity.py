@@ -34,7 +34,7 @@ def identity(model: Coder, train: "FitData", dev: "FitData", options: "FitOption
         _READ: _hash(repr(_plain([*train.tokens, *dev.tokens])).encode()),
         _LEARNED: _hash(*_bytes((train.targets, dev.targets))),
         _TAUGHT: _hash(*_bytes(taught)),
-        _ENCODER: _hash(repr(shapes).encode()),
+        _ENCODER: _hash(repr((shapes, model.finished)).encode()),
         _FUNNEL: _hash(repr(getattr(model.reader, "funnel", None)).encode()),
         "mi-coder": __version__,
         "torch": str(torch.__version__),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
 from mi_coder.training.base import NoBase
@@ -17,8 +17,10 @@ class Coder(nn.Module):
     """An encoder, and one linear layer on its vector of the message (see `mi_coder.training.encoder`).
 
     The last two heads, depth and permission, also read the client's words as such: depth how far the message repeats
-    them (`echo`, weighted by `depth` [3]), permission which they are (`said`, weighted by `words` [vocabulary]). These
-    weights are 0 until `mi_coder.training.depth` and `mi_coder.training.permission` fit them.
+    them (`echo` against what is `usual` [3], weighted by `depth` [3]), permission which they are (`said`, weighted by
+    `words` [vocabulary]). Where the client said nothing, the encoder tells both alone. These
+    weights are 0 until `mi_coder.training.depth` and `mi_coder.training.permission` fit them. They are buffers that are
+    kept with the weights, and so in the exported file, under their names.
 
     Args:
         encoder: a Transformers encoder.
@@ -27,7 +29,7 @@ class Coder(nn.Module):
         dropout: share of the vector that is hidden from the linear layer in training.
 
     Attributes:
-        finished: whether the weights are those of a finished model, output layer included (`restore`).
+        finished: whether the weights are those of a finished model, output layer included (`from_weights`).
 
     Raises:
         UsageProblem: this encoder cannot be read through `funnel`.
@@ -43,11 +45,13 @@ class Coder(nn.Module):
         self.finished = False
         self.output = nn.Linear(2 * encoder.config.hidden_size, heads)
         self.words: Tensor
-        self.register_buffer("words", torch.zeros(encoder.config.vocab_size), persistent=False)
+        self.register_buffer("words", torch.zeros(encoder.config.vocab_size))
         self.rarity: Tensor
-        self.register_buffer("rarity", torch.zeros(encoder.config.vocab_size), persistent=False)
+        self.register_buffer("rarity", torch.zeros(encoder.config.vocab_size))
         self.depth: Tensor
-        self.register_buffer("depth", torch.zeros(3), persistent=False)
+        self.register_buffer("depth", torch.zeros(3))
+        self.usual: Tensor
+        self.register_buffer("usual", torch.zeros(3))
 
     @classmethod
     def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
@@ -62,6 +66,32 @@ class Coder(nn.Module):
         except (OSError, ValueError) as error:
             raise NoBase(f"The encoder in {folder} cannot be loaded: {type(error).__name__}.") from error
         return cls(encoder, heads, funnel)
+
+    @classmethod
+    def from_weights(
+        cls, config: Path, weights: Mapping[str, Tensor], heads: int, funnel: Funnel | None = None
+    ) -> "Coder":
+        """A finished model again, from the configuration of its encoder and its weights by name.
+
+        All weights but those of the pooler, which no head reads.
+
+        Raises:
+            ValueError: the configuration is none that transformers knows, or a weight is missing, unknown or of another
+                shape.
+            UsageProblem: as for the class.
+        """
+        try:
+            encoder = AutoModel.from_config(AutoConfig.from_pretrained(config, local_files_only=True))
+        except (OSError, KeyError, ValueError) as error:
+            raise ValueError(f"{config.name} is no configuration of an encoder") from error
+        model = cls(encoder, heads, funnel)
+        own = {name: value.shape for name, value in model.state_dict().items() if "pooler" not in name}
+        given = {name: value.shape for name, value in weights.items()}
+        if wrong := sorted(name for name in {**own, **given} if own.get(name) != given.get(name)):
+            raise ValueError(f"the weight {wrong[0]} is missing, unknown or of another shape")
+        model.load_state_dict(dict(weights), strict=False)
+        model.finished = True
+        return model
 
     @property
     def device(self) -> torch.device:
@@ -84,7 +114,9 @@ class Coder(nn.Module):
         logits = self.output(self.dropout(self.reader(message, context, message_mask, context_mask)))
         if client is None:
             return logits
-        depth = logits[:, -2:-1] + self.echo(message, client) @ self.depth[:, None]
+        heard = (client != self.pad_id).any(dim=1, keepdim=True)
+        echo = ((self.echo(message, client) - self.usual) * self.depth).sum(dim=1, keepdim=True)
+        depth = logits[:, -2:-1] + torch.where(heard, echo, 0.0)
         return torch.cat([logits[:, :-2], depth, logits[:, -1:] + self.said(client)], dim=1)
 
     def said(self, client: Tensor) -> Tensor:
@@ -113,21 +145,11 @@ class Coder(nn.Module):
             self.output.weight[head] *= factor
             self.output.bias[head] = self.output.bias[head] * factor + shift
 
-    def restore(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the weights of a finished model, by name, in place.
-
-        All but those of the pooler, which no head reads.
-
-        Raises:
-            ValueError: a name is missing or unknown, or a shape differs.
-        """
-        try:
-            missing, unknown = self.load_state_dict(dict(weights), strict=False)
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
-        if wrong := [*unknown, *(name for name in missing if "pooler" not in name)]:
-            raise ValueError(f"{wrong[0]} is only in one of them")
-        self.finished = True
+    def blend(self, weights: Mapping[str, Tensor], share: float) -> None:
+        """Leave `share` of `weights`, by name, in those of this model, in place (Wortsman et al. 2022, WiSE-FT)."""
+        own = self.state_dict()
+        with torch.no_grad():
+            self.load_state_dict({name: value.lerp(weights[name], share) for name, value in own.items()})
 
     def start_from(self, logits: Tensor) -> None:
         """Set the bias of the heads, [heads], so that training starts from their base rates."""

@@ -22,21 +22,22 @@ _BLEND_REGULARIZATION = 10.0
 
 
 def fit_permission(model: Coder, train: Known, dev: Known) -> bool:
-    """Give the last head of `model` weights for the client's word pieces, in place; False where too little is known.
+    """Give the last head of `model` weights for the client's word pieces, in place; False where it has none.
 
     The weights are fitted on `train`. How much they and the encoder count is fitted on `dev`, which the encoder has not
-    learned by heart.
+    learned by heart. Where these know too little, and in a model that had such weights before, these stay, and what is
+    fitted adds to them.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
     if not (train.enough and dev.enough):
-        return False
+        return bool(model.words.any())
     weights = regression(_REGULARIZATION).fit(bags(train.tokens, len(model.words)), train.truth).coef_[0]
     parts = np.column_stack([logits(model, dev.tokens)[:, -1], bags(dev.tokens, len(model.words)) @ weights])
     blend = regression(_BLEND_REGULARIZATION).fit(parts, dev.truth)
     encoder, words = blend.coef_[0]
-    model.words.copy_(torch.as_tensor(words * weights))
+    model.words.mul_(float(encoder)).add_(torch.as_tensor(words * weights, dtype=model.words.dtype))
     model.rescale(-1, float(encoder), float(blend.intercept_[0]))
     return True
 

@@ -19,14 +19,15 @@ _SMALLEST = 100_000
 
 INTEGERS = "_int8"
 SCALE = "_scale"
-"""What the names of stored weights end in."""
+TRANSPOSED = "_transposed"
+"""What the names of stored weights end in; matrices in 8 bits lie transposed as well."""
 
 
 def quantize_weights(source: Path, target: Path) -> None:
     """Write `source` to `target` with 8-bit weights in its matrix products and embedding tables.
 
     Inputs, outputs and their names stay the same. The stored weights are named NAME_int8 and NAME_scale, with NAME the
-    name that the parameter has in Transformers.
+    name that the parameter has in Transformers, and matrices too small for that NAME_transposed.
     """
     onnx = need("onnx", "train")
     model = onnx.load(str(source))
@@ -63,7 +64,18 @@ class _Quantizer:
             return self._gather(node)
         if node.op_type == "MatMul" and self._is_large(node.input[1]):
             return self._product(node)
+        if node.op_type == "MatMul" and node.input[1] in self._tensors:
+            self._name(node)
         return [node]
+
+    def _name(self, node: Any) -> None:
+        """Call a matrix after its parameter; exporters give it a number."""
+        bias = self._biases.get(node.output[0], "")
+        if bias.endswith(".bias"):
+            name = bias.replace(".bias", ".weight") + TRANSPOSED
+            matrix = self._onnx.numpy_helper.to_array(self._tensors[node.input[1]])
+            self._tensors[name] = self._onnx.numpy_helper.from_array(matrix, name)
+            node.input[1] = name
 
     def _is_large(self, name: str) -> bool:
         tensor = self._tensors.get(name)

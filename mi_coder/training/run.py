@@ -20,7 +20,7 @@ from mi_coder.evaluation.leak import overlap, training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
-from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window, write_config
+from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import file_sha256
@@ -29,8 +29,8 @@ from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
 from mi_coder.training.base import MINILM
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
-from mi_coder.training.calibrate import calibrated_heads, review_below, set_cuts
-from mi_coder.training.card import LICENSE_FILE, Card, inherited_license, render_card, render_license
+from mi_coder.training.calibrate import MIN_OF_KIND, calibrated_heads, review_below, set_cuts
+from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.device import find_device
@@ -63,6 +63,7 @@ class TrainOptions:
         teaching: models whose probabilities are learned beside the gold, and for messages without gold.
         leave_out: a share of the conversations of the training part that is not trained on, so that the model can teach
             their codes to another one without repeating them.
+        keep: share of the weights of the finished model `base` that is left in the new one.
     """
 
     gold: tuple[Path, ...]
@@ -75,6 +76,7 @@ class TrainOptions:
     fit: FitOptions = field(default_factory=FitOptions)
     teaching: Teaching = field(default_factory=Teaching)
     leave_out: Fold | None = None
+    keep: float = 0.0
     read: ReadOptions = AS_CODED
 
 
@@ -142,20 +144,23 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     if start.finished:
         options = replace(options, funnel=start.finished.funnel, window=start.finished.folder.config.window)
     progress.stage("reading")
-    data = _read(options, WindowBuilder.from_file(start.encoder / TOKENIZER_FILE, options.window), book, start)
+    data = _read(options, WindowBuilder.from_file(start.tokenizer, options.window), book, start, progress)
     fit.set_seeds(options.fit.seed)
     model = start.coder(len(head_names(book)), options.funnel).to(find_device(options.fit.device))
     progress.stage("training")
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, start))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
+    before = {name: value.clone() for name, value in model.state_dict().items()}
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
+    if options.keep:
+        model.blend(before, options.keep)
     beside = join_words(model, *parts)
     progress.stage("baseline")
     labeled = {part: one.for_baseline(codes) for part, one in data.items()}
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
     with new_folder(options.output) as folder:
         progress.stage("export")
-        write_model(model, codes, start.encoder / TOKENIZER_FILE, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
+        write_model(model, codes, start.tokenizer, start.config, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
         baseline.save(folder)
         progress.stage("calibration and test")
         encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
@@ -184,7 +189,9 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     return report
 
 
-def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook, start: Start) -> dict[Part, _Data]:
+def _read(
+    options: TrainOptions, builder: WindowBuilder, book: Codebook, start: Start, progress: Progress
+) -> dict[Part, _Data]:
     """Every part as examples and targets."""
     parts = split(read_gold(options.gold, options.read))
     if options.leave_out:
@@ -193,6 +200,11 @@ def _read(options: TrainOptions, builder: WindowBuilder, book: Codebook, start: 
         raise UsageProblem(
             f"{start.name} has read {len(known)} conversations of the test part, such as {known[0]!r}. Make it without "
             "them, or give them another part (field split)."
+        )
+    if start.finished and (known := overlap(parts["dev"], start.training_ids)):
+        progress.note(
+            f"{start.name} has read {len(known)} conversations of the dev part: epoch, calibration and sets that are "
+            "chosen on them flatter"
         )
     teachers = open_teachers(options.teaching.teachers, parts["test"])
     data: dict[Part, _Data] = {}
@@ -243,12 +255,14 @@ def _config(
     folder: Path,
 ) -> ModelConfig:
     learned = data["train"].targets
+    before = start.finished.folder.config if start.finished else None
     *heads, depth, permission = calibrated_heads(
         dev_logits.astype(np.float64),
         data["dev"].targets.known,
         options.fit.balance(learned).lift,
         learned.trainable,
         len(book.ids),
+        [*before.heads, before.depth, before.permission] if before else (),
     )
     config = ModelConfig(
         name=options.name,
@@ -266,7 +280,10 @@ def _config(
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)
     kinds = [one.corpus for one in data["dev"].examples]
-    cuts = set_cuts(codings, data["dev"].targets.known[:, : len(book.ids)], book.ids, kinds)
+    known = data["dev"].targets.known[:, : len(book.ids)]
+    cuts = set_cuts(codings, known, book.ids, kinds)
+    if before and (~np.isnan(known).any(axis=1)).sum() < MIN_OF_KIND:
+        cuts = before.set_cuts
     return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 
@@ -289,7 +306,7 @@ def _settings(
     best = next(epoch for epoch in epochs if epoch.best)
     return {
         "encoder": start.base,
-        **({"went on from": start.finished.name} if start.finished else {}),
+        **_went_on(options, start),
         "previous messages that are read": str(window.context),
         "tokens": f"{window.max_tokens}, at most {window.context_tokens} of them for previous messages",
         "layers that compute the context": "all" if options.funnel is None else str(options.funnel.context_layers),
@@ -314,6 +331,12 @@ def _settings(
         },
         "seed": str(options.fit.seed),
     }
+
+
+def _went_on(options: TrainOptions, start: Start) -> dict[str, str]:
+    if not start.finished:
+        return {}
+    return {"went on from": start.finished.name, "share of its weights that is kept": f"{options.keep:g}"}
 
 
 def _macro_f1(
@@ -370,7 +393,6 @@ def _describe(
         test=report.test,
     )
     (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-    license = render_license(config.name, report.sources, config.base)
-    if start.finished:
-        license += inherited_license(start.finished.name, start.finished.license)
+    finished = (start.finished.name, start.finished.license) if start.finished else ("", "")
+    license = render_license(config.name, report.sources, config.base, *finished)
     (folder / LICENSE_FILE).write_text(license, encoding="utf-8")

@@ -12,17 +12,22 @@ import torch
 from torch import Tensor
 
 from mi_coder.errors import need
-from mi_coder.tagger.config import MODEL_FILE, BadModel
+from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, BadModel
 from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.tagger.record import read_record
-from mi_coder.training.adapted import ADAPTED, read_adapted
-from mi_coder.training.base import NoBase, base_name, resolve_base
+from mi_coder.training.adapted import read_adapted
+from mi_coder.training.base import base_name, resolve_base
+from mi_coder.training.card import LICENSE_FILE
 from mi_coder.training.encoder import Funnel
+from mi_coder.training.fit import FitOptions
+from mi_coder.training.folder import ENCODER_FILE
 from mi_coder.training.model import Coder
-from mi_coder.training.quantize import INTEGERS, SCALE
+from mi_coder.training.quantize import INTEGERS, SCALE, TRANSPOSED
 
 BUNDLED = "bundled"
-_LICENSE = "LICENSE"
+FEW = FitOptions(epochs=6, freeze_words=True, dropout=0.0)
+"""How a model learns from a few hundred messages of a platform (`benchmarks/go_on.py` says how well)."""
+
 _MODULE = "model."
 
 
@@ -32,10 +37,12 @@ class Finished:
 
     Attributes:
         funnel: which positions its layers compute; None for all in every layer.
+        license: the text of its license; empty where its folder has none.
     """
 
     folder: ModelFolder
     funnel: Funnel | None
+    license: str
 
     @property
     def name(self) -> str:
@@ -43,11 +50,17 @@ class Finished:
         config = self.folder.config
         return f"{config.name} {config.version} ({config.files[MODEL_FILE][:8]})"
 
-    @property
-    def license(self) -> str:
-        """The text of its license; empty where its folder has none."""
-        path = self.folder.path / _LICENSE
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    def coder(self, heads: int) -> Coder:
+        """The model, to be trained further.
+
+        Raises:
+            BadModel: its file does not hold all weights by name, as those of other versions may not.
+        """
+        path = self.folder.path
+        try:
+            return Coder.from_weights(path / ENCODER_FILE, dict(_weights(path / MODEL_FILE)), heads, self.funnel)
+        except ValueError as error:
+            raise _refused(path, str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +69,16 @@ class Start:
 
     Attributes:
         base: the encoder as the new model names it, which is no path of this machine.
-        encoder: the folder with its configuration and weights.
+        tokenizer: its file.
         training_ids: what is kept of the conversations that encoder or model were trained on.
+        files: all on which the weights depend.
         finished: the model, where it is one.
     """
 
     base: str
-    encoder: Path
+    tokenizer: Path
     training_ids: frozenset[str]
+    files: tuple[Path, ...]
     finished: Finished | None = None
 
     @classmethod
@@ -71,16 +86,19 @@ class Start:
         """What `base` names: "bundled" or the folder of a model, else as `resolve_base`.
 
         Raises:
-            BadModel: the model is not sound, or older than the record of its layers.
-            NoBase, MissingExtra: the encoder is not here, nor that from which the model was made.
+            BadModel: the model is not sound, or lacks what going on needs.
+            NoBase, MissingExtra: the encoder is not here.
         """
-        finished = _finished(base)
-        if finished:
-            config = finished.folder.config
-            return cls(config.base, _encoder_of(finished), frozenset(config.training_ids), finished)
+        if names_model(base):
+            finished = _finished(open_model(None if base == BUNDLED else Path(base)))
+            config, path = finished.folder.config, finished.folder.path
+            read = (path / ENCODER_FILE, path / MODEL_FILE, path / TOKENIZER_FILE)
+            return cls(config.base, path / TOKENIZER_FILE, frozenset(config.training_ids), read, finished)
         encoder = resolve_base(base)
         adapted = read_adapted(encoder)
-        return cls(base_name(base), encoder, frozenset(adapted.training_ids if adapted else ()))
+        known = frozenset(adapted.training_ids if adapted else ())
+        files = tuple(sorted(path for path in encoder.iterdir() if path.suffix in (".json", ".safetensors")))
+        return cls(base_name(base), encoder / TOKENIZER_FILE, known, files)
 
     @property
     def name(self) -> str:
@@ -88,60 +106,46 @@ class Start:
         return f"The model {self.finished.name}" if self.finished else f"The encoder {self.base}"
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """All files on which the weights depend."""
-        read = sorted(path for path in self.encoder.iterdir() if path.suffix in (".json", ".safetensors"))
-        return (*read, self.finished.folder.path / MODEL_FILE) if self.finished else tuple(read)
+    def config(self) -> Path:
+        """The configuration of the encoder, as Transformers reads it."""
+        return self.tokenizer.with_name(ENCODER_FILE if self.finished else "config.json")
 
     def coder(self, heads: int, funnel: Funnel | None) -> Coder:
         """The model to train.
 
+        Args:
+            funnel: of a new model; a finished one has its own.
+
         Raises:
-            BadModel: the weights of the finished model are not those of its encoder.
-            NoBase, UsageProblem: as `Coder.from_folder`.
+            BadModel, NoBase, UsageProblem: as `Finished.coder` and `Coder.from_folder`.
         """
-        model = Coder.from_folder(self.encoder, heads, funnel)
-        if self.finished:
-            path = self.finished.folder.path / MODEL_FILE
-            try:
-                model.restore(dict(_weights(path)))
-            except ValueError as error:
-                raise BadModel(
-                    f"{path} has other weights than the encoder {self.base}, from which it was made: {error}. "
-                    "Give the encoder itself to --base."
-                ) from error
-        return model
+        return self.finished.coder(heads) if self.finished else Coder.from_folder(self.tokenizer.parent, heads, funnel)
 
 
 def names_model(base: str) -> bool:
-    """Whether `--base` names a finished model."""
-    return base == BUNDLED or (Path(base) / MODEL_FILE).is_file()
+    """Whether `--base` names a finished model, and not an encoder that lies beside its own ONNX file."""
+    folder = Path(base)
+    return base == BUNDLED or ((folder / MODEL_FILE).is_file() and not any(folder.glob("*.safetensors")))
 
 
-def _finished(base: str) -> Finished | None:
-    if not names_model(base):
-        return None
-    folder = open_model(None if base == BUNDLED else Path(base))
+def _finished(folder: ModelFolder) -> Finished:
     record = read_record(folder.path)
-    if record is None or record.layers is None:
-        raise BadModel(
-            f"{folder.path} does not say which layers read the context, as models of older versions do not: training "
-            "cannot go on from it. It can teach: give it to --teacher."
-        )
+    if record is None or record.layers is None or not (folder.path / ENCODER_FILE).is_file():
+        raise _refused(folder.path, "it does not say how its encoder is built, as models of older versions do not")
     layers = record.layers
-    return Finished(folder, None if layers.context is None else Funnel(layers.context, layers.first_token))
-
-
-def _encoder_of(finished: Finished) -> Path:
-    """The encoder that a model was made from: of it only the configuration is needed, adapted or not."""
-    base = finished.folder.config.base.removesuffix(ADAPTED)
     try:
-        return resolve_base(base)
-    except NoBase as error:
-        raise NoBase(
-            f"{finished.folder.path} was made from the encoder {base!r}, whose configuration is needed to go on and is "
-            f"not here. {error}"
-        ) from error
+        license = folder.path / LICENSE_FILE
+        text = license.read_text(encoding="utf-8", errors="replace") if license.is_file() else ""
+    except OSError as error:
+        raise _refused(folder.path, f"its {LICENSE_FILE} cannot be read ({error.strerror})") from error
+    return Finished(folder, None if layers.context is None else Funnel(layers.context, layers.first_token), text)
+
+
+def _refused(folder: Path, reason: str) -> BadModel:
+    return BadModel(
+        f"Training cannot go on from {folder}: {reason}. Train it again with this version of mi-coder, or train from "
+        "its encoder with it as a teacher (--teacher)."
+    )
 
 
 def _weights(path: Path) -> Iterator[tuple[str, Tensor]]:
@@ -151,11 +155,12 @@ def _weights(path: Path) -> Iterator[tuple[str, Tensor]]:
     for name, value in stored.items():
         if not name.startswith(_MODULE) or name.endswith(SCALE):
             continue
+        weight = name.removesuffix(INTEGERS).removesuffix(TRANSPOSED)
         if name.endswith(INTEGERS):
-            weight = name.removesuffix(INTEGERS)
             scale = stored[weight + SCALE]
-            floats = value.astype(np.float32) * scale
+            value = value.astype(np.float32) * scale
             # Tables have one scale per row, [rows, 1]. Matrices have one per column and lie the other way round.
-            yield weight.removeprefix(_MODULE), torch.tensor(floats if scale.ndim == 2 else floats.T.copy())
-        else:
-            yield name.removeprefix(_MODULE), torch.tensor(value)
+            value = value if scale.ndim == 2 else value.T
+        elif name.endswith(TRANSPOSED):
+            value = value.T
+        yield weight.removeprefix(_MODULE), torch.tensor(value.copy())

@@ -42,11 +42,12 @@ from mi_coder.training.data import read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
+from mi_coder.training.folder import write_model
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
 from mi_coder.training.split import Fold, split
-from mi_coder.training.start import Start
+from mi_coder.training.start import Start, _weights
 from mi_coder.training.targets import Targets
 from mi_coder.training.teaching import Teaching, teach
 
@@ -198,6 +199,7 @@ def test_the_folder_is_whole_and_the_tagger_uses_it(report: TrainReport) -> None
         "config.json",
         "model.onnx",
         "tokenizer.json",
+        "encoder.json",
         "LICENSE",
         "MODEL_CARD.md",
         "baseline.npz",
@@ -380,8 +382,9 @@ def test_the_running_mean_of_the_weights_is_what_is_kept(bert: Path, monkeypatch
     model = Coder.from_folder(bert, 23)
     fit(model, part, part, FitOptions(epochs=1, batch=8, lr=3e-3, average=0.7, threads=1))
     mean = seen[0]
-    for weight in seen[1:]:
-        mean = 0.7 * mean + 0.3 * weight
+    for step_number, weight in enumerate(seen[1:], start=1):
+        kept = min(0.7, (1 + step_number) / (10 + step_number))
+        mean = kept * mean + (1 - kept) * weight
     torch.testing.assert_close(model.output.weight.detach(), mean)
     assert not torch.equal(mean, seen[-1])
 
@@ -637,70 +640,129 @@ def test_a_fold_that_is_left_out_is_told_by_the_model_that_has_not_seen_it(
 
 @pytest.fixture(scope="session")
 def finished(bert: Path, gold: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainReport:
-    """A model whose matrices are all stored in 8 bits, as those of encoders of a useful size are."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(quantize, "_SMALLEST", 1)
-        options = TrainOptions(
-            gold=(gold,),
-            output=tmp_path_factory.mktemp("finished") / "model",
-            version="1",
-            base=str(bert),
-            funnel=Funnel(0, 1),
-            window=Window(context=2),
-            fit=FAST,
-        )
-        return train(options)
+    options = TrainOptions(
+        gold=(gold,),
+        output=tmp_path_factory.mktemp("finished") / "model",
+        version="1",
+        base=str(bert),
+        funnel=Funnel(0, 1),
+        window=Window(context=2),
+        fit=FAST,
+    )
+    return train(options)
 
 
-def test_training_goes_on_from_a_finished_model(
-    finished: TrainReport, bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def spoken(count: int) -> list[Tokens]:
+    """Windows with words of the client, which depth and permission are told from."""
+    return [replace(one, client=tuple(sorted({*one.ids[1:4], 20 + at}))) for at, one in enumerate(windows(count))]
+
+
+def named_differently(folder: Path) -> Path:
+    """The record of a model as older versions wrote it."""
+    record = json.loads((folder / "training.json").read_text())
+    (folder / "training.json").write_text(json.dumps({**record, "layers": None}))
+    return folder
+
+
+@pytest.mark.parametrize(("base", "smallest"), [("bert", 1), ("bert", 10**9), ("roberta", 10**9), ("mpnet", 1)])
+def test_all_heads_of_a_model_come_back_out_of_its_file(
+    base: str, smallest: int, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(bert.parent)  # where the encoder is found that the model names
-    start = Start.of(str(finished.folder))
-    tokens = windows(8)
-    told = Encoder(finished.folder / "model.onnx").logits(tokens)[:, :21]
-    np.testing.assert_allclose(logits(start.coder(23, Funnel(0, 1)), tokens)[:, :21], told, atol=1e-4)
+    """Whether its matrices are large enough for 8 bits or not."""
+    monkeypatch.setattr(quantize, "_SMALLEST", smallest)
+    encoder = request.getfixturevalue(base)
+    model = Coder.from_folder(encoder, 23)
+    model.words.normal_()
+    model.rarity.uniform_(0, 5)
+    model.depth.copy_(torch.tensor([0.5, -3.0, 1.0]))
+    model.usual.copy_(torch.tensor([2.0, 0.3, 3.0]))
+    with torch.no_grad():  # as training does; what is equal in a fresh encoder is stored once
+        for weight in model.parameters():
+            weight.add_(torch.randn_like(weight), alpha=0.05)
+    write_model(model, 21, encoder / "tokenizer.json", encoder / "config.json", tmp_path, spoken(4))
+    again = Coder.from_weights(tmp_path / "encoder.json", dict(_weights(tmp_path / "model.onnx")), 23)
+    told = Encoder(tmp_path / "model.onnx").logits(spoken(8))
+    np.testing.assert_allclose(logits(again, spoken(8)), told, atol=1e-4)
 
+
+def test_training_goes_on_from_a_finished_model(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
     still = replace(FAST, epochs=1, lr=1e-12)
     further = train(
         TrainOptions(gold=(gold,), output=tmp_path / "model", version="2", base=str(finished.folder), fit=still)
     )
-    made = Encoder(further.folder / "model.onnx").logits(tokens)[:, :21]
+    made, told = (Encoder(one.folder / "model.onnx").logits(windows(8))[:, :21] for one in (further, finished))
     np.testing.assert_allclose(made, told, atol=0.02)  # rounded once more
     assert further.config.window == Window(context=2)
-    assert further.config.base == bert.name
+    assert further.config.base == finished.config.base
     assert set(further.config.training_ids) >= set(finished.config.training_ids)
     name = f"{finished.config.name} 1 ({finished.config.files['model.onnx'][:8]})"
     card, license = ((further.folder / file).read_text(encoding="utf-8") for file in ("MODEL_CARD.md", "LICENSE"))
     assert f"- went on from: {name}" in card
-    assert f"Training went on from the model {name}" in card
-    assert (finished.folder / "LICENSE").read_text(encoding="utf-8") in license
+    for text in (card, license):
+        assert f"Training went on from the model {name}" in text
+        assert "decides on the terms" not in text.partition("Terms of mi-coder")[0]
+    assert (finished.folder / "LICENSE").read_text(encoding="utf-8").strip() in license
 
 
-def test_a_model_that_cannot_be_gone_on_from_says_why(
-    finished: TrainReport, report: TrainReport, bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_what_a_model_knew_is_kept_where_the_new_gold_is_silent(
+    finished: TrainReport, gold: Path, tmp_path: Path
 ) -> None:
+    """No new message carries SU, and permission is known of none."""
+    own = tmp_path / "own.jsonl"
+    with own.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(gold.read_text(encoding="utf-8").splitlines()):
+            chat = json.loads(line)
+            chat["messages"] = [one for one in chat["messages"] if "SU" not in one.get("gold", {}).get("codes", ())]
+            for message in chat["messages"]:
+                message.get("gold", {}).pop("permission", None)
+            group = chat["source_group"]
+            file.write(json.dumps({**chat, "conversation_id": f"own-{number}", "source_group": f"own-{group}"}) + "\n")
+    seen = Watched()
+    options = TrainOptions(gold=(own,), output=tmp_path / "model", version="2", base=str(finished.folder), fit=FAST)
+    config = train(options, seen).config
+    at = config.codes.index("SU")
+    assert config.heads[at] == finished.config.heads[at]
+    assert config.heads[at].trained
+    assert config.permission == finished.config.permission
+    assert not seen.notes
+
+
+def test_a_share_of_the_weights_can_be_kept(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
+    options = TrainOptions(gold=(gold,), output=tmp_path / "0", version="2", base=str(finished.folder), fit=FAST)
+    made = [train(replace(options, output=tmp_path / str(keep), keep=keep)).folder for keep in (0.0, 0.5)]
+    folders = (finished.folder, *made)
+    old, new, half = (dict(_weights(folder / "model.onnx"))["output.weight"][:21] for folder in folders)
+    torch.testing.assert_close(half, (old + new) / 2)
+    assert not torch.allclose(old, new, atol=1e-3)
+    assert "- share of its weights that is kept: 0.5" in (made[1] / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_dev_chats_that_the_model_has_read_are_told(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
+    seen, still = Watched(), replace(FAST, epochs=1, lr=1e-12)
+    train(TrainOptions(gold=(gold,), output=tmp_path / "out", version="2", base=str(finished.folder), fit=still), seen)
+    [note] = seen.notes
+    assert "conversations of the dev part" in note
+
+
+def test_a_model_that_cannot_be_gone_on_from_says_why(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
     options = TrainOptions(gold=(gold,), output=tmp_path / "out", version="2", base=str(finished.folder), fit=FAST)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(NoBase, match=rf"was made from the encoder '{bert.name}', whose configuration is needed"):
-        train(options)
-    monkeypatch.chdir(bert.parent)
-    with pytest.raises(BadModel, match=r"has other weights than the encoder .* is only in one of them"):
-        train(replace(options, base=str(report.folder)))
-    old = shutil.copytree(finished.folder, tmp_path / "old")
-    record = json.loads((old / "training.json").read_text())
-    (old / "training.json").write_text(json.dumps({**record, "layers": None}))
-    with pytest.raises(BadModel, match="does not say which layers read the context"):
+    old = named_differently(shutil.copytree(finished.folder, tmp_path / "old"))
+    with pytest.raises(BadModel, match=r"cannot go on from .*: it does not say how its encoder is built"):
         train(replace(options, base=str(old)))
+    other = shutil.copytree(finished.folder, tmp_path / "other")
+    config = json.loads((other / "encoder.json").read_text())
+    (other / "encoder.json").write_text(json.dumps({**config, "hidden_size": 64}))
+    with pytest.raises(BadModel, match=r"cannot go on from .*: the weight .* is missing, unknown or of another shape"):
+        train(replace(options, base=str(other)))
+    (other / "encoder.json").write_text("{}")
+    with pytest.raises(BadModel, match=r"encoder\.json is no configuration of an encoder"):
+        train(replace(options, base=str(other)))
     chats = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]
     others = tmp_path / "others.jsonl"
     tested = ("worker-0", "worker-1", "worker-2")
-    others.write_text(
-        "".join(
-            json.dumps({**chat, "split": "test" if chat["source_group"] in tested else "train"}) + "\n"
-            for chat in chats
-        )
-    )
+    for chat in chats:
+        chat["split"] = "test" if chat["source_group"] in tested else "train"
+    others.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
     with pytest.raises(UsageProblem, match=r"The model .* has read \d conversations of the test part"):
         train(replace(options, gold=(others,)))
 
@@ -825,7 +887,7 @@ def test_another_encoder_is_another_training(bert: Path, roberta: Path, tmp_path
 
     def run_hash(base: Path, **options: object) -> str:
         made = TrainOptions(gold=(gold,), output=tmp_path, version="1", **options)  # type: ignore[arg-type]
-        return running._run_hash(made, base)
+        return running._run_hash(made, Start.of(str(base)))
 
     assert run_hash(bert) == run_hash(bert, name="other")
     assert len({run_hash(bert), run_hash(roberta), run_hash(bert, fit=FitOptions(seed=9))}) == 3

@@ -107,6 +107,7 @@ OTHER = {
     "--first-token-layers": (["--context-layers", "0", "--first-token-layers", "2"], {"funnel": Funnel(0, 2)}),
     "--teacher": (["--teacher", "a", "--teacher", "b"], {"teaching": Teaching((Path("a"), Path("b")))}),
     "--leave-out": (["--leave-out", "2/3"], {"leave_out": Fold(2, 3)}),
+    "--keep": (["--base", "bundled", "--keep", "0.5"], {"keep": 0.5}),
     "--teacher-share": (["--teacher", "a", "--teacher-share", "0.7"], {"teaching": Teaching((Path("a"),), 0.7)}),
     "--format": (
         ["--format", "csv", "--text-field", "said", "--role-field", "who", "--conversation-field", "chat"],
@@ -160,6 +161,8 @@ def test_every_option_of_the_command_is_tried_here() -> None:
         (["--teacher-share", "nan"], "Invalid value for '--teacher-share': nan is not a finite number."),
         (["--teacher-share", "0.5"], "--teacher-share needs --teacher."),
         (["--first-token-layers", "2"], "--first-token-layers needs --context-layers."),
+        (["--keep", "0.5"], "--keep needs a model as --base, such as bundled."),
+        (["--keep", "1"], "Invalid value for '--keep': 1.0 is not in the range 0<=x<1."),
         (["--patience", "0"], "Invalid value for '--patience': 0 is not in the range x>=1."),
         (["--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
         (["--batch", "0"], "Invalid value for '--batch': 0 is not in the range x>=1."),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mi_coder.conversation import Coding
-from mi_coder.tagger.config import Platt
+from mi_coder.tagger.config import Head, Platt
 from mi_coder.tagger.decoding import confidence
 from mi_coder.training.calibrate import (
     best_threshold,
@@ -48,7 +48,7 @@ def test_perfectly_separated_logits_stay_finite() -> None:
 def test_too_few_cases_only_undo_the_weight_of_positives() -> None:
     logits, truth = np.linspace(-2, 2, 60), np.zeros(60)
     truth[-19:] = 1
-    assert fit_platt(logits, truth, prior_offset=-0.5) == Platt(1.0, -0.5)
+    assert fit_platt(logits, truth, Platt(1.2, -0.5)) == Platt(1.2, -0.5)
 
 
 def test_unknown_entries_have_no_part_in_calibration() -> None:
@@ -157,6 +157,23 @@ def test_a_message_counts_with_its_least_likely_right_code_and_only_if_all_its_c
     assert set_cuts(codings, np.array([one, one, one, both]), codes)["0.8"] == 0.6
     assert set_cuts(codings, np.array([one, one, one, unknown]), codes)["0.8"] == 0.0
     assert set_cuts([*codings, codings[0]], np.array([one, one, one, one, unknown]), codes)["0.8"] == 0.9
+
+
+def test_what_a_model_knew_before_holds_where_dev_tells_too_little() -> None:
+    known, unknown = np.repeat([0.0, 1.0], 30), np.full(60, np.nan)
+    truth = np.column_stack([known, np.where(np.arange(60) < 5, 1.0, 0.0), unknown, unknown])
+    logits = np.random.default_rng(2).normal(0, 2, truth.shape)
+    old = [Head(Platt(0.5, -1.0), 0.3), Head(Platt(0.5, -1.0), 0.3), Head(Platt(0.5, -1.0), 0.3), Head(Platt(2.0, 0.1))]
+    usable = np.array([True, True, False, False])
+    many, few, nothing, attribute = calibrated_heads(logits, truth, np.zeros(4), usable, 3, old)
+    assert many.calibration != old[0].calibration
+    assert few.calibration == old[1].calibration
+    assert nothing == old[2]
+    assert attribute == old[3]
+    never = [Head(Platt(0.5, -1.0), 0.3, trained=False)] * 4
+    assert calibrated_heads(logits, truth, np.zeros(4), usable, 3, never) == calibrated_heads(
+        logits, truth, np.zeros(4), usable, 3
+    )
 
 
 def test_a_hard_kind_of_messages_lowers_the_cut_for_all_where_it_has_a_hundred() -> None:

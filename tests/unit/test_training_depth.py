@@ -75,3 +75,27 @@ def test_too_few_reflections_leave_the_model_as_it_is() -> None:
     assert not fit_depth(model, reflections(30).tokens, reflections(19))
     assert not model.depth.any()
     assert torch.equal(model.output.weight, weight)
+
+
+def test_where_the_client_said_nothing_the_encoder_tells_depth_alone() -> None:
+    model = blank_coder()
+    known = reflections(30)
+    assert fit_depth(model, [*known.tokens, *[window(3, client=(4,))] * 200], known)
+    silent = [window(REPEATED, client=()), window(ADDED, client=())]
+    told = logits(model, silent)[:, -2]
+    model.depth.zero_()
+    np.testing.assert_allclose(told, logits(model, silent)[:, -2])
+
+
+def test_a_second_fit_adds_to_the_first_and_is_right_on_average() -> None:
+    model = blank_coder()
+    first, second = reflections(30), Known([window(REPEATED), window(ADDED)] * 30, np.array([0.0, 0.0, 1.0, 1.0] * 15))
+    rare = [*first.tokens, *[window(3, client=(4,))] * 200]
+    assert fit_depth(model, rare, first)
+    rarities = model.rarity.clone()
+    assert fit_depth(model, first.tokens[:2], second)
+    assert torch.equal(model.rarity, rarities)
+    probability = 1 / (1 + np.exp(-logits(model, second.tokens)[:, -2]))
+    assert probability.mean() == pytest.approx(0.5, abs=1e-3)
+    assert not fit_depth(blank_coder(), rare, reflections(19))
+    assert fit_depth(model, rare, reflections(19))
