@@ -25,6 +25,6 @@ def blank_coder() -> Coder:
     nn.Module.__init__(model)
     model.reader, model.pad_id, model.dropout = _Blank(), 0, nn.Dropout(0.1)
     model.output = nn.Linear(4, 3)
-    for name, size in (("words", VOCABULARY), ("rarity", VOCABULARY), ("depth", 3)):
-        model.register_buffer(name, torch.zeros(size), persistent=False)
+    for name, size in (("words", VOCABULARY), ("rarity", VOCABULARY), ("depth", 3), ("usual", 3)):
+        model.register_buffer(name, torch.zeros(size))
     return model.eval()

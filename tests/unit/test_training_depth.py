@@ -89,7 +89,10 @@ def test_where_the_client_said_nothing_the_encoder_tells_depth_alone() -> None:
 
 def test_a_second_fit_adds_to_the_first_and_is_right_on_average() -> None:
     model = blank_coder()
-    first, second = reflections(30), Known([window(REPEATED), window(ADDED)] * 30, np.array([0.0, 0.0, 1.0, 1.0] * 15))
+    first, second = (
+        reflections(30),
+        Known([window(REPEATED), window(ADDED)] * 30, np.array([0.0, 1.0] * 25 + [1.0, 0.0] * 5)),
+    )
     rare = [*first.tokens, *[window(3, client=(4,))] * 200]
     assert fit_depth(model, rare, first)
     rarities = model.rarity.clone()

@@ -61,3 +61,18 @@ def test_messages_whose_permission_is_unknown_are_left_out() -> None:
     assert [one.client for one in some.tokens] == [(7,), (9,)]
     assert some.truth.tolist() == [1.0, 0.0]
     assert not replace(some, truth=np.ones(2)).enough
+
+
+def test_a_second_fit_adds_to_the_first() -> None:
+    """What was known before counts as the encoder does; with too few new examples it stays."""
+    model = blank_coder()
+    assert fit_permission(model, asked(30), asked(25))
+    first = model.words.clone()
+    assert fit_permission(model, asked(19), asked(25))
+    assert torch.equal(model.words, first)
+    seen = logits(model, asked(25).tokens)[:, -1]
+    assert fit_permission(model, asked(30), asked(25))
+    assert not torch.equal(model.words, first)
+    again = logits(model, asked(25).tokens)[:, -1]
+    assert ((seen > 0) == (again > 0)).all()
+    assert ((again > 0) == (asked(25).truth == 1)).all()
