@@ -209,8 +209,8 @@ def command(
     is no longer a number, or half as high again as that of always naming the base rates, it stops with an error. It
     runs on a GPU where there is one, and in bfloat16 where the device computes in it itself.
 
-    With --base bundled or the folder of a model, training goes on from its weights. Codes of which the gold knows too
-    little are given as before. Its license applies to what comes out.
+    With --base bundled or the folder of a model, training goes on from its weights. What it knows of codes that the
+    gold lacks stays. Its license applies to what comes out.
 
     A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
     done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of other settings, the

@@ -35,21 +35,22 @@ def calibrated_heads(
         trained: [heads].
         codes: how many heads, counted from the first, are codes. Their thresholds are tuned. The others are attributes:
             they stay at 0.5, and one that is right no more often than its more frequent value is not given.
-        before: heads of the model that training went on from. Where dev tells too little of a head that was given, what
-            it was holds.
+        before: heads of the model that training went on from. A head that was given stays as it was where training or
+            dev tells too little of it.
     """
     heads = []
     for index, usable in enumerate(trained):
         known = ~np.isnan(truth[:, index])
         scores, answers = logits[known, index], truth[known, index]
         old = before[index] if before and before[index].trained else None
+        if old and not (usable and _enough(answers)):
+            heads.append(old)
+            continue
         platt = fit_platt(scores, answers, old.calibration if old else Platt(1.0, -float(lift[index])))
         probability = apply(platt, scores)
         if index < codes:
             prior = old.threshold if old else expected_f1_threshold(probability)
-            heads.append(Head(platt, best_threshold(probability, answers, prior), bool(usable) or old is not None))
-        elif old and not _enough(answers):
-            heads.append(old)
+            heads.append(Head(platt, best_threshold(probability, answers, prior), bool(usable)))
         else:
             heads.append(Head(platt, DEFAULT_THRESHOLD, bool(usable) and beats_majority(probability, answers)))
     return heads

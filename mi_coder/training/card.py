@@ -29,10 +29,11 @@ _LABELS = (
 )
 _PARTS = "Conversations were put into parts by group (one worker, one video, one text), never by message:"
 _FIGURES = (
-    "Dev chose the epoch, the calibration and the thresholds, so its figures flatter; test chose nothing. Every code "
-    "is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on the "
-    "same messages and is decided by the same rule. A code with few positives has an uncertain figure."
+    "Dev chose the epoch, the calibration and the thresholds, so its figures flatter; test chose none of them. Every "
+    "code is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on "
+    "the same messages and is decided by the same rule. A code with few positives has an uncertain figure."
 )
+_NEW_ALONE = "It has not seen what the model before was trained on."
 _LIMITS = (
     "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",
     "Its probabilities and sets of possible codes hold for chats like those of the dev part; on another platform, "
@@ -88,7 +89,7 @@ def render_card(card: Card) -> str:
         "## Not given",
         _untrained(config),
         "## Figures",
-        _FIGURES,
+        f"{_FIGURES} {_NEW_ALONE}" if card.went_on_from else _FIGURES,
         *(f"##{report.to_markdown().rstrip()}" for report in (card.test, card.dev)),
         "## Settings",
         _bullets(f"{name}: {value}" for name, value in card.settings.items()),

@@ -25,25 +25,24 @@ def fit_depth(model: Coder, train: Sequence[Tokens], dev: Known) -> bool:
     """Give the last head but one of `model` weights for `Coder.echo`, in place; False where it has none.
 
     How rare a word piece is comes from the windows of `train`. The weights of encoder and echo are fitted on `dev`,
-    which the encoder has not learned by heart. Where that knows too little, and in a model that had such weights
-    before, these stay, and what is fitted adds to them.
+    which the encoder has not learned by heart, where the client has said something. Where that knows too little, and in
+    a model that had such weights before, these stay, and what is fitted adds to them.
 
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
     had = bool(model.depth.any())
-    if not dev.enough:
+    heard = Known.among(dev.tokens, np.where([bool(one.client) for one in dev.tokens], dev.truth, np.nan))
+    if not heard.enough:
         return had
-    heard = np.array([bool(one.client) for one in dev.tokens])
     if not had:
         model.rarity.copy_(torch.as_tensor(rarity(train, len(model.rarity))))
-        model.usual.copy_(torch.as_tensor(_echoes(model, [one for one in dev.tokens if one.client]).mean(axis=0)))
-    told = logits(model, dev.tokens)[:, -2]
+        model.usual.copy_(torch.as_tensor(_echoes(model, heard.tokens).mean(axis=0)))
+    told = logits(model, heard.tokens)[:, -2]
     center = float(told.mean())
-    echoes = np.where(heard[:, None], _echoes(model, dev.tokens) - model.usual.cpu().numpy(), 0.0)
-    parts = np.column_stack([told - center, echoes])
+    parts = np.column_stack([told - center, _echoes(model, heard.tokens) - model.usual.cpu().numpy()])
     scale = parts.std(axis=0) + 1e-9
-    fitted = regression(_REGULARIZATION).fit(parts / scale, dev.truth)
+    fitted = regression(_REGULARIZATION).fit(parts / scale, heard.truth)
     encoder, *echo = fitted.coef_[0] / scale
     model.depth.mul_(float(encoder)).add_(torch.as_tensor(np.array(echo), dtype=model.depth.dtype))
     model.rescale(-2, float(encoder), float(fitted.intercept_[0]) - float(encoder) * center)

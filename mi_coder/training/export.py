@@ -72,11 +72,16 @@ def simplify(source: Path, target: Path) -> None:
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
+def difference(model: Coder, path: Path, example: Sequence[Tokens]) -> float:
+    """By how much at most the file `path` differs from the model in a logit of `example`."""
+    return float(np.abs(Encoder(path).logits(example) - logits(model, example)).max())
+
+
 def _check(model: Coder, path: Path, example: Sequence[Tokens]) -> None:
-    difference = float(np.abs(Encoder(path).logits(example) - logits(model, example)).max())
-    if not difference < MAX_DIFFERENCE:
+    found = difference(model, path, example)
+    if not found < MAX_DIFFERENCE:
         raise ExportFailed(
-            f"The exported model differs from the trained one by up to {difference:.2g} in a logit (allowed: "
+            f"The exported model differs from the trained one by up to {found:.2g} in a logit (allowed: "
             f"{MAX_DIFFERENCE:g}). This encoder cannot be exported with these versions of torch and transformers; "
             "try another --base."
         )

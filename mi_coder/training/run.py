@@ -223,7 +223,10 @@ def _read(
             )
         if part == "train":
             hashes |= start.training_ids.union(*(one.config.training_ids for one in teachers))
-        data[part] = _Data(found, targets(found, book), frozenset(hashes))
+        truth = targets(found, book)
+        if part == "train" and start.finished:
+            truth = truth.without_silent()
+        data[part] = _Data(found, truth, frozenset(hashes))
         if not (data[part].targets.known[:, : len(book.ids)] == 1).any():
             raise UsageProblem(
                 f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "

@@ -11,14 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mi_coder.conversation import CLIENT, Message
 from mi_coder.errors import need
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, BadModel
 from mi_coder.tagger.model import ModelFolder, open_model
-from mi_coder.tagger.record import read_record
+from mi_coder.tagger.record import RECORD_FILE, read_record
+from mi_coder.tagger.window import WindowBuilder
 from mi_coder.training.adapted import read_adapted
 from mi_coder.training.base import base_name, resolve_base
 from mi_coder.training.card import LICENSE_FILE
 from mi_coder.training.encoder import Funnel
+from mi_coder.training.export import MAX_DIFFERENCE, difference
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import ENCODER_FILE
 from mi_coder.training.model import Coder
@@ -29,6 +32,7 @@ FEW = FitOptions(epochs=6, freeze_words=True, dropout=0.0)
 """How a model learns from a few hundred messages of a platform (`benchmarks/go_on.py` says how well)."""
 
 _MODULE = "model."
+_PROBE = ("You miss him most at night.", [Message(CLIENT, "I miss him. The nights are long and I cannot sleep.")])
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,13 @@ class Finished:
         """
         path = self.folder.path
         try:
-            return Coder.from_weights(path / ENCODER_FILE, dict(_weights(path / MODEL_FILE)), heads, self.funnel)
+            model = Coder.from_weights(path / ENCODER_FILE, dict(_weights(path / MODEL_FILE)), heads, self.funnel)
         except ValueError as error:
             raise _refused(path, str(error)) from error
+        builder = WindowBuilder.from_file(path / TOKENIZER_FILE, self.folder.config.window)
+        if not difference(model, path / MODEL_FILE, [builder.build(*_PROBE)]) < MAX_DIFFERENCE:
+            raise _refused(path, f"with its {ENCODER_FILE} and {RECORD_FILE} it does not tell what {MODEL_FILE} tells")
+        return model
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,12 @@ class Targets:
         kept = place[self.group_rows] >= 0
         return Targets(self.known[rows], self.groups[kept], place[self.group_rows[kept]])
 
+    def without_silent(self) -> "Targets":
+        """Without what is known of heads that no message has: a model that knows them would only unlearn them."""
+        known = self.known.copy()
+        known[:, self.positives == 0] = np.nan
+        return Targets(known, self.groups, self.group_rows)
+
     @property
     def positives(self) -> Rows:
         """[heads] messages known to carry the code."""

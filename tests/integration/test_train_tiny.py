@@ -754,6 +754,9 @@ def test_a_model_that_cannot_be_gone_on_from_says_why(finished: TrainReport, gol
     (other / "encoder.json").write_text(json.dumps({**config, "hidden_size": 64}))
     with pytest.raises(BadModel, match=r"cannot go on from .*: the weight .* is missing, unknown or of another shape"):
         train(replace(options, base=str(other)))
+    (other / "encoder.json").write_text(json.dumps({**config, "num_attention_heads": 4}))
+    with pytest.raises(BadModel, match=r"with its encoder\.json and training\.json it does not tell what"):
+        train(replace(options, base=str(other)))
     (other / "encoder.json").write_text("{}")
     with pytest.raises(BadModel, match=r"encoder\.json is no configuration of an encoder"):
         train(replace(options, base=str(other)))

@@ -149,3 +149,12 @@ def test_a_head_needs_both_positives_and_negatives() -> None:
 def test_gold_that_makes_no_sense_is_refused(gold: Gold, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=f"conversation 'c'.*{message}"):
         targets([example(gold)], BOOK)
+
+
+def test_heads_that_no_message_has_can_be_left_unknown() -> None:
+    golds = [Gold(positive=frozenset({"OQ"}), negative=frozenset({"SU"})), Gold(negative=frozenset({"OQ", "SU"}))]
+    made = targets([example(gold) for gold in golds], BOOK)
+    heard = made.without_silent()
+    assert heard.known[:, COLUMN["OQ"]].tolist() == [1, 0]
+    assert np.isnan(heard.known[:, COLUMN["SU"]]).all()
+    assert made.known[:, COLUMN["SU"]].tolist() == [0, 0]

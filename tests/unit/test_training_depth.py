@@ -102,3 +102,10 @@ def test_a_second_fit_adds_to_the_first_and_is_right_on_average() -> None:
     assert probability.mean() == pytest.approx(0.5, abs=1e-3)
     assert not fit_depth(blank_coder(), rare, reflections(19))
     assert fit_depth(model, rare, reflections(19))
+
+
+def test_reflections_to_which_no_client_has_said_anything_teach_nothing() -> None:
+    model = blank_coder()
+    silent = Known([window(REPEATED, client=()), window(ADDED, client=())] * 30, np.array([0.0, 1.0] * 30))
+    assert not fit_depth(model, silent.tokens, silent)
+    assert not np.isnan(logits(model, [window(REPEATED)])).any()
