@@ -128,7 +128,7 @@ def _terms(sources: Iterable[Source], went_on_from: str) -> str:
         else "Trained on its owner's data."
     )
     if went_on_from:
-        return f"{own} {_WENT_ON.format(went_on_from)}"
+        return f"{own}\n\n{_WENT_ON.format(went_on_from)}"
     return own if public else f"{own[:-1]}: the owner of the data decides on the terms of use."
 
 
