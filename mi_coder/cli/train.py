@@ -26,7 +26,7 @@ Example:
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
 From the bundled model on, with a few hundred coded messages of your own:
-  mi-code train gold.jsonl -o model/ --base bundled --epochs 6 --freeze-words --dropout 0
+  mi-code train gold.jsonl -o model/ --base bundled --epochs 12 --freeze-words --dropout 0
 Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:

@@ -28,7 +28,7 @@ from mi_coder.training.model import Coder
 from mi_coder.training.quantize import INTEGERS, SCALE, TRANSPOSED
 
 BUNDLED = "bundled"
-FEW = FitOptions(epochs=6, freeze_words=True, dropout=0.0)
+FEW = FitOptions(epochs=12, patience=3, freeze_words=True, dropout=0.0)
 """How a model learns from a few hundred messages of a platform (`benchmarks/go_on.py` says how well)."""
 
 _MODULE = "model."
