@@ -45,7 +45,7 @@ class Stop:
         """
         try:
             try:
-                self._waiting = True
+                self._wait()
                 return get()
             finally:
                 self._waiting = False
@@ -53,11 +53,11 @@ class Stop:
             raise Interrupted("Stopped while waiting for input.", self.signal or 0) from None
 
     def until_stopped(self, items: Iterator[T]) -> Iterator[T]:
-        """The items, up to a signal that comes while the next is awaited."""
+        """The items, up to a signal that comes before the next."""
         try:
             try:
                 while True:
-                    self._waiting = True
+                    self._wait()
                     item = next(items)
                     self._waiting = False
                     yield item
@@ -65,6 +65,12 @@ class Stop:
                 self._waiting = False
         except (StopIteration, _StopWaiting):
             return
+
+    def _wait(self) -> None:
+        """From now on a signal breaks the wait off; so does one that came before it."""
+        self._waiting = True
+        if self.signal is not None:
+            raise _StopWaiting
 
 
 @contextmanager

@@ -249,6 +249,7 @@ def test_half_precision_comes_to_the_same_perplexity_and_full_weights(
     roberta: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = AdaptOptions(max_steps=6, batch=8, lr=3e-3, threads=1)
+    monkeypatch.setattr(adapting, "bf16_is_native", lambda device: False)
     full = adapt(str(roberta), chats(), tmp_path / "full", options)
     monkeypatch.setattr(adapting, "bf16_is_native", lambda device: True)
     half = adapt(str(roberta), chats(), tmp_path / "half", options)

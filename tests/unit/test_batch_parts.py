@@ -339,12 +339,20 @@ class TestInterrupt:
                 stop.wait_for(lambda: signal.raise_signal(signal.SIGINT))
             assert raised.value.exit_code == 130
 
-    def test_between_waits_a_signal_is_only_remembered(self) -> None:
+    def test_between_waits_a_signal_is_remembered_and_ends_the_next_one(self) -> None:
+        """Else input that never comes would hold up a run that was asked to end."""
+
+        def items() -> Iterator[int]:
+            yield 1
+            pytest.fail("waited for the next item")
+
         with catching_signals() as stop:
-            waiting = stop.until_stopped(iter([1, 2, 3]))
+            waiting = stop.until_stopped(items())
             assert next(waiting) == 1
             signal.raise_signal(signal.SIGTERM)
-            assert list(waiting) == [2, 3]
+            assert list(waiting) == []
+            with pytest.raises(Interrupted):
+                stop.wait_for(lambda: pytest.fail("waited"))
 
     @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
     def test_exit_codes(self, number: int, code: int) -> None:
