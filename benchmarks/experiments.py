@@ -575,8 +575,8 @@ then had .70, .75, .65 (0.6.0: .74, .76, .65). Half of the weights of 0.6.0 kept
 after the first of these had fallen from .555 to .486 on Welivita's sentences, which have none.
 
 No stored run has a larger encoder, such as MPNet, as a teacher: all teachers are MiniLM too. MPNet on half of the gold,
-without context, took 492 seconds an epoch on two cores, ten times as long as MiniLM, and had .515 on dev after the
-first; it was not followed further.
+without context, took 492 seconds an epoch on two cores and had .515 on dev after the first; it was not followed
+further.
 
 `adjusted` is the same model as `weights-none`, and must be: with one sigmoid per code the bias of the code takes up
 what is added to its logit, and calibration takes the rest."""

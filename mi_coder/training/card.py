@@ -33,7 +33,7 @@ _FIGURES = (
     "code is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on "
     "the same messages and is decided by the same rule. A code with few positives has an uncertain figure."
 )
-_NEW_ALONE = "It has not seen what the model before was trained on."
+_NEW_ALONE = "What the model before was trained on and these messages lack, it has not seen."
 _LIMITS = (
     "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",
     "Its probabilities and sets of possible codes hold for chats like those of the dev part; on another platform, "

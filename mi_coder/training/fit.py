@@ -194,7 +194,7 @@ class _Fitting:
         self._optimizer = _optimizer(model, options)
         self._random = np.random.default_rng(options.seed)
         self._identity = identity(model, self.train, self.dev, options)
-        self.best = _copy(model)
+        self.best = weights_of(model)
 
     @property
     def over(self) -> bool:
@@ -212,7 +212,7 @@ class _Fitting:
         score = -dev_loss if np.isnan(dev_f1) else dev_f1
         epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
         if score > self.score:
-            self.score, self.best = score, _copy(self.judged)
+            self.score, self.best = score, weights_of(self.judged)
             self.epochs = [replace(one, best=False) for one in self.epochs]
             epoch = replace(epoch, best=True)
         self.epochs.append(epoch)
@@ -381,5 +381,6 @@ def _tensor(array: Floats, model: Coder) -> Tensor:
     return torch.as_tensor(array, dtype=torch.float32, device=model.device)
 
 
-def _copy(model: Coder) -> dict[str, Tensor]:
+def weights_of(model: Coder) -> dict[str, Tensor]:
+    """A copy of the weights by name, as they are now."""
     return {name: value.detach().clone() for name, value in model.state_dict().items()}

@@ -150,7 +150,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     progress.stage("training")
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, start))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
-    before = {name: value.clone() for name, value in model.state_dict().items()}
+    before = fit.weights_of(model) if options.keep else {}
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
     if options.keep:
         model.blend(before, options.keep)
@@ -284,9 +284,8 @@ def _config(
     codings = Decoder(config, config.thresholds).decode(dev_logits)
     kinds = [one.corpus for one in data["dev"].examples]
     known = data["dev"].targets.known[:, : len(book.ids)]
-    cuts = set_cuts(codings, known, book.ids, kinds)
-    if before and (~np.isnan(known).any(axis=1)).sum() < MIN_OF_KIND:
-        cuts = before.set_cuts
+    few = (~np.isnan(known).any(axis=1)).sum() < MIN_OF_KIND
+    cuts = before.set_cuts if before and few else set_cuts(codings, known, book.ids, kinds)
     return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 

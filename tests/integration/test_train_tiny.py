@@ -657,7 +657,7 @@ def spoken(count: int) -> list[Tokens]:
     return [replace(one, client=tuple(sorted({*one.ids[1:4], 20 + at}))) for at, one in enumerate(windows(count))]
 
 
-def named_differently(folder: Path) -> Path:
+def of_an_older_version(folder: Path) -> Path:
     """The record of a model as older versions wrote it."""
     record = json.loads((folder / "training.json").read_text())
     (folder / "training.json").write_text(json.dumps({**record, "layers": None}))
@@ -746,7 +746,7 @@ def test_dev_chats_that_the_model_has_read_are_told(finished: TrainReport, gold:
 
 def test_a_model_that_cannot_be_gone_on_from_says_why(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
     options = TrainOptions(gold=(gold,), output=tmp_path / "out", version="2", base=str(finished.folder), fit=FAST)
-    old = named_differently(shutil.copytree(finished.folder, tmp_path / "old"))
+    old = of_an_older_version(shutil.copytree(finished.folder, tmp_path / "old"))
     with pytest.raises(BadModel, match=r"cannot go on from .*: it does not say how its encoder is built"):
         train(replace(options, base=str(old)))
     other = shutil.copytree(finished.folder, tmp_path / "other")
