@@ -36,7 +36,7 @@ def doubt(comparison: Comparison, options: Options, set_cut: float | None) -> Do
 def _risk(comparison: Comparison, options: Options, scored: Bools, wrong: Bools) -> Risk:
     """Args: scored, wrong: [messages]; only the scored ones are judged."""
     codings = [coding for coding, judged in zip(comparison.coding, scored, strict=True) if judged]
-    ranking = Ranking.of(np.array([confidence(one.scores) for one in codings]), wrong[scored])
+    ranking = Ranking.of(np.array([confidence(one.scores, one.codes) for one in codings]), wrong[scored])
     conversation = comparison.conversation[scored]
     coverages = np.array([*COVERAGES, KEPT])
 

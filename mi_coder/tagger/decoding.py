@@ -1,6 +1,6 @@
 """From logits to codes: calibration, thresholds, at most three codes, OT alone, sets, and when to ask a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,7 +61,7 @@ class Decoder:
             permission=_side(permission, self.config.permission, "with", "without")
             if {"PR", "RC"} & {*chosen}
             else None,
-            review=forced or confidence(scores) < self.config.review_below,
+            review=forced or confidence(scores, chosen) < self.config.review_below,
             possible=() if self.set_cut is None else prediction_set(chosen, scores, self.set_cut, self.config.codes),
         )
 
@@ -93,12 +93,12 @@ def prediction_set(
     return tuple(sorted(held, key=lambda code: (-scored[code], code)))
 
 
-def confidence(scores: Mapping[str, float]) -> float:
-    """Estimated probability that every yes and no is right: the product of max(p, 1 - p).
+def confidence(scores: Mapping[str, float], chosen: Collection[str]) -> float:
+    """Estimated probability that exactly the chosen codes are right.
 
-    It takes the codes to err independently of one another.
+    The product of p of the chosen codes and 1 - p of the others, as if they erred independently of one another.
     """
-    return float(np.prod([max(score, 1 - score) for score in scores.values()]))
+    return float(np.prod([score if code in chosen else 1 - score for code, score in scores.items()]))
 
 
 def _side(score: float, head: Head, high: str, low: str) -> str | None:

@@ -152,7 +152,9 @@ def review_below(codings: Sequence[Coding]) -> float:
     """
     if not codings:
         return 0.0
-    return float(np.quantile([0.0 if one.review else confidence(one.scores) for one in codings], REVIEW_SHARE))
+    return float(
+        np.quantile([0.0 if one.review else confidence(one.scores, one.codes) for one in codings], REVIEW_SHARE)
+    )
 
 
 def set_cuts(

@@ -36,10 +36,13 @@ def test_the_order_of_the_scores_does_not_matter(scores: dict[str, float], thres
     assert choose(dict(reversed(scores.items())), thresholds) == choose(scores, thresholds)
 
 
-@given(SCORES)
-def test_confidence_is_a_probability_and_no_more_than_that_of_its_least_sure_code(scores: dict[str, float]) -> None:
-    least = min(max(score, 1 - score) for score in scores.values())
-    assert 0 <= confidence(scores) <= least
+@given(SCORES, THRESHOLDS)
+def test_confidence_is_a_probability_and_no_more_than_that_of_its_least_sure_code(
+    scores: dict[str, float], thresholds: dict[str, float]
+) -> None:
+    codes, _ = choose(scores, thresholds)
+    least = min(score if code in codes else 1 - score for code, score in scores.items())
+    assert 0 <= confidence(scores, codes) <= least
 
 
 @given(SCORES, THRESHOLDS, PROBABILITY, PROBABILITY)

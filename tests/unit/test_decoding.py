@@ -111,8 +111,10 @@ def test_attributes_have_thresholds() -> None:
     assert decode(logits(depth=1.0, REF=3.0), config(depth=Head(threshold=0.9))).depth == "simple"
 
 
-def test_confidence_is_the_product_of_the_surer_sides() -> None:
-    assert confidence({"OQ": 0.9, "SU": 0.2, "GI": 0.5}) == pytest.approx(0.9 * 0.8 * 0.5)
+def test_confidence_is_the_product_of_what_speaks_for_each_yes_and_no() -> None:
+    scores = {"OQ": 0.9, "SU": 0.2, "GI": 0.5}
+    assert confidence(scores, ["OQ"]) == pytest.approx(0.9 * 0.8 * 0.5)
+    assert confidence(scores, ["OQ", "SU"]) == pytest.approx(0.9 * 0.2 * 0.5)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_codings_have_a_set_where_there_is_a_cut() -> None:
 
 def test_review_is_asked_for_below_the_models_confidence_and_where_a_code_was_forced() -> None:
     row = logits(OQ=2.0)
-    sure = confidence(decode(row).scores)
+    sure = confidence(decode(row).scores, decode(row).codes)
     assert not decode(row, config(review_below=sure)).review
     assert decode(row, config(review_below=sure + 1e-9)).review
     assert decode(logits(OQ=-1.0)).review

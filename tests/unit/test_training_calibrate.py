@@ -127,14 +127,14 @@ def test_threshold_without_both_kinds_is_one_half(truth: np.ndarray) -> None:
 def test_a_fifth_of_the_messages_goes_to_review() -> None:
     codings = [Coding(("OQ",), {"OQ": p, "CQ": q}) for p, q in RANDOM.random((1000, 2))]
     below = review_below(codings)
-    assert sum(confidence(one.scores) < below for one in codings) == 200
+    assert sum(confidence(one.scores, one.codes) < below for one in codings) == 200
 
 
 def test_messages_without_a_sure_code_count_in_that_fifth() -> None:
     forced = [Coding(("OQ",), {"OQ": 0.4}, review=True)] * 150
     codings = forced + [Coding(("OQ",), {"OQ": p}) for p in np.linspace(0.5, 1, 850)]
     below = review_below(codings)
-    assert sum(one.review or confidence(one.scores) < below for one in codings) == 200
+    assert sum(one.review or confidence(one.scores, one.codes) < below for one in codings) == 200
 
 
 def alone(probability: float, code: str = "OQ") -> Coding:
