@@ -109,6 +109,13 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Share of the words of message and context that are left out in a step, so that none is learned by heart.",
 )
 @click.option(
+    "--context-dropout",
+    type=Finite(0, 1, max_open=True),
+    default=0.0,
+    show_default=True,
+    help="Share of the messages that are read without their context in a step, for single messages and openings.",
+)
+@click.option(
     "--average",
     type=Finite(0, 1, max_open=True),
     default=0.0,
@@ -185,6 +192,7 @@ def command(
     freeze_words: bool,
     dropout: float | None,
     word_dropout: float,
+    context_dropout: float,
     average: float,
     weighting: Literal["none", "root", "inverse"],
     logit_adjustment: float,
@@ -264,6 +272,7 @@ def command(
             freeze_words=freeze_words,
             dropout=dropout,
             word_dropout=word_dropout,
+            context_dropout=context_dropout,
             average=average,
             weighting=weighting,
             logit_adjustment=logit_adjustment,

@@ -63,6 +63,13 @@ def drop_words(window: Tokens, share: float, random: np.random.Generator) -> Tok
     return replace(window, ids=ids, own=int(keep[: window.own].sum()))
 
 
+def drop_context(window: Tokens, share: float, random: np.random.Generator) -> Tokens:
+    """With the probability `share` the window as if nothing had been said before, else as it is."""
+    if random.random() >= share:
+        return window
+    return replace(window, ids=[*window.ids[: window.own], window.ids[-1]], client=())
+
+
 def _stack(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
     shape = (len(rows), max(1, *map(len, rows)))
     ids = np.full(shape, pad_id, dtype=np.int64)

@@ -15,7 +15,7 @@ from torch.optim.swa_utils import AveragedModel
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import Rows, drop_words, pad, shuffled_batches, sorted_batches
+from mi_coder.training.batches import Rows, drop_context, drop_words, pad, shuffled_batches, sorted_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.device import Device, bf16_is_native, find_device
 from mi_coder.training.identity import identity
@@ -53,6 +53,7 @@ class FitOptions:
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
             nearly twice as quick on a CPU.
         word_dropout: share of the words of message and context that are left out in every step (`drop_words`).
+        context_dropout: share of the messages that lose their context in every step (`drop_context`).
         average: what every step leaves of the running mean of the weights, which is judged and kept in place of the
             last weights (Izmailov et al. 2018; exponential, as in Tarvainen and Valpola 2017). At first less, so that
             the start is soon forgotten: (1 + n) / (10 + n) after n steps, until that is more. 0 for no mean.
@@ -73,6 +74,7 @@ class FitOptions:
     freeze_words: bool = False
     dropout: float | None = None
     word_dropout: float = 0.0
+    context_dropout: float = 0.0
     average: float = 0.0
     seed: int = 1
     threads: int | None = None
@@ -280,6 +282,8 @@ class _Fitting:
 
     def _forward(self, rows: Rows) -> Tensor:
         device, windows = self.model.device, [self.train.tokens[row] for row in rows]
+        if self.options.context_dropout:
+            windows = [drop_context(one, self.options.context_dropout, self._random) for one in windows]
         if self.options.word_dropout:
             windows = [drop_words(one, self.options.word_dropout, self._random) for one in windows]
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16_is_native(device)):

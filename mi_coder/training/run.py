@@ -319,6 +319,7 @@ def _settings(
         "messages per step": str(options.fit.batch),
         "learning rate": f"{fit.learning_rate(model, options.fit):g}",
         "words left out in a step": f"{options.fit.word_dropout:g}",
+        "messages read without context in a step": f"{options.fit.context_dropout:g}",
         "weights": f"running mean, {options.fit.average:g} of it kept in a step" if options.fit.average else "the last",
         "training conversations left out": f"fold {options.leave_out.number} of {options.leave_out.of}"
         if options.leave_out

@@ -28,15 +28,15 @@ from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import BadModel, Window, read_config
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import open_model
+from mi_coder.tagger.model import BUNDLED, open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
-from mi_coder.tagger.window import Tokens
+from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import export, quantize
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
-from mi_coder.training.batches import drop_words, pad, shuffled_batches
+from mi_coder.training.batches import drop_context, drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.data import read_gold
 from mi_coder.training.encoder import Funnel
@@ -358,12 +358,23 @@ def test_words_are_dropped_and_never_the_first_token() -> None:
     assert np.mean([len(one.ids) for one in some]) == pytest.approx(1 + 99 * 0.7, abs=1)
 
 
-def test_training_with_word_dropout_differs_and_can_be_repeated(bert: Path) -> None:
+def test_context_dropout_leaves_the_window_of_a_message_alone_or_the_window_as_it_is() -> None:
+    builder = WindowBuilder.from_file(BUNDLED / "tokenizer.json", Window())
+    before = [Message(role="client", text="I drink too much."), Message(role="counselor", text="Since when?")]
+    whole, alone = (builder.build("You want to stop.", context) for context in (before, []))
+    random = np.random.default_rng(1)
+    some = [drop_context(whole, 0.3, random) for _ in range(200)]
+    assert all(one in (whole, alone) for one in some)
+    assert 40 <= some.count(alone) <= 80
+
+
+@pytest.mark.parametrize("kind", ["word_dropout", "context_dropout"])
+def test_training_with_dropout_of_the_input_differs_and_can_be_repeated(kind: str, bert: Path) -> None:
     def after(share: float) -> Floats:
         set_seeds(3)
         model = Coder.from_folder(bert, 23)
         part = FitData(windows(16), some_targets(16))
-        fit(model, part, part, replace(FAST, epochs=1, dropout=0.0, word_dropout=share))
+        fit(model, part, part, replace(FAST, epochs=1, dropout=0.0, **{kind: share}))
         return logits(model, windows(16))
 
     np.testing.assert_array_equal(after(0.3), after(0.3))

@@ -79,6 +79,7 @@ FIT = {
     "--freeze-words": (None, "freeze_words", True),
     "--dropout": ("0", "dropout", 0.0),
     "--word-dropout": ("0.1", "word_dropout", 0.1),
+    "--context-dropout": ("0.2", "context_dropout", 0.2),
     "--average": ("0.99", "average", 0.99),
     "--weighting": ("inverse", "weighting", "inverse"),
     "--logit-adjustment": ("0.5", "logit_adjustment", 0.5),
