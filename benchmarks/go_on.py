@@ -11,7 +11,6 @@ has no text.
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -32,20 +31,22 @@ from mi_coder.training.base import MINILM
 from mi_coder.training.data import examples
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.run import TrainOptions, train
+from mi_coder.training.split import Fold
 from mi_coder.training.start import BUNDLED, FEW
 from mi_coder.training.targets import targets
 
 ROOT = Path(__file__).parent.parent
 RESULT = ROOT / "benchmarks" / "runs" / "go_on.md"
 FOLDS = 5
+NUMBERS = range(1, FOLDS + 1)
 LEAST = 20
 FRESH = replace(FEW, lr=1.5e-4)
 NAMES = ("TF-IDF", "from MiniLM", "bundled as it is", "from bundled on")
 
 
 def fold_of(chat: Conversation) -> int:
-    """The fold of a sentence, by a hash of its text."""
-    return int.from_bytes(sha256(chat.extra["source_group"].encode()).digest()[:8], "big") % FOLDS
+    """The fold of a sentence, from 1, by a hash of its text."""
+    return next(number for number in NUMBERS if Fold(number, FOLDS).holds(chat))
 
 
 def given(tagger: Tagger, chats: Sequence[Conversation], codes: Sequence[str]) -> Bools:
@@ -61,9 +62,9 @@ def given(tagger: Tagger, chats: Sequence[Conversation], codes: Sequence[str]) -
 
 def run_fold(fold: int, chats: Sequence[Conversation], codes: Sequence[str], threads: int) -> dict[str, Bools]:
     """What each of `NAMES` gives the sentences of a fold."""
-    parts = {number: [chat for chat in chats if fold_of(chat) == number] for number in range(FOLDS)}
-    dev = (fold + 1) % FOLDS
-    named = {number: "test" if number == fold else "dev" if number == dev else "train" for number in range(FOLDS)}
+    parts = {number: [chat for chat in chats if fold_of(chat) == number] for number in NUMBERS}
+    dev = fold % FOLDS + 1
+    named = {number: "test" if number == fold else "dev" if number == dev else "train" for number in NUMBERS}
     with TemporaryDirectory() as temporary:
         gold = Path(temporary) / "gold.jsonl"
         split = [
@@ -103,7 +104,7 @@ def main() -> None:
     builder = WindowBuilder.from_file(model.path / TOKENIZER_FILE, model.config.window)
     found: dict[str, list[Bools]] = {name: [] for name in NAMES}
     known: list[Floats] = []
-    for fold in range(FOLDS):
+    for fold in NUMBERS:
         tested = [one for chat in chats if fold_of(chat) == fold for one in examples(chat, builder)]
         known.append(targets(tested, book).known[:, : len(book.ids)])
         for name, codes in run_fold(fold, chats, book.ids, options.threads).items():

@@ -31,6 +31,10 @@ Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
+Two halves of the gold teach each other:
+  mi-code train gold.jsonl -o a/ --leave-out 1/2
+  mi-code train gold.jsonl -o b/ --leave-out 2/2
+  mi-code train gold.jsonl -o taught/ --teacher a/ --teacher b/
 Rare codes count more, and less context is read:
   mi-code train gold.jsonl -o model/ --weighting inverse --context 3
 """
