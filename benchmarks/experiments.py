@@ -65,7 +65,7 @@ JUDGED = {"esconv": "ESConv", "practice": "practice chats", "annomi": "AnnoMI"}
 RECIPE = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0, threads=1)
 
 # What a new model changes in docs/experiments.md: store it with `score`, and name it here.
-TAGGER = "all-0.7.0"
+TAGGER = "all-0.8.0"
 CURVE = ("eighth", REFERENCE, "half", "all-0.3.0")
 MISSED = (
     ("practice", "CO"),
@@ -125,13 +125,13 @@ LIMITS = (
         "in part the codes: an order with a threat was DI to the authors and is WA since",
     ),
     Limit(
-        "OT", ("practice", "esconv"), ".75, .65", ".91, .74", "the codes in ESConv: a rest that has no shape of its own"
+        "OT", ("practice", "esconv"), ".75, .65", ".89, .78", "the codes in ESConv: a rest that has no shape of its own"
     ),
     Limit(
         "depth",
         ("esconv", "practice", "annomi"),
         ".75",
-        "alpha .81, .91, .76; ten experts on AnnoMI's kinds of reflection .50",
+        "alpha .85, .93, .76; ten experts on AnnoMI's kinds of reflection .50",
         "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
         "seven in a hundred messages of ESConv)",
     ),
@@ -139,7 +139,7 @@ LIMITS = (
         "permission",
         ("esconv", "practice", "annomi"),
         ".80",
-        "alpha .94, .92, .77 (28 messages)",
+        "alpha .92, .96, .77 (28 messages)",
         "the tagger, not the codes: whether advice was asked for stands in the client's words, at times far back",
     ),
     Limit(
@@ -148,15 +148,15 @@ LIMITS = (
         "at most .03",
         "–",
         "outside chats the codes are as frequent as elsewhere and not as here: ESConv and practice chats are most of "
-        "the dev part that calibrates. Welivita has no dev part; its test has .054 with model 0.7.0",
+        "the dev part that calibrates. Welivita has no dev part; its test has .052 with model 0.8.0",
     ),
     Limit(
         "doubt",
         ("esconv", "practice", "annomi"),
         "40 % lower",
-        "the very same codes: 84 %, 94 %, 83 % of messages",
-        "in part the codes: a second reader gives other codes to one message in six of ESConv and AnnoMI, and doubt "
-        "can only sort out errors that the words give away",
+        "the very same codes: 86 %, 94 %, 83 % of messages",
+        "in part the codes: a second reader gives other codes to one message in seven of ESConv and in six of AnnoMI, "
+        "and doubt can only sort out errors that the words give away",
     ),
 )
 
@@ -573,6 +573,15 @@ manner of crowd workers and of spoken sessions .81, .83, .70 and .65, .75, .69; 
 then had .70, .75, .65 (0.6.0: .74, .76, .65). Half of the weights of 0.6.0 kept (Wortsman et al. 2022) gave .81, .83,
 .69 and .66, .76, .68 with context and .74, .76, .66 without: the bundled model. The loss without context was looked for
 after the first of these had fallen from .555 to .486 on Welivita's sentences, which have none.
+
+Going on from model 0.7.0 (`all-0.8.0`; tried on the way on dev, not stored, macro-F1 of ESConv, practice chats and
+AnnoMI): with 220 more practice chats, and a fifth of the messages read without their context in every step, .80, .84,
+.66 (0.7.0: .80, .84, .69), and where the same messages are judged without context .78, .82, .64 (.72, .77, .66). 42
+practice chats by two further authors, which neither model had read, then had .83 and exact match .75 (.80 and .70).
+Half of the weights of 0.7.0 kept gave .80, .84, .70, without context .78, .81, .66, and .81 and .71 on the further
+authors' chats; it has the lowest loss on dev and is the bundled model. Permission was also tried from the words of the
+message and of the last turns, each with weights of its own: on the 452 pieces of advice in new chats right in .75 to
+.76, against .77 from the client's words.
 
 No stored run has a larger encoder, such as MPNet, as a teacher: all teachers are MiniLM too. MPNet on half of the gold,
 without context, took 492 seconds an epoch on two cores and had .515 on dev after the first; it was not followed
