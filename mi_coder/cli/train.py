@@ -117,7 +117,7 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     type=Finite(0, 1, max_open=True),
     default=0.0,
     show_default=True,
-    help="Share of the messages that are read without their context in a step, for single messages and openings.",
+    help="Share of the messages that are read without their context in a step, to tell those, too, that have none.",
 )
 @click.option(
     "--average",

@@ -64,7 +64,10 @@ def drop_words(window: Tokens, share: float, random: np.random.Generator) -> Tok
 
 
 def drop_context(window: Tokens, share: float, random: np.random.Generator) -> Tokens:
-    """With the probability `share` the window as if nothing had been said before, else as it is."""
+    """With the probability `share` the window as if nothing had been said before, else as it is.
+
+    Every window ends with one special token, which stays.
+    """
     if random.random() >= share:
         return window
     return replace(window, ids=[*window.ids[: window.own], window.ids[-1]], client=())

@@ -53,7 +53,8 @@ class FitOptions:
         dropout: share of the encoder's units that are hidden in every step; None leaves it as the encoder has it. 0 is
             nearly twice as quick on a CPU.
         word_dropout: share of the words of message and context that are left out in every step (`drop_words`).
-        context_dropout: share of the messages that lose their context in every step (`drop_context`).
+        context_dropout: share of the messages that lose their context in every step (`drop_context`). What is to be
+            learned of them stays, depth and permission too, although these are told from the context.
         average: what every step leaves of the running mean of the weights, which is judged and kept in place of the
             last weights (Izmailov et al. 2018; exponential, as in Tarvainen and Valpola 2017). At first less, so that
             the start is soon forgotten: (1 + n) / (10 + n) after n steps, until that is more. 0 for no mean.

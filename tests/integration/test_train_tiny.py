@@ -366,6 +366,7 @@ def test_context_dropout_leaves_the_window_of_a_message_alone_or_the_window_as_i
     some = [drop_context(whole, 0.3, random) for _ in range(200)]
     assert all(one in (whole, alone) for one in some)
     assert 40 <= some.count(alone) <= 80
+    assert drop_context(alone, 1 - 1e-9, random) == alone
 
 
 @pytest.mark.parametrize("kind", ["word_dropout", "context_dropout"])

@@ -149,6 +149,13 @@ def test_review_is_asked_for_below_the_models_confidence_and_where_a_code_was_fo
     assert decode(logits(OQ=-1.0)).review
 
 
+def test_review_is_asked_for_where_a_code_is_given_that_is_less_likely_than_not() -> None:
+    row, low = logits(OQ=-0.4), dict.fromkeys(HALF, 0.3)
+    [coding] = Decoder(config(review_below=0.5), low).decode(row)
+    assert coding.codes == ("OQ",)
+    assert coding.review
+
+
 def test_rows_are_decoded_one_by_one() -> None:
     both = Decoder(config(), HALF).decode(np.vstack([logits(OQ=3.0), logits(SU=3.0)]))
     assert [coding.codes for coding in both] == [("OQ",), ("SU",)]

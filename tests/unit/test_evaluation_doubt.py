@@ -68,6 +68,15 @@ def test_the_curve_of_a_report() -> None:
     assert risk.curve[-1].error.low == risk.curve[-1].error.high == 0.5
 
 
+def test_a_code_given_below_one_half_makes_a_message_unsure() -> None:
+    gold = Gold(frozenset({"CQ"}), frozenset({"OQ", "SU"}))
+    unlikely = Message("counselor", "x", gold=gold, coding=Coding(("OQ",), {"OQ": 0.3, "CQ": 0.0, "SU": 0.0}))
+    chats = [Conversation("a", [unlikely, message(("OQ",), (0.6, 0.0, 0.0))])]
+    risk = doubt(compare(chats, chats, CODES), OPTIONS, None).risk
+    assert risk is not None
+    assert (risk.curve[0].coverage, risk.curve[0].error.value) == (0.5, 0.0)
+
+
 def test_sets_of_a_report() -> None:
     sets = doubt(compare(CHATS, CHATS, CODES), OPTIONS, 0.2).sets
     assert sets is not None
