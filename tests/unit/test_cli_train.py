@@ -227,5 +227,5 @@ def test_the_examples_of_the_help_are_understood(
     lines = [line.split() for line in EXAMPLE.splitlines() if line.startswith("  mi-code train")]
     for line in lines:
         CliRunner().invoke(command, line[2:], catch_exceptions=False)
-    assert len(trained.asked) == len(lines) == 5
+    assert len(trained.asked) == len(lines) == 8
     assert [one.base for one in trained.asked] == ["minilm", "bundled", "mpnet", "minilm", "minilm"]
