@@ -1,7 +1,7 @@
 """What holds for every plan and every draw."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mi_coder.annotation.clusters import clusters
@@ -70,6 +70,8 @@ MESSAGES = st.lists(
 
 
 @given(MESSAGES, st.floats(0.01, 1))
+@example([(1.0, 1.0, "a")] * 5 + [(1.0, 0.265625, "a"), (1.0, 0.5, "a"), (1.0, 0.375, "b")], 1.0)
+@example([(1.0, 1.0, "a")] * 7 + [(1.0, 0.5, "b")], 0.01171875)
 def test_rates_lie_within_their_intervals_and_only_ratios_of_weights_matter(
     messages: list[tuple[float, float, str]], scale: float
 ) -> None:
