@@ -54,8 +54,7 @@ def _rate(present: Floats, weights: Floats, cluster: Indices, population: int | 
     if not present.size:
         return Figure(math.nan, math.nan, math.nan)
     total = float(population or weights.sum())
-    alike = population is None and bool((present == present[0]).all())
-    rate = float(present[0]) if alike else float(weights @ present) / total  # exactly 0 or 1, not nearly
+    rate = float((weights * present).sum()) / total  # summed as the total is, so that all and none are exactly 1 and 0
     residuals = weights * (present - rate if population is None else present) / total
     sums = np.bincount(np.unique(cluster[known], return_inverse=True)[1], weights=residuals)
     if len(sums) < 2:
