@@ -1,8 +1,8 @@
 """A machine-learning backend for Label Studio, on loopback: suggestions from the tagger as coders open a message.
 
 It answers `/health` and `/setup` at once, since Label Studio asks for both before nearly every action. It logs neither
-texts nor tokens: requests are not logged, and an error is told by its kind. Webhooks are hints that come without a
-promise; `START_TRAINING` starts a retraining only where the server was asked to retrain.
+texts nor tokens: requests are not logged, and an error is told by its kind, or as mi_coder words it. Webhooks are hints
+that come without a promise; `START_TRAINING` starts a retraining only where the server was asked to retrain.
 """
 
 import threading
@@ -11,7 +11,7 @@ from typing import Any
 
 from mi_coder.annotation.client import LOOPBACK
 from mi_coder.annotation.suggest import Suggester
-from mi_coder.errors import need
+from mi_coder.errors import MiCoderError, need
 
 MODEL_CLASS = "MICoder"
 
@@ -90,7 +90,9 @@ def _retrain(retrain: Retrain, project: int, busy: threading.Lock, say: Callable
     try:
         say(retrain(project))
     except Exception as error:  # the server goes on with the model it has
-        say(f"retraining failed: {type(error).__name__}")
+        # Other errors may quote a message.
+        reason = str(error) if isinstance(error, MiCoderError) else type(error).__name__
+        say(f"retraining failed: {reason}")
     finally:
         busy.release()
 

@@ -80,10 +80,10 @@ class Funnel:
 
 
 class FunnelReader(nn.Module):
-    """Reads the context in the first layers only; for encoders built like BERT and RoBERTa.
+    """Reads the context in the first layers only; for encoders built like BERT, RoBERTa and MPNet.
 
     Args:
-        encoder: a Transformers encoder whose layers have BERT's parts.
+        encoder: a Transformers encoder whose layers have BERT's parts or MPNet's.
         segments: whether the encoder has token types.
         funnel: which positions are computed where; it must fit the number of layers.
     """
@@ -99,18 +99,21 @@ class FunnelReader(nn.Module):
     ) -> Tensor:
         """As `FullReader.forward`."""
         mask = _joint(message_mask, context_mask)
-        states = self.encoder.embeddings(**_inputs(self, message, context, mask))
+        inputs = _inputs(self, message, context, mask)
+        states = self.encoder.embeddings(**inputs)
         layers = list(self.encoder.encoder.layer)
         context_layers, last = self.funnel.context_layers, len(layers) - self.funnel.first_token_layers
-        for layer in layers[:context_layers]:
-            states = _layer(layer, states, states, mask)
         own = message.shape[1]
-        states = _layer(layers[context_layers], states[:, :own], states, mask)
+        seen = _seen(self.encoder, inputs["position_ids"], mask, own if context_layers == 0 else None)
+        for layer in layers[:context_layers]:
+            states = _layer(layer, states, states, seen)
+        states = _layer(layers[context_layers], states[:, :own], states, _part(seen, own))
+        seen = _part(seen, own, own)
         for layer in layers[context_layers + 1 : last]:
-            states = _layer(layer, states, states, message_mask)
+            states = _layer(layer, states, states, seen)
         own_states = states
         for layer in layers[last:]:
-            first = _layer(layer, states[:, :1], states, message_mask)
+            first = _layer(layer, states[:, :1], states, _part(seen, 1))
             states = torch.cat([first, states[:, 1:]], dim=1)
         return _vector(states[:, 0], own_states, message_mask)
 
@@ -126,35 +129,66 @@ def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def can_funnel(encoder: nn.Module) -> bool:
-    """Whether the layers have the parts that `FunnelReader` needs and nothing besides.
-
-    MPNet, for one, adds position biases.
-    """
+    """Whether the layers have the parts that `FunnelReader` needs and nothing besides."""
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
-    if not layers or hasattr(encoder.encoder, "relative_attention_bias"):
+    if not layers:
         return False
     attention = getattr(layers[0], "attention", None)
+    if hasattr(encoder.encoder, "relative_attention_bias"):
+        inner = getattr(attention, "attn", None)
+        return all(hasattr(inner, name) for name in ("q", "k", "v", "o", "num_attention_heads"))
     inner = getattr(attention, "self", None)
     return all(hasattr(inner, name) for name in ("query", "key", "value", "num_attention_heads")) and hasattr(
         attention, "output"
     )
 
 
-def _layer(layer: nn.Module, queries: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
-    """One encoder layer for the positions `queries` that attend to the positions `states` where `mask` is 1."""
-    inner = layer.attention.self
+def _seen(encoder: nn.Module, positions: Tensor, mask: Tensor | None, queries: int | None) -> Tensor | None:
+    """What the first `queries` positions (None: all) see of all [batch, positions]; None where that is everything.
+
+    [batch, 1, 1, positions] whether a position is no padding; for MPNet, which looks at the distance of tokens, [batch,
+    heads, queries, positions] what is added to their attention.
+    """
+    there = None if mask is None else mask[:, None, None, :].bool()
+    layers = encoder.encoder
+    if not hasattr(layers, "relative_attention_bias"):
+        return there
+    distance = positions[:, None, :] - positions[:, :queries, None]
+    bias: Tensor = layers.relative_attention_bias(layers.relative_position_bucket(distance)).permute(0, 3, 1, 2)
+    return bias if there is None else bias.masked_fill(~there, float("-inf"))
+
+
+def _part(seen: Tensor | None, queries: int, positions: int | None = None) -> Tensor | None:
+    """What the first `queries` positions see of the first `positions`."""
+    return None if seen is None else seen[:, :, :queries, :positions]
+
+
+def _layer(layer: nn.Module, queries: Tensor, states: Tensor, seen: Tensor | None) -> Tensor:
+    """One encoder layer for the positions `queries` that attend to the positions `states` as `seen` lets them."""
+    attention = layer.attention
+    if hasattr(attention, "attn"):
+        inner = attention.attn
+        query, key, value = inner.q, inner.k, inner.v
+    else:
+        inner = attention.self
+        query, key, value = inner.query, inner.key, inner.value
 
     def heads(projected: Tensor) -> Tensor:
         return projected.view(*projected.shape[:2], inner.num_attention_heads, -1).transpose(1, 2)
 
+    asked = heads(query(queries))
     attended = nn.functional.scaled_dot_product_attention(
-        heads(inner.query(queries)),
-        heads(inner.key(states)),
-        heads(inner.value(states)),
-        attn_mask=None if mask is None else mask[:, None, None, :].bool(),
+        asked,
+        heads(key(states)),
+        heads(value(states)),
+        attn_mask=seen if seen is None or seen.dtype == torch.bool else seen.to(asked.dtype),
         dropout_p=inner.dropout.p if layer.training else 0.0,
     )
-    mixed = layer.attention.output(attended.transpose(1, 2).flatten(-2), queries)
+    joined = attended.transpose(1, 2).flatten(-2)
+    if hasattr(attention, "attn"):
+        mixed = attention.LayerNorm(attention.dropout(inner.o(joined)) + queries)
+    else:
+        mixed = attention.output(joined, queries)
     return layer.output(layer.intermediate(mixed), mixed)
 
 

@@ -16,7 +16,7 @@ from mi_coder.training.targets import Targets
 if TYPE_CHECKING:
     from mi_coder.training.fit import FitData, FitOptions
 
-_READ = "what the encoder reads (gold, --base, --context)"
+_READ = "what the encoder reads (gold, --leave-out, --base, --context)"
 _LEARNED = "the gold codes"
 _TAUGHT = "what teachers tell (--teacher, --teacher-share)"
 _ENCODER = "the encoder (--base)"

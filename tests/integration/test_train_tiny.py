@@ -32,6 +32,7 @@ from mi_coder.tagger.model import BUNDLED, open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens, WindowBuilder
+from mi_coder.training import encoder as reader
 from mi_coder.training import export, quantize
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
@@ -259,7 +260,7 @@ def test_the_baseline_of_the_folder_gives_its_figures(report: TrainReport) -> No
 
 
 @pytest.mark.parametrize("funnel", [None, Funnel(0, 1), Funnel(0, 2), Funnel(1, 1)])
-@pytest.mark.parametrize("base", ["bert", "roberta"])
+@pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
 def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     model = Coder.from_folder(request.getfixturevalue(base), 23, funnel)
     example = windows(40)
@@ -269,8 +270,19 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     assert found.std(axis=0).min() > 1e-4
 
 
-def test_an_encoder_that_looks_at_distances_is_exported(mpnet: Path, tmp_path: Path) -> None:
-    export_onnx(Coder.from_folder(mpnet, 23), 21, tmp_path / "model.onnx", windows(40))
+@pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
+def test_the_layers_are_those_of_transformers(base: str, request: pytest.FixtureRequest) -> None:
+    encoder = Coder.from_folder(request.getfixturevalue(base), 23).eval().reader.encoder
+    ids = torch.randint(5, 60, (1, 20), generator=torch.Generator().manual_seed(0))
+    positions = reader._positions(torch.ones_like(ids), encoder)
+    with torch.inference_mode():
+        states = encoder.embeddings(input_ids=ids, position_ids=positions)
+        seen = reader._seen(encoder, positions, None, None)
+        for layer in encoder.encoder.layer:
+            states = reader._layer(layer, states, states, seen)
+        wanted = encoder(input_ids=ids, position_ids=positions).last_hidden_state
+    assert (states - wanted).abs().max() < 1e-4
+    assert wanted.std() > 0.1
 
 
 def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,9 +292,10 @@ def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pyte
         export.export_onnx(model, 21, tmp_path / "model.onnx", windows(3))
 
 
+@pytest.mark.parametrize("funnel", [None, Funnel(0, 1), Funnel(1, 1)])
 @pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
-def test_padding_changes_no_logit(base: str, request: pytest.FixtureRequest) -> None:
-    model = Coder.from_folder(request.getfixturevalue(base), 23).eval()
+def test_padding_changes_no_logit(base: str, funnel: Funnel | None, request: pytest.FixtureRequest) -> None:
+    model = Coder.from_folder(request.getfixturevalue(base), 23, funnel).eval()
     together = windows(8)
     with torch.inference_mode():
         alone = torch.cat([model(*pad([one], model.pad_id, model.device)) for one in together])
@@ -549,7 +562,7 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
     other = some_targets(8)
     other.known[0, 0] = 1 - other.known[0, 0]
     assert told(data=FitData(windows(8, seed=1), part.targets)) == (
-        "what the encoder reads (gold, --base, --context) changed"
+        "what the encoder reads (gold, --leave-out, --base, --context) changed"
     )
     assert told(data=FitData(part.tokens, other)) == "the gold codes changed"
     assert told(data=FitData(part.tokens, part.targets, other)) == (

@@ -12,6 +12,7 @@ from mi_coder.annotation.suggest import Suggester
 from mi_coder.annotation.suggestion_server import application
 from mi_coder.annotation.tasks import Task
 from mi_coder.conversation import Conversation, Message
+from mi_coder.errors import MiCoderError
 from mi_coder.tagger.tagger import Tagger
 
 testclient = pytest.importorskip("starlette.testclient")
@@ -123,6 +124,28 @@ def test_one_training_at_a_time_in_the_background(tagger: Tagger, said: list[str
             time.sleep(0.02)
         assert made.post("/webhook", json=body).json() == {"status": "training"}
     assert said[0] == "exchanged for project 4" and started[0] == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MiCoderError("No coded message is in the part dev."), "No coded message is in the part dev."),
+        (ValueError(SECRET), "ValueError"),
+    ],
+)
+def test_why_a_training_failed_is_told_without_any_text(
+    tagger: Tagger, said: list[str], error: Exception, told: str
+) -> None:
+    def retrain(project: int) -> str:
+        raise error
+
+    with testclient.TestClient(base_url=LOOPBACK, app=application(Suggester(tagger), retrain, said.append)) as made:
+        made.post("/webhook", json={"action": "START_TRAINING", "project": {"id": 4}})
+        for _ in range(200):
+            if said:
+                break
+            time.sleep(0.02)
+    assert said == [f"retraining failed: {told}"]
 
 
 def test_the_tagger_can_be_exchanged(tagger: Tagger, tmp_path: Path) -> None:
