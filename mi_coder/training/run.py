@@ -283,9 +283,10 @@ def _config(
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)
     kinds = [one.corpus for one in data["dev"].examples]
+    conversations = [one.conversation for one in data["dev"].examples]
     known = data["dev"].targets.known[:, : len(book.ids)]
     few = (~np.isnan(known).any(axis=1)).sum() < MIN_OF_KIND
-    cuts = before.set_cuts if before and few else set_cuts(codings, known, book.ids, kinds)
+    cuts = before.set_cuts if before and few else set_cuts(codings, known, book.ids, kinds, conversations)
     return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 
