@@ -1,8 +1,9 @@
 """A machine-learning backend for Label Studio, on loopback: suggestions from the tagger as coders open a message.
 
 It answers `/health` and `/setup` at once, since Label Studio asks for both before nearly every action. It logs neither
-texts nor tokens: requests are not logged, and an error is told by its kind, or as mi_coder words it. Webhooks are hints
-that come without a promise; `START_TRAINING` starts a retraining only where the server was asked to retrain.
+texts nor tokens: requests are not logged, and an error is told by its kind, that of a retraining in the words of
+mi_coder where it has any. Webhooks are hints that come without a promise; `START_TRAINING` starts a retraining only
+where the server was asked to retrain.
 """
 
 import threading

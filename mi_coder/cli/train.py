@@ -243,8 +243,6 @@ def command(
 
     if first_token_layers is not None and context_layers is None:
         raise click.UsageError("--first-token-layers needs --context-layers.")
-    if context_dropout and context == 0:
-        raise click.UsageError("--context-dropout needs a context to leave out; --context is 0.")
     if teacher_share is not None and not teachers:
         raise click.UsageError("--teacher-share needs --teacher.")
     if base and names_model(base) and {context, context_layers, first_token_layers} != {None}:

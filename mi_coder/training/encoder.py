@@ -129,14 +129,16 @@ def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def can_funnel(encoder: nn.Module) -> bool:
-    """Whether the layers have the parts that `FunnelReader` needs and nothing besides."""
+    """Whether the layers have the parts that `FunnelReader` needs."""
     layers = getattr(getattr(encoder, "encoder", None), "layer", None)
     if not layers:
         return False
     attention = getattr(layers[0], "attention", None)
     if hasattr(encoder.encoder, "relative_attention_bias"):
         inner = getattr(attention, "attn", None)
-        return all(hasattr(inner, name) for name in ("q", "k", "v", "o", "num_attention_heads"))
+        return all(hasattr(inner, name) for name in ("q", "k", "v", "o", "num_attention_heads")) and hasattr(
+            attention, "LayerNorm"
+        )
     inner = getattr(attention, "self", None)
     return all(hasattr(inner, name) for name in ("query", "key", "value", "num_attention_heads")) and hasattr(
         attention, "output"
@@ -154,7 +156,9 @@ def _seen(encoder: nn.Module, positions: Tensor, mask: Tensor | None, queries: i
     if not hasattr(layers, "relative_attention_bias"):
         return there
     distance = positions[:, None, :] - positions[:, :queries, None]
-    bias: Tensor = layers.relative_attention_bias(layers.relative_position_bucket(distance)).permute(0, 3, 1, 2)
+    bias: Tensor = (
+        layers.relative_attention_bias(layers.relative_position_bucket(distance)).permute(0, 3, 1, 2).contiguous()
+    )
     return bias if there is None else bias.masked_fill(~there, float("-inf"))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mi_coder.training.fit import FitData, FitOptions
 
 _READ = "what the encoder reads (gold, --leave-out, --base, --context)"
-_LEARNED = "the gold codes"
+_LEARNED = "the gold codes (gold, --leave-out)"
 _TAUGHT = "what teachers tell (--teacher, --teacher-share)"
 _ENCODER = "the encoder (--base)"
 _FUNNEL = "the layers that read the context (--context-layers, --first-token-layers)"

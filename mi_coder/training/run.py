@@ -41,7 +41,7 @@ from mi_coder.training.judge import judge
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
-from mi_coder.training.split import PARTS, Fold, Part, split
+from mi_coder.training.split import PARTS, Fold, Part, group_of, split
 from mi_coder.training.start import Start
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
@@ -97,11 +97,13 @@ class _Data:
     """One part of the gold.
 
     Attributes:
+        groups: of each example, that of its conversation.
         hashes: what the model keeps of the conversations of `examples`.
         taught: what the encoder learns in place of `targets`, where there are teachers.
     """
 
     examples: list[Example]
+    groups: list[str]
     targets: Targets
     hashes: frozenset[str]
     taught: Targets | None = None
@@ -130,7 +132,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     Calibration, thresholds and figures are those of the exported model as it will run, not of the model before export.
 
     Raises:
-        UsageProblem: the output exists, or a part has no coded messages.
+        UsageProblem: the output exists, a part has no coded messages, or the context is to be left out where none is
+            read.
         TrainingFailed: the loss is no longer a finite number.
         ExportFailed: the exported model is not the trained one.
         MiCoderError: files or encoder that cannot be read.
@@ -143,6 +146,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     start = Start.of(options.base)
     if start.finished:
         options = replace(options, funnel=start.finished.funnel, window=start.finished.folder.config.window)
+    if options.fit.context_dropout and options.window.context == 0:
+        raise UsageProblem("--context-dropout needs a context to leave out, and this model reads none.")
     progress.stage("reading")
     data = _read(options, WindowBuilder.from_file(start.tokenizer, options.window), book, start, progress)
     fit.set_seeds(options.fit.seed)
@@ -211,10 +216,12 @@ def _read(
     for part, conversations in parts.items():
         taught = bool(teachers) and part == "train"
         found: list[Example] = []
+        groups: list[str] = []
         hashes: set[str] = set()
         for conversation in conversations:
             used = list(examples(conversation, builder, uncoded=taught))
             found += used
+            groups += [group_of(conversation)] * len(used)
             hashes.update(training_hashes(conversation) if used else ())
         if not found:
             raise UsageProblem(
@@ -226,7 +233,7 @@ def _read(
         truth = targets(found, book)
         if part == "train" and start.finished:
             truth = truth.without_silent()
-        data[part] = _Data(found, truth, frozenset(hashes))
+        data[part] = _Data(found, groups, truth, frozenset(hashes))
         if not (data[part].targets.known[:, : len(book.ids)] == 1).any():
             raise UsageProblem(
                 f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "
@@ -283,10 +290,9 @@ def _config(
     )
     codings = Decoder(config, config.thresholds).decode(dev_logits)
     kinds = [one.corpus for one in data["dev"].examples]
-    conversations = [one.conversation for one in data["dev"].examples]
     known = data["dev"].targets.known[:, : len(book.ids)]
     few = (~np.isnan(known).any(axis=1)).sum() < MIN_OF_KIND
-    cuts = before.set_cuts if before and few else set_cuts(codings, known, book.ids, kinds, conversations)
+    cuts = before.set_cuts if before and few else set_cuts(codings, known, book.ids, kinds, data["dev"].groups)
     return msgspec.structs.replace(config, review_below=review_below(codings), set_cuts=cuts)
 
 

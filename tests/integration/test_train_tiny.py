@@ -32,7 +32,6 @@ from mi_coder.tagger.model import BUNDLED, open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens, WindowBuilder
-from mi_coder.training import encoder as reader
 from mi_coder.training import export, quantize
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
@@ -232,6 +231,18 @@ def test_the_sets_promise_what_training_knows(report: TrainReport) -> None:
     assert report.dev.doubt.sets.held.value >= 0.9
 
 
+def test_sets_are_cut_by_group(bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    monkeypatch.setattr(running, "set_cuts", lambda *arguments: given.append(arguments) or {"0.9": 0.5})
+    train(TrainOptions(gold=(gold,), output=tmp_path / "model", version="1", base=str(bert), fit=FAST))
+    codings, _, _, kinds, groups = given[0]
+    dev = split(read_gold([gold]))["dev"]
+    coded = [sum(one.gold is not None for one in chat.messages) for chat in dev]
+    wanted = [chat.extra["source_group"] for chat, many in zip(dev, coded, strict=True) for _ in range(many)]
+    assert len(codings) == len(kinds) == len(groups) == len(wanted)
+    assert groups == wanted and len(set(groups)) < len(dev)
+
+
 def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -> None:
     trained = {code for code, head in zip(report.config.codes, report.config.heads, strict=True) if head.trained}
     assert trained == set(SAID)
@@ -270,19 +281,36 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     assert found.std(axis=0).min() > 1e-4
 
 
+@pytest.mark.parametrize("funnel", [Funnel(0, 1), Funnel(0, 2), Funnel(1, 1)])
 @pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
-def test_the_layers_are_those_of_transformers(base: str, request: pytest.FixtureRequest) -> None:
-    encoder = Coder.from_folder(request.getfixturevalue(base), 23).eval().reader.encoder
-    ids = torch.randint(5, 60, (1, 20), generator=torch.Generator().manual_seed(0))
-    positions = reader._positions(torch.ones_like(ids), encoder)
+def test_the_funnel_is_that_of_the_layers_of_transformers(
+    base: str, funnel: Funnel, request: pytest.FixtureRequest
+) -> None:
+    """They compute all positions; after its last layer the context is masked, and other rows than the first kept."""
+    reader = Coder.from_folder(request.getfixturevalue(base), 23, funnel).eval().reader
+    encoder, own = reader.encoder, 12
+    ids = torch.randint(5, 60, (1, 30), generator=torch.Generator().manual_seed(0))
+    padding = encoder.embeddings.position_embeddings.padding_idx
+    positions = torch.arange(30)[None] + (0 if padding is None else padding + 1)
+    types = {"token_type_ids": (torch.arange(30)[None] >= own).long()} if reader.segments else {}
+    hidden = torch.zeros(1, 1, 30, 30)
+    hidden[..., own:] = float("-inf")
     with torch.inference_mode():
-        states = encoder.embeddings(input_ids=ids, position_ids=positions)
-        seen = reader._seen(encoder, positions, None, None)
-        for layer in encoder.encoder.layer:
-            states = reader._layer(layer, states, states, seen)
-        wanted = encoder(input_ids=ids, position_ids=positions).last_hidden_state
-    assert (states - wanted).abs().max() < 1e-4
-    assert wanted.std() > 0.1
+        states = encoder.embeddings(input_ids=ids, position_ids=positions, **types)
+        bias = [encoder.encoder.compute_position_bias(states)] if base == "mpnet" else []
+        layers = list(encoder.encoder.layer)
+        for number, layer in enumerate(layers):
+            mask = hidden if number > funnel.context_layers else torch.zeros_like(hidden)
+            after = layer(states, mask, *bias)
+            after = after[0] if isinstance(after, tuple) else after
+            if number < len(layers) - funnel.first_token_layers:
+                states = after
+                mean = states[:, :own].mean(dim=1)
+            else:
+                states = torch.cat([after[:, :1], states[:, 1:]], dim=1)
+        wanted = torch.cat([states[:, 0], mean], dim=1)
+        found = reader(ids[:, :own], ids[:, own:])
+    assert (found - wanted).abs().max() < 1e-5
 
 
 def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -564,9 +592,13 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
     assert told(data=FitData(windows(8, seed=1), part.targets)) == (
         "what the encoder reads (gold, --leave-out, --base, --context) changed"
     )
-    assert told(data=FitData(part.tokens, other)) == "the gold codes changed"
+    assert told(data=FitData(part.tokens, other)) == "the gold codes (gold, --leave-out) changed"
     assert told(data=FitData(part.tokens, part.targets, other)) == (
         "what teachers tell (--teacher, --teacher-share) changed"
+    )
+    assert told(data=FitData(windows(7), some_targets(7))) == (
+        "what the encoder reads (gold, --leave-out, --base, --context) changed; "
+        "the gold codes (gold, --leave-out) changed"
     )
     assert told(base=roberta) == "the encoder (--base) changed"
     assert told(funnel=Funnel(0, 1)) == (

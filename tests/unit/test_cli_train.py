@@ -160,10 +160,6 @@ def test_every_option_of_the_command_is_tried_here() -> None:
         (["--logit-adjustment", "-inf"], "Invalid value for '--logit-adjustment': -inf is not a finite number."),
         (["--logit-adjustment", "-1"], "Invalid value for '--logit-adjustment': -1.0 is not in the range x>=0."),
         (["--teacher-share", "nan"], "Invalid value for '--teacher-share': nan is not a finite number."),
-        (
-            ["--context-dropout", "0.2", "--context", "0"],
-            "--context-dropout needs a context to leave out; --context is 0.",
-        ),
         (["--teacher-share", "0.5"], "--teacher-share needs --teacher."),
         (["--first-token-layers", "2"], "--first-token-layers needs --context-layers."),
         (["--keep", "0.5"], "--keep needs a model as --base, such as bundled."),

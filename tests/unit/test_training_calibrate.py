@@ -186,26 +186,37 @@ def test_a_hard_kind_of_messages_lowers_the_cut_for_all_where_it_has_a_hundred()
     assert set_cuts([*easy, *hard[:99]], truth[:399], codes, kinds[:399])["0.8"] == 0.079
 
 
-def test_the_cut_keeps_its_promise_in_other_draws_of_the_conversations() -> None:
+def test_the_cut_keeps_its_promise_in_other_draws_of_the_groups() -> None:
     """Of ten conversations of 30 messages one has all that is hard: some resamples have it twice or more often."""
     codings = [alone(0.5 + step / 1000) for step in range(270)] + [alone(step / 1000) for step in range(30)]
     truth, codes = np.tile([1.0, 0.0], (300, 1)), ["OQ", "CQ"]
-    conversations = [f"c{row // 30}" for row in range(300)]
+    groups = [f"c{row // 30}" for row in range(300)]
     assert set_cuts(codings, truth, codes)["0.9"] == 0.029
     # The hard one comes at least three times in 7 % of resamples, four times in 1 %: 3 * n of 300 may be below, n = 10.
-    assert set_cuts(codings, truth, codes, conversations=conversations)["0.9"] == 0.01
-    # Where every message is a conversation of its own, chance between messages alone is left.
-    alone_each = [str(row) for row in range(300)]
-    assert 0.015 < set_cuts(codings, truth, codes, conversations=alone_each)["0.9"] < 0.029
-    assert set_cuts(codings, truth, codes, conversations=["one"] * 300)["0.9"] == 0.029
+    assert set_cuts(codings, truth, codes, groups=groups)["0.9"] == 0.01
+    # Where every message is a group of its own, chance between messages alone is left.
+    each = [str(row) for row in range(300)]
+    assert 0.015 < set_cuts(codings, truth, codes, groups=each)["0.9"] < 0.029
+    assert set_cuts(codings, truth, codes, groups=["one"] * 300)["0.9"] == 0.029
 
 
-def test_kinds_and_conversations_are_those_of_the_messages() -> None:
+def test_the_groups_are_those_of_a_kind_and_of_messages_whose_codes_are_all_known() -> None:
+    """The hard kind is the last one and the only one whose groups differ; messages that are not all known count nowhere."""
+    easy = [alone(0.9) for _ in range(150)]
+    hard = [alone(0.5 + step / 1000) for step in range(270)] + [alone(step / 1000) for step in range(30)]
+    unknown = [alone(0.001) for _ in range(150)]
+    truth = np.array([[1.0, 0.0]] * 150 + [[1.0, np.nan]] * 150 + [[1.0, 0.0]] * 300)
+    kinds = ["easy"] * 150 + ["hard"] * 450
+    groups = [f"e{row}" for row in range(150)] + ["u"] * 150 + [f"h{row // 30}" for row in range(300)]
+    assert set_cuts([*easy, *unknown, *hard], truth, ["OQ", "CQ"], kinds, groups)["0.9"] == 0.01
+
+
+def test_kinds_and_groups_are_those_of_the_messages() -> None:
     codings, truth = [alone(0.3)] * 4, np.zeros((4, 2))
     with pytest.raises(ValueError, match="3 kinds of 4 messages"):
         set_cuts(codings, truth, ["OQ", "CQ"], ["a"] * 3)
-    with pytest.raises(ValueError, match="3 conversations of 4 messages"):
-        set_cuts(codings, truth, ["OQ", "CQ"], conversations=["a"] * 3)
+    with pytest.raises(ValueError, match="3 groups of 4 messages"):
+        set_cuts(codings, truth, ["OQ", "CQ"], groups=["a"] * 3)
 
 
 def test_a_right_code_that_is_never_given_has_the_probability_zero() -> None:
