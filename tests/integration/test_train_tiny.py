@@ -310,7 +310,7 @@ def test_the_funnel_is_that_of_the_layers_of_transformers(
                 states = torch.cat([after[:, :1], states[:, 1:]], dim=1)
         wanted = torch.cat([states[:, 0], mean], dim=1)
         found = reader(ids[:, :own], ids[:, own:])
-    assert (found - wanted).abs().max() < 1e-5
+    assert (found - wanted).abs().max() < 3e-5
 
 
 def test_a_wrong_export_is_noticed(bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,7 +201,7 @@ def test_the_cut_keeps_its_promise_in_other_draws_of_the_groups() -> None:
 
 
 def test_the_groups_are_those_of_a_kind_and_of_messages_whose_codes_are_all_known() -> None:
-    """The hard kind is the last one and the only one whose groups differ; messages that are not all known count nowhere."""
+    """The hard kind comes last and alone has groups that differ; a message with an unknown code counts nowhere."""
     easy = [alone(0.9) for _ in range(150)]
     hard = [alone(0.5 + step / 1000) for step in range(270)] + [alone(step / 1000) for step in range(30)]
     unknown = [alone(0.001) for _ in range(150)]
