@@ -16,6 +16,7 @@ Two readers of the same Transformers weights:
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -172,10 +173,10 @@ def _layer(layer: nn.Module, queries: Tensor, states: Tensor, seen: Tensor | Non
     attention = layer.attention
     if hasattr(attention, "attn"):
         inner = attention.attn
-        query, key, value = inner.q, inner.k, inner.v
+        query, key, value, output = inner.q, inner.k, inner.v, partial(_mpnet_output, attention)
     else:
         inner = attention.self
-        query, key, value = inner.query, inner.key, inner.value
+        query, key, value, output = inner.query, inner.key, inner.value, attention.output
 
     def heads(projected: Tensor) -> Tensor:
         return projected.view(*projected.shape[:2], inner.num_attention_heads, -1).transpose(1, 2)
@@ -188,12 +189,14 @@ def _layer(layer: nn.Module, queries: Tensor, states: Tensor, seen: Tensor | Non
         attn_mask=seen if seen is None or seen.dtype == torch.bool else seen.to(asked.dtype),
         dropout_p=inner.dropout.p if layer.training else 0.0,
     )
-    joined = attended.transpose(1, 2).flatten(-2)
-    if hasattr(attention, "attn"):
-        mixed = attention.LayerNorm(attention.dropout(inner.o(joined)) + queries)
-    else:
-        mixed = attention.output(joined, queries)
+    mixed = output(attended.transpose(1, 2).flatten(-2), queries)
     return layer.output(layer.intermediate(mixed), mixed)
+
+
+def _mpnet_output(attention: nn.Module, attended: Tensor, queries: Tensor) -> Tensor:
+    """What is a module of its own in BERT, `attention.output`."""
+    mixed: Tensor = attention.LayerNorm(attention.dropout(attention.attn.o(attended)) + queries)
+    return mixed
 
 
 def _joint(message_mask: Tensor | None, context_mask: Tensor | None) -> Tensor | None:

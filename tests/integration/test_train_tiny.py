@@ -243,6 +243,22 @@ def test_sets_are_cut_by_group(bert: Path, gold: Path, tmp_path: Path, monkeypat
     assert groups == wanted and len(set(groups)) < len(dev)
 
 
+def test_no_context_can_be_left_out_where_none_is_read(bert: Path, gold: Path, tmp_path: Path) -> None:
+    options = TrainOptions(
+        gold=(gold,),
+        output=tmp_path / "model",
+        version="1",
+        base=str(bert),
+        window=Window(context=0),
+        fit=replace(FAST, context_dropout=0.2),
+    )
+    with pytest.raises(
+        UsageProblem, match=r"^--context-dropout needs a context to leave out"
+    ):
+        train(options)
+    assert not options.output.exists()
+
+
 def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -> None:
     trained = {code for code, head in zip(report.config.codes, report.config.heads, strict=True) if head.trained}
     assert trained == set(SAID)
