@@ -252,9 +252,7 @@ def test_no_context_can_be_left_out_where_none_is_read(bert: Path, gold: Path, t
         window=Window(context=0),
         fit=replace(FAST, context_dropout=0.2),
     )
-    with pytest.raises(
-        UsageProblem, match=r"^--context-dropout needs a context to leave out"
-    ):
+    with pytest.raises(UsageProblem, match=r"^--context-dropout needs a context to leave out"):
         train(options)
     assert not options.output.exists()
 
