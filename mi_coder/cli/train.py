@@ -156,6 +156,13 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Weight of the teachers where gold tells a code too. Needs --teacher.  [default: 0.5]",
 )
 @click.option(
+    "--mixed",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Let the teachers also tell N copies of every training conversation in which the counselor's sentences are "
+    "mixed with others, and learn from these too. Needs --teacher.",
+)
+@click.option(
     "--leave-out",
     callback=_fold,
     metavar="K/N",
@@ -202,6 +209,7 @@ def command(
     logit_adjustment: float,
     teachers: tuple[Path, ...],
     teacher_share: float | None,
+    mixed: int | None,
     leave_out: "Fold | None",
     keep: float | None,
     seed: int,
@@ -245,6 +253,8 @@ def command(
         raise click.UsageError("--first-token-layers needs --context-layers.")
     if teacher_share is not None and not teachers:
         raise click.UsageError("--teacher-share needs --teacher.")
+    if mixed and not teachers:
+        raise click.UsageError("--mixed needs --teacher.")
     if base and names_model(base) and {context, context_layers, first_token_layers} != {None}:
         raise click.UsageError(
             f"--base {base} is a model and reads what it was trained to read: leave --context, --context-layers and "
@@ -286,6 +296,7 @@ def command(
             device=device,
         ),
         teaching=Teaching(teachers) if teacher_share is None else Teaching(teachers, teacher_share),
+        mixed=mixed or 0,
         leave_out=leave_out,
         keep=keep or 0.0,
     )

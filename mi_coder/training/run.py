@@ -25,6 +25,7 @@ from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, write_record
+from mi_coder.tagger.sentences import spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
 from mi_coder.training.base import MINILM
@@ -38,6 +39,7 @@ from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
+from mi_coder.training.mixing import mixed
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.sources import Source, sources
@@ -61,6 +63,8 @@ class TrainOptions:
         read: how the gold files are read.
         funnel: which positions the layers of the encoder compute; None for all in every layer.
         teaching: models whose probabilities are learned beside the gold, and for messages without gold.
+        mixed: how many copies of every training conversation teachers tell with its sentences mixed
+            (`mi_coder.training.mixing`).
         leave_out: a share of the conversations of the training part that is not trained on, so that the model can teach
             their codes to another one without repeating them.
         keep: share of the weights of the finished model `base` that is left in the new one.
@@ -75,6 +79,7 @@ class TrainOptions:
     window: Window = field(default_factory=Window)
     fit: FitOptions = field(default_factory=FitOptions)
     teaching: Teaching = field(default_factory=Teaching)
+    mixed: int = 0
     leave_out: Fold | None = None
     keep: float = 0.0
     read: ReadOptions = AS_CODED
@@ -215,6 +220,8 @@ def _read(
     data: dict[Part, _Data] = {}
     for part, conversations in parts.items():
         taught = bool(teachers) and part == "train"
+        if taught and options.mixed:
+            conversations = [*conversations, *mixed(conversations, options.mixed, spacy_splitter(), options.fit.seed)]
         found: list[Example] = []
         groups: list[str] = []
         hashes: set[str] = set()
@@ -335,6 +342,7 @@ def _settings(
         "teachers": f"{len(options.teaching.teachers)}, share {options.teaching.share:g}"
         if options.teaching.teachers
         else "none",
+        "mixed copies of the training conversations": str(options.mixed),
         **{
             f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
             for attribute, joined in beside.items()

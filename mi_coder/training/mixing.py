@@ -1,0 +1,72 @@
+"""Copies of training chats, the counselor's sentences mixed with others, of which teachers tell the codes.
+
+A small model learns more of its teachers from further messages than the gold has (Jiao et al. 2020, TinyBERT,
+augmentation of the data of the task).
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from mi_coder.conversation import Conversation, Message
+from mi_coder.tagger.sentences import Span
+
+_KEPT = 0.5
+_OF_CLIENTS = 0.25
+
+Sentences = Mapping[tuple[str, bool], Sequence[str]]
+"""By corpus, and whether a counselor said them."""
+
+
+def mixed(
+    conversations: Sequence[Conversation], copies: int, splitter: Callable[[str], list[Span]], seed: int
+) -> list[Conversation]:
+    """`copies` of every conversation, with mixed counselor messages that have no codes.
+
+    Of the sentences of a message, one more or one less or as many as it has, half stay where they are. The others are
+    drawn from all messages of its corpus (field `corpus`), a quarter of them from those of clients. Clients' messages
+    stay, and so do ids and fields: a copy trains on no other conversation than its own.
+
+    Args:
+        splitter: gives the character spans of the sentences of a text.
+    """
+    random = np.random.default_rng(seed)
+    spoken = _spoken(conversations, splitter)
+
+    def mix(message: Message, corpus: str) -> Message:
+        own = _sentences(message, splitter)
+        if not message.is_counselor or not own:
+            return message
+        number = max(1, len(own) + int(random.integers(-1, 2)))
+        parts = [
+            own[place] if place < len(own) and random.random() < _KEPT else _drawn(spoken, corpus, random)
+            for place in range(number)
+        ]
+        return Message(message.role, " ".join(parts))
+
+    return [
+        replace(chat, messages=[mix(one, str(chat.extra["corpus"])) for one in chat.messages])
+        for _ in range(copies)
+        for chat in conversations
+    ]
+
+
+def _spoken(conversations: Sequence[Conversation], splitter: Callable[[str], list[Span]]) -> Sentences:
+    spoken: dict[tuple[str, bool], list[str]] = defaultdict(list)
+    for chat in conversations:
+        for message in chat.messages:
+            spoken[str(chat.extra["corpus"]), message.is_counselor] += _sentences(message, splitter)
+    return spoken
+
+
+def _sentences(message: Message, splitter: Callable[[str], list[Span]]) -> list[str]:
+    return [message.text[start:end] for start, end in splitter(message.text)]
+
+
+def _drawn(spoken: Sentences, corpus: str, random: np.random.Generator) -> str:
+    """A sentence of the corpus; of a counselor where no client said any."""
+    of_client = random.random() < _OF_CLIENTS and bool(spoken[corpus, False])
+    choice = spoken[corpus, not of_client]
+    return choice[int(random.integers(len(choice)))]
