@@ -31,6 +31,8 @@ Another encoder, for more passes and with more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
+The same, from copies of the chats with mixed sentences, too:
+  mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --mixed 1
 Two halves of the gold teach each other:
   mi-code train gold.jsonl -o a/ --leave-out 1/2
   mi-code train gold.jsonl -o b/ --leave-out 2/2
@@ -255,6 +257,8 @@ def command(
         raise click.UsageError("--teacher-share needs --teacher.")
     if mixed and not teachers:
         raise click.UsageError("--mixed needs --teacher.")
+    if mixed:
+        need("spacy", extra="nlp")
     if base and names_model(base) and {context, context_layers, first_token_layers} != {None}:
         raise click.UsageError(
             f"--base {base} is a model and reads what it was trained to read: leave --context, --context-layers and "

@@ -16,9 +16,9 @@ from mi_coder.training.targets import Targets
 if TYPE_CHECKING:
     from mi_coder.training.fit import FitData, FitOptions
 
-_READ = "what the encoder reads (gold, --leave-out, --base, --context)"
+_READ = "what the encoder reads (gold, --leave-out, --mixed, --base, --context)"
 _LEARNED = "the gold codes (gold, --leave-out)"
-_TAUGHT = "what teachers tell (--teacher, --teacher-share)"
+_TAUGHT = "what teachers tell (--teacher, --teacher-share, --mixed)"
 _ENCODER = "the encoder (--base)"
 _FUNNEL = "the layers that read the context (--context-layers, --first-token-layers)"
 _HASHED = (_READ, _LEARNED, _TAUGHT, _ENCODER, _FUNNEL)

@@ -57,7 +57,8 @@ def _spoken(conversations: Sequence[Conversation], splitter: Callable[[str], lis
     spoken: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for chat in conversations:
         for message in chat.messages:
-            spoken[str(chat.extra["corpus"]), message.is_counselor] += _sentences(message, splitter)
+            if said := _sentences(message, splitter):
+                spoken[str(chat.extra["corpus"]), message.is_counselor] += said
     return spoken
 
 
@@ -67,6 +68,6 @@ def _sentences(message: Message, splitter: Callable[[str], list[Span]]) -> list[
 
 def _drawn(spoken: Sentences, corpus: str, random: np.random.Generator) -> str:
     """A sentence of the corpus; of a counselor where no client said any."""
-    of_client = random.random() < _OF_CLIENTS and bool(spoken[corpus, False])
+    of_client = random.random() < _OF_CLIENTS and (corpus, False) in spoken
     choice = spoken[corpus, not of_client]
     return choice[int(random.integers(len(choice)))]

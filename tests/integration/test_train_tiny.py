@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import socket
 from dataclasses import replace
@@ -38,7 +39,7 @@ from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import drop_context, drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
-from mi_coder.training.data import read_gold
+from mi_coder.training.data import UNCODED, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
@@ -604,14 +605,14 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
     other = some_targets(8)
     other.known[0, 0] = 1 - other.known[0, 0]
     assert told(data=FitData(windows(8, seed=1), part.targets)) == (
-        "what the encoder reads (gold, --leave-out, --base, --context) changed"
+        "what the encoder reads (gold, --leave-out, --mixed, --base, --context) changed"
     )
     assert told(data=FitData(part.tokens, other)) == "the gold codes (gold, --leave-out) changed"
     assert told(data=FitData(part.tokens, part.targets, other)) == (
-        "what teachers tell (--teacher, --teacher-share) changed"
+        "what teachers tell (--teacher, --teacher-share, --mixed) changed"
     )
     assert told(data=FitData(windows(7), some_targets(7))) == (
-        "what the encoder reads (gold, --leave-out, --base, --context) changed; "
+        "what the encoder reads (gold, --leave-out, --mixed, --base, --context) changed; "
         "the gold codes (gold, --leave-out) changed"
     )
     assert told(base=roberta) == "the encoder (--base) changed"
@@ -883,6 +884,28 @@ def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, g
     assert macro_f1("taught", Teaching((report.folder,))) > macro_f1("alone", Teaching()) + 0.2
     taught = read_config(tmp_path / "taught")
     assert set(taught.training_ids) >= set(report.config.training_ids)
+
+
+def test_teachers_tell_copies_with_mixed_sentences_too(
+    report: TrainReport, bert: Path, gold: Path, tmp_path: Path
+) -> None:
+    """The copies join what is learned, uncoded, and no conversation is added to what the model knows."""
+    options = TrainOptions(
+        gold=(gold,),
+        output=tmp_path / "mixed",
+        version="1",
+        base=str(bert),
+        fit=FAST,
+        teaching=Teaching((report.folder,)),
+    )
+    made = train(replace(options, mixed=2))
+    copies, coded = made.sources
+    assert copies.gold == UNCODED
+    assert copies.messages == 2 * coded.messages
+    assert copies.conversations == coded.conversations
+    assert made.config.training_ids == report.config.training_ids
+    card = (made.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert re.search(r"mixed copies of the training conversations\W+2\b", card)
 
 
 def test_a_teacher_that_knows_the_test_chats_is_refused(

@@ -107,6 +107,7 @@ OTHER = {
     "--context-layers": (["--context-layers", "2"], {"funnel": Funnel(2, 1)}),
     "--first-token-layers": (["--context-layers", "0", "--first-token-layers", "2"], {"funnel": Funnel(0, 2)}),
     "--teacher": (["--teacher", "a", "--teacher", "b"], {"teaching": Teaching((Path("a"), Path("b")))}),
+    "--mixed": (["--teacher", "a", "--mixed", "2"], {"teaching": Teaching((Path("a"),)), "mixed": 2}),
     "--leave-out": (["--leave-out", "2/3"], {"leave_out": Fold(2, 3)}),
     "--keep": (["--base", "bundled", "--keep", "0.5"], {"keep": 0.5}),
     "--teacher-share": (["--teacher", "a", "--teacher-share", "0.7"], {"teaching": Teaching((Path("a"),), 0.7)}),
@@ -161,6 +162,8 @@ def test_every_option_of_the_command_is_tried_here() -> None:
         (["--logit-adjustment", "-1"], "Invalid value for '--logit-adjustment': -1.0 is not in the range x>=0."),
         (["--teacher-share", "nan"], "Invalid value for '--teacher-share': nan is not a finite number."),
         (["--teacher-share", "0.5"], "--teacher-share needs --teacher."),
+        (["--mixed", "1"], "--mixed needs --teacher."),
+        (["--mixed", "0"], "Invalid value for '--mixed': 0 is not in the range x>=1."),
         (["--first-token-layers", "2"], "--first-token-layers needs --context-layers."),
         (["--keep", "0.5"], "--keep needs a model as --base, such as bundled."),
         (["--keep", "1"], "Invalid value for '--keep': 1.0 is not in the range 0<=x<1."),
@@ -227,5 +230,5 @@ def test_the_examples_of_the_help_are_understood(
     lines = [line.split() for line in EXAMPLE.splitlines() if line.startswith("  mi-code train")]
     for line in lines:
         CliRunner().invoke(command, line[2:], catch_exceptions=False)
-    assert len(trained.asked) == len(lines) == 8
-    assert [one.base for one in trained.asked] == ["minilm", "bundled", "mpnet", *["minilm"] * 5]
+    assert len(trained.asked) == len(lines) == 9
+    assert [one.base for one in trained.asked] == ["minilm", "bundled", "mpnet", *["minilm"] * 6]
