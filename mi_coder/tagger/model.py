@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_coder.codebook import Codebook
-from mi_coder.tagger.config import CONFIG_FILE, BadModel, ModelConfig, config_bytes, decode_config
+from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, BadModel, ModelConfig, config_bytes, decode_config
 
 BUNDLED = Path(__file__).parent / "default"
 
@@ -25,6 +25,11 @@ class ModelFolder:
     path: Path
     config: ModelConfig
     digests: dict[str, str]
+
+    @property
+    def name(self) -> str:
+        """Name, version and the start of the hash of its weights."""
+        return f"{self.config.name} {self.config.version} ({self.config.files[MODEL_FILE][:8]})"
 
 
 def open_model(folder: Path | None = None) -> ModelFolder:

@@ -23,7 +23,7 @@ from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import file_sha256
+from mi_coder.tagger.model import file_sha256, open_model
 from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, write_record
 from mi_coder.tagger.sentences import spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
@@ -339,9 +339,7 @@ def _settings(
         if options.leave_out
         else "none",
         "weight of rare codes": f"{options.fit.weighting}, logit adjustment {options.fit.logit_adjustment:g}",
-        "teachers": f"{len(options.teaching.teachers)}, share {options.teaching.share:g}"
-        if options.teaching.teachers
-        else "none",
+        "teachers": _teachers(options.teaching),
         "mixed copies of the training conversations": str(options.mixed),
         **{
             f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
@@ -351,10 +349,16 @@ def _settings(
     }
 
 
+def _teachers(teaching: Teaching) -> str:
+    models = map(open_model, teaching.teachers)
+    named = ", ".join(f"{one.name} of {one.config.base}" for one in models)
+    return f"{named}; share {teaching.share:g}" if named else "none"
+
+
 def _went_on(options: TrainOptions, start: Start) -> dict[str, str]:
     if not start.finished:
         return {}
-    return {"went on from": start.finished.name, "share of its weights that is kept": f"{options.keep:g}"}
+    return {"went on from": start.finished.folder.name, "share of its weights that is kept": f"{options.keep:g}"}
 
 
 def _macro_f1(
@@ -404,13 +408,13 @@ def _describe(
     card = Card(
         config=config,
         sources=report.sources,
-        went_on_from=start.finished.name if start.finished else "",
+        went_on_from=start.finished.folder.name if start.finished else "",
         sizes={part: (len(one.conversations), len(one.examples)) for part, one in data.items()},
         settings=settings,
         dev=report.dev,
         test=report.test,
     )
     (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-    finished = (start.finished.name, start.finished.license) if start.finished else ("", "")
+    finished = (start.finished.folder.name, start.finished.license) if start.finished else ("", "")
     license = render_license(config.name, report.sources, config.base, *finished)
     (folder / LICENSE_FILE).write_text(license, encoding="utf-8")

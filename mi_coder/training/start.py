@@ -48,12 +48,6 @@ class Finished:
     funnel: Funnel | None
     license: str
 
-    @property
-    def name(self) -> str:
-        """Name, version and the start of the hash of its weights."""
-        config = self.folder.config
-        return f"{config.name} {config.version} ({config.files[MODEL_FILE][:8]})"
-
     def coder(self, heads: int) -> Coder:
         """The model, to be trained further.
 
@@ -111,7 +105,7 @@ class Start:
     @property
     def name(self) -> str:
         """What it is called in messages."""
-        return f"The model {self.finished.name}" if self.finished else f"The encoder {self.base}"
+        return f"The model {self.finished.folder.name}" if self.finished else f"The encoder {self.base}"
 
     @property
     def config(self) -> Path:

@@ -27,9 +27,9 @@ from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.tagger.config import BadModel, Window, read_config
+from mi_coder.tagger.config import MODEL_FILE, BadModel, Window, read_config
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import BUNDLED, open_model
+from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import Tokens, WindowBuilder
@@ -40,7 +40,7 @@ from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import drop_context, drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.data import UNCODED, read_gold
-from mi_coder.training.encoder import Funnel
+from mi_coder.training.encoder import FUNNELED, Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
 from mi_coder.training.folder import write_model
@@ -296,13 +296,20 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     assert found.std(axis=0).min() > 1e-4
 
 
+def of_kind(kind: str) -> transformers.PreTrainedModel:
+    """An encoder with random weights, so large that a difference shows."""
+    torch.manual_seed(0)
+    config = transformers.AutoConfig.for_model(
+        kind, vocab_size=400, max_position_embeddings=258, pad_token_id=1, initializer_range=0.3, **SIZES
+    )
+    return transformers.AutoModel.from_config(config)
+
+
 @pytest.mark.parametrize("funnel", [Funnel(0, 1), Funnel(0, 2), Funnel(1, 1)])
-@pytest.mark.parametrize("base", ["bert", "roberta", "mpnet"])
-def test_the_funnel_is_that_of_the_layers_of_transformers(
-    base: str, funnel: Funnel, request: pytest.FixtureRequest
-) -> None:
+@pytest.mark.parametrize("base", FUNNELED)
+def test_the_funnel_is_that_of_the_layers_of_transformers(base: str, funnel: Funnel) -> None:
     """They compute all positions; after its last layer the context is masked, and other rows than the first kept."""
-    reader = Coder.from_folder(request.getfixturevalue(base), 23, funnel).eval().reader
+    reader = Coder(of_kind(base), 23, funnel).eval().reader
     encoder, own = reader.encoder, 12
     ids = torch.randint(5, 60, (1, 30), generator=torch.Generator().manual_seed(0))
     padding = encoder.embeddings.position_embeddings.padding_idx
@@ -522,6 +529,9 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path) -> 
         resolve_base("no such/name/here")
     assert resolve_base(str(bert)) == bert
     assert base_name(str(bert)) == bert.name
+    for kind in ("electra", "roberta-prelayernorm"):
+        with pytest.raises(MiCoderError, match="leave --context-layers out"):
+            Coder(of_kind(kind), 23, Funnel(0, 1))
     with pytest.raises(MiCoderError, match=r"3 layers; --context-layers \(2\) and --first-token-layers \(1\)"):
         Coder.from_folder(bert, 23, Funnel(2, 1))
 
@@ -878,6 +888,8 @@ def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, g
         )
         card = (made.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
         assert ("what teachers tell" in card) == bool(teaching.teachers)
+        named = f"{report.config.name} {report.config.version} ({file_sha256(report.folder / MODEL_FILE)[:8]}) of "
+        assert (named in card) == bool(teaching.teachers)
         assert not made.folder.with_name(f"{name}.checkpoint").exists()
         return made.test.macro.coder.value
 
