@@ -1,0 +1,81 @@
+"""How well does a model do on the ESConv chats of the test part that were coded last?
+
+    python benchmarks/esconv_parts.py [--data ../shared/data] [--model FOLDER ...]
+
+The test part was measured for every version. 35 of its chats were coded after model 0.9.0 was made, so no version up to
+it was measured on them. Prints, for each model, the macro-F1 of the codes with 10 positives there, and exact match,
+with 95 % intervals from resampling conversations: on the chats that were measured before, on those coded last, and on
+all. The stored run is benchmarks/runs/esconv_parts.md.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from mi_coder import corpora
+from mi_coder.conversation import Conversation
+from mi_coder.corpora.splits import read_splits, with_splits
+from mi_coder.corpora.standoff import StandoffCode, read_standoff, with_standoff
+from mi_coder.evaluation.report import EvaluationReport, Figure, Options
+from mi_coder.evaluation.run import Request, evaluate_files
+from mi_coder.formats import write_conversations
+from mi_coder.tagger.model import BUNDLED
+
+ROOT = Path(__file__).parents[1]
+CODES = ROOT / "annotations" / "esconv"
+LAST = {"k81", "k82", "k83"}
+"""The first readers of the chats that were coded last."""
+MIN_SUPPORT = 10
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--model", type=Path, action="append", help="Model folder; repeatable. Default: the bundled.")
+    given = parser.parse_args()
+    first = list(read_standoff(CODES / "round1.csv"))
+    last = {code.conversation_id for code in first if code.coder in LAST}
+    tested = list(_tested(given.data, first))
+    parts = {
+        "measured before": [chat for chat in tested if chat.id not in last],
+        "coded last": [chat for chat in tested if chat.id in last],
+        "all": tested,
+    }
+    print("| model | chats | messages | macro-F1 | codes | exact match |\n|---|---|---|---|---|---|")
+    for model in given.model or [BUNDLED]:
+        for name, chats in parts.items():
+            report = _report(chats, model)
+            codes = sum(row.counted for row in report.rows)
+            print(
+                f"| {report.source.coder} | {name}: {report.conversations} | {report.messages:,} | "
+                f"{_figure(report.macro.coder)} | {codes} | {_figure(report.exact.coder)} |"
+            )
+    return 0
+
+
+def _tested(data: Path, first: list[StandoffCode]) -> Iterator[Conversation]:
+    """The coded chats of the test part."""
+    codes = chain(first, read_standoff(CODES / "adjudicated.csv"))
+    coded = with_standoff(corpora.load("esconv", data), codes, only_coded=True)
+    for chat in with_splits(coded, read_splits(ROOT / "annotations" / "splits.csv")):
+        if chat.extra["split"] == "test":
+            yield chat
+
+
+def _report(chats: list[Conversation], model: Path) -> EvaluationReport:
+    with TemporaryDirectory() as folder:
+        gold = Path(folder) / "gold.jsonl"
+        write_conversations(chats, str(gold))
+        return evaluate_files(Request(gold=gold, model=model, options=Options(min_support=MIN_SUPPORT)))
+
+
+def _figure(figure: Figure) -> str:
+    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
