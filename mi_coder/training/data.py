@@ -10,6 +10,7 @@ from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
 UNCODED = "no codes; what teachers tell of it is learned"
+MIXED = "no codes: copies with mixed sentences; what teachers tell of them is learned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,9 @@ def examples(conversation: Conversation, builder: WindowBuilder, uncoded: bool =
         before = conversation.messages[max(0, index - context) : index]
         tokens = builder.build(message.text, before)
         corpus = str(conversation.extra["corpus"])
-        gold_from = conversation.extra.get("gold_from") if _informative(gold) else UNCODED
+        gold_from = conversation.extra.get("gold_from")
+        if not _informative(gold) and gold_from != MIXED:
+            gold_from = UNCODED
         yield Example(conversation.id, corpus, text, tokens, gold, gold_from)
 
 

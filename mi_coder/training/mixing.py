@@ -12,6 +12,7 @@ import numpy as np
 
 from mi_coder.conversation import Conversation, Message
 from mi_coder.tagger.sentences import Span
+from mi_coder.training.data import MIXED
 
 _KEPT = 0.5
 _OF_CLIENTS = 0.25
@@ -27,7 +28,7 @@ def mixed(
 
     Of the sentences of a message, one more or one less or as many as it has, half stay where they are. The others are
     drawn from all messages of its corpus (field `corpus`), a quarter of them from those of clients. Clients' messages
-    stay, and so do ids and fields: a copy trains on no other conversation than its own.
+    stay, and so do ids and fields, but for `gold_from`: a copy trains on no other conversation than its own.
 
     Args:
         splitter: gives the character spans of the sentences of a text.
@@ -47,7 +48,11 @@ def mixed(
         return Message(message.role, " ".join(parts))
 
     return [
-        replace(chat, messages=[mix(one, str(chat.extra["corpus"])) for one in chat.messages])
+        replace(
+            chat,
+            messages=[mix(one, str(chat.extra["corpus"])) for one in chat.messages],
+            extra={**chat.extra, "gold_from": MIXED},
+        )
         for _ in range(copies)
         for chat in conversations
     ]

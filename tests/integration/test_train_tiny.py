@@ -39,7 +39,7 @@ from mi_coder.training import run as running
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import drop_context, drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
-from mi_coder.training.data import UNCODED, read_gold
+from mi_coder.training.data import MIXED, read_gold
 from mi_coder.training.encoder import FUNNELED, Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
@@ -912,7 +912,7 @@ def test_teachers_tell_copies_with_mixed_sentences_too(
     )
     made = train(replace(options, mixed=2))
     copies, coded = made.sources
-    assert copies.gold == UNCODED
+    assert copies.gold == MIXED
     assert copies.messages == 2 * coded.messages
     assert copies.conversations == coded.conversations
     assert made.config.training_ids == report.config.training_ids

@@ -7,6 +7,7 @@ import pytest
 
 from mi_coder.conversation import Conversation, Gold, Message
 from mi_coder.tagger.sentences import Span
+from mi_coder.training.data import MIXED
 from mi_coder.training.mixing import mixed
 
 
@@ -41,7 +42,7 @@ def test_ids_fields_and_clients_stay_and_codes_do_not() -> None:
     copies = mixed(CHATS, 2, split, seed=1)
     assert [one.id for one in copies] == ["a", "b", "c"] * 2
     for one, of in zip(copies, CHATS * 2, strict=True):
-        assert one.extra == of.extra
+        assert one.extra == {**of.extra, "gold_from": MIXED}
         for new, old in zip(one.messages, of.messages, strict=True):
             assert new.role == old.role
             assert new.gold is None if new.is_counselor else new == old
