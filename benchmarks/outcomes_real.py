@@ -4,12 +4,14 @@
 
 ESConv (with the failed chats): change of distress and rating of empathy, with the stand-off codes as gold chats; only
 chats that did not train the bundled model, so that its errors are those that it makes on new chats (some of them tuned
-it, and the run says so). MIBot: change of confidence; no gold. The stored run is benchmarks/runs/outcomes_real.md. Do
+it, and the run says so), and without the codes of the chats that were coded last, so that there are chats without gold
+as there are in a study. MIBot: change of confidence; no gold. The stored run is benchmarks/runs/outcomes_real.md. Do
 not read a story into it: there are few chats without training, MIBot is one bot, and the failed chats were chosen by
 their low scores.
 """
 
 import argparse
+import csv
 import json
 import subprocess
 import sys
@@ -17,6 +19,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+LAST = {"k81", "k82", "k83"}
+"""The first readers of the ESConv chats that were coded last."""
 
 ESCONV = """\
 data: {chats: [esconv.tagged.jsonl], counselor: ""}
@@ -63,7 +67,9 @@ def main() -> int:
 
 
 def _esconv(data: Path, folder: Path, most: int) -> None:
-    coded = _convert("esconv", data, folder / "gold.all.jsonl", "--only-coded", *_codes("esconv"))
+    converted = _convert("esconv", data, folder / "gold.all.jsonl", "--only-coded", *_codes("esconv"))
+    last = _coded_last()
+    coded = [chat for chat in converted if chat["conversation_id"] not in last]
     gold = [chat for chat in coded if chat["split"] != "train"][:most]
     _write(folder / "gold.jsonl", gold)
     known = {chat["conversation_id"] for chat in coded}
@@ -83,6 +89,11 @@ def _mibot(data: Path, folder: Path, most: int) -> None:
     _run("tag", folder / "mibot.jsonl", "--force")
     (folder / "mibot.yaml").write_text(MIBOT)
     _relate("MIBot", MIBOT_IS, folder / "mibot.yaml", folder / "mibot.results")
+
+
+def _coded_last() -> set[str]:
+    with (ROOT / "annotations" / "esconv" / "round1.csv").open(encoding="utf-8", newline="") as file:
+        return {row["conversation_id"] for row in csv.DictReader(file) if row["coder"] in LAST}
 
 
 def _codes(corpus: str) -> list[str]:
