@@ -83,7 +83,7 @@ def render_card(card: Card) -> str:
         "## Trained on",
         _table(("data set", "license", "where its codes come from", "conversations", "messages"), trained_on),
         _LABELS,
-        _bullets(one.citation for one in card.sources if one.citation),
+        _bullets(dict.fromkeys(one.citation for one in card.sources if one.citation)),
         _PARTS,
         _table(("part", "conversations", "messages"), [(part, *size) for part, size in card.sizes.items()]),
         "## Not given",
@@ -112,7 +112,7 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
     sections = [
         f"Terms of the model {name} in this folder",
         _terms(sources, went_on_from),
-        f"Trained on:\n{_bullets(cited)}",
+        f"Trained on:\n{_bullets(dict.fromkeys(cited))}",
         f"Training started from the encoder {base}, whose own license applies to it.",
         *([f"Terms of {went_on_from}:\n\n{inherited.strip() or OWN_LICENSE}"] if went_on_from else ()),
     ]
@@ -120,7 +120,7 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
 
 
 def _terms(sources: Iterable[Source], went_on_from: str) -> str:
-    public = [one.title for one in sources if one.public]
+    public = dict.fromkeys(one.title for one in sources if one.public)
     own = (
         "Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International (CC BY-NC-SA 4.0), "
         f"because of the data it was trained on: {', '.join(public)}. Legal code: {LEGAL_CODE}"

@@ -13,7 +13,7 @@ from mi_coder.evaluation.report import Options, Source
 from mi_coder.tagger.config import Head, ModelConfig, Window
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.card import LEGAL_CODE, Card, render_card, render_license
-from mi_coder.training.data import Example
+from mi_coder.training.data import MIXED, Example
 from mi_coder.training.judge import judge
 from mi_coder.training.sources import sources
 from mi_coder.training.targets import Targets
@@ -116,6 +116,15 @@ def test_a_model_of_own_data_alone_is_its_owner_s() -> None:
     assert LEGAL_CODE not in text
     assert "the owner of the data decides" in text
     assert "encoder minilm" in text
+
+
+def test_a_corpus_with_codes_from_two_places_is_cited_and_licensed_once() -> None:
+    both = made("esconv", 2) + [replace(example, gold_from=MIXED) for example in made("esconv", 2)]
+    text = card(both)
+    assert text.count("| ESConv and FailedESConv |") == 2
+    assert text.count("Liu et al. 2021") == 1
+    assert "trained on: ESConv and FailedESConv. Legal code" in text
+    assert render_license("tiny", sources(both), "minilm").count("- ESConv and FailedESConv. License") == 1
 
 
 def test_sources_count_conversations_and_messages() -> None:
