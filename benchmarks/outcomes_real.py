@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-LAST = {"k81", "k82", "k83"}
+CODERS_OF_LAST = {"k81", "k82", "k83"}
 """The first readers of the ESConv chats that were coded last."""
 
 ESCONV = """\
@@ -93,7 +93,7 @@ def _mibot(data: Path, folder: Path, most: int) -> None:
 
 def _coded_last() -> set[str]:
     with (ROOT / "annotations" / "esconv" / "round1.csv").open(encoding="utf-8", newline="") as file:
-        return {row["conversation_id"] for row in csv.DictReader(file) if row["coder"] in LAST}
+        return {row["conversation_id"] for row in csv.DictReader(file) if row["coder"] in CODERS_OF_LAST}
 
 
 def _codes(corpus: str) -> list[str]:

@@ -162,7 +162,7 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     type=click.IntRange(min=1),
     metavar="N",
     help="Let the teachers also tell N copies of every training conversation in which the counselor's sentences are "
-    "mixed with others, and learn from these too. Needs --teacher.",
+    "mixed with others, and learn from these too. Needs --teacher and the extra nlp.",
 )
 @click.option(
     "--leave-out",

@@ -27,8 +27,9 @@ def mixed(
     """`copies` of every conversation, with mixed counselor messages that have no codes.
 
     Of the sentences of a message, one more or one less or as many as it has, half stay where they are. The others are
-    drawn from all messages of its corpus (field `corpus`), a quarter of them from those of clients. Clients' messages
-    stay, and so do ids and fields, but for `gold_from`: a copy trains on no other conversation than its own.
+    drawn from all messages of its corpus (field `corpus`), a quarter of them from those that no counselor wrote, mostly
+    clients'. Clients' messages stay, and so do id and fields of the conversation, but for `gold_from`. At least one
+    sentence is left.
 
     Args:
         splitter: gives the character spans of the sentences of a text.
@@ -37,9 +38,11 @@ def mixed(
     spoken = _spoken(conversations, splitter)
 
     def mix(message: Message, corpus: str) -> Message:
-        own = _sentences(message, splitter)
-        if not message.is_counselor or not own:
+        if not message.is_counselor:
             return message
+        own = _sentences(message, splitter)
+        if not own:
+            return Message(message.role, message.text)
         number = max(1, len(own) + int(random.integers(-1, 2)))
         parts = [
             own[place] if place < len(own) and random.random() < _KEPT else _drawn(spoken, corpus, random)

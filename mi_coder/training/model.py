@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
 from mi_coder.training.base import NoBase
-from mi_coder.training.encoder import FullReader, Funnel, FunnelReader, can_funnel
+from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader, can_funnel
 
 
 class Coder(nn.Module):
@@ -164,7 +164,8 @@ def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:
     if funnel is None:
         return FullReader(encoder, segments)
     if not can_funnel(encoder):
-        raise UsageProblem("This encoder reads the context in all layers; leave --context-layers out.")
+        kind = encoder.config.model_type
+        raise UsageProblem(f"--context-layers takes {', '.join(FUNNELED)}, and this encoder is {kind}: leave it out.")
     layers = encoder.config.num_hidden_layers
     if not funnel.fits(layers):
         raise UsageProblem(

@@ -137,8 +137,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     Calibration, thresholds and figures are those of the exported model as it will run, not of the model before export.
 
     Raises:
-        UsageProblem: the output exists, a part has no coded messages, or the context is to be left out where none is
-            read.
+        UsageProblem: the output exists, a part has no coded messages, mixed copies have no teacher, or the context is
+            to be left out where none is read.
         TrainingFailed: the loss is no longer a finite number.
         ExportFailed: the exported model is not the trained one.
         MiCoderError: files or encoder that cannot be read.
@@ -151,6 +151,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     start = Start.of(options.base)
     if start.finished:
         options = replace(options, funnel=start.finished.funnel, window=start.finished.folder.config.window)
+    if options.mixed and not options.teaching.teachers:
+        raise UsageProblem("Nobody tells the codes of mixed copies (--mixed) without a teacher (--teacher).")
     if options.fit.context_dropout and options.window.context == 0:
         raise UsageProblem("--context-dropout needs a context to leave out, and this model reads none.")
     progress.stage("reading")

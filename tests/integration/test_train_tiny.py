@@ -530,7 +530,7 @@ def test_bases_that_cannot_be_used_are_explained(bert: Path, tmp_path: Path) -> 
     assert resolve_base(str(bert)) == bert
     assert base_name(str(bert)) == bert.name
     for kind in ("electra", "roberta-prelayernorm"):
-        with pytest.raises(MiCoderError, match="leave --context-layers out"):
+        with pytest.raises(MiCoderError, match=f"and this encoder is {kind}: leave it out"):
             Coder(of_kind(kind), 23, Funnel(0, 1))
     with pytest.raises(MiCoderError, match=r"3 layers; --context-layers \(2\) and --first-token-layers \(1\)"):
         Coder.from_folder(bert, 23, Funnel(2, 1))
@@ -910,6 +910,8 @@ def test_teachers_tell_copies_with_mixed_sentences_too(
         fit=FAST,
         teaching=Teaching((report.folder,)),
     )
+    with pytest.raises(UsageProblem, match="without a teacher"):
+        train(replace(options, mixed=2, teaching=Teaching()))
     made = train(replace(options, mixed=2))
     copies, coded = made.sources
     assert copies.gold == MIXED

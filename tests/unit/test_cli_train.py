@@ -1,5 +1,6 @@
 """Options of `mi-code train`: each arrives where it works, and bad ones are refused before the work begins."""
 
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mi_coder.cli.train import EXAMPLE, command
+from mi_coder.errors import MissingExtra
 from mi_coder.tagger.config import Window
 from mi_coder.training import base as bases
 from mi_coder.training import run
@@ -216,6 +218,16 @@ def test_figures_on_the_test_part_are_printed_on_request_only(
     result = invoke(gold, "--base", "minilm", *arguments)
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", *parts]
     assert result.stdout.splitlines()[1] == "dev           12      1     0.500      nan  –"
+
+
+def test_mixing_sentences_names_the_extra_that_splits_them(
+    trained: Trained, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "spacy", None)
+    result = invoke(gold, "--base", "minilm", "--teacher", str(tmp_path), "--mixed", "1")
+    assert isinstance(result.exception, MissingExtra)
+    assert "spacy" in str(result.exception) and "pip install 'mi-coder[nlp]'" in str(result.exception)
+    assert trained.asked == []
 
 
 def test_the_examples_of_the_help_are_understood(

@@ -75,6 +75,16 @@ def test_a_seed_repeats_and_copies_differ() -> None:
 
 def test_without_clients_counselors_alone_are_drawn_from() -> None:
     alone = Conversation("x", [Message("counselor", "one. Two."), Message("counselor", "  ")], {"corpus": "own"})
-    [copy] = mixed([alone], 1, split, seed=5)
-    assert set(sentences(copy.messages[0].text)) <= {"one.", "Two."}
-    assert copy.messages[1] is alone.messages[1]
+    *others, copy = mixed([alone], 30, split, seed=5)
+    for one in (*others, copy):
+        assert set(sentences(one.messages[0].text)) <= {"one.", "Two."}
+    assert copy.messages[1] == alone.messages[1]
+
+
+def test_a_message_keeps_at_least_a_sentence_and_a_blank_one_its_text_alone() -> None:
+    said = Message("counselor", "one.", gold=Gold(frozenset({"OQ"})))
+    blank = Message("counselor", "", gold=Gold(frozenset({"OT"})))
+    short = Conversation("x", [said, blank], {"corpus": "own"})
+    for copy in mixed([short], 30, split, seed=6):
+        assert sentences(copy.messages[0].text)
+        assert copy.messages[1] == Message("counselor", "")
