@@ -10,17 +10,16 @@ coded last, and on all. The stored run, benchmarks/runs/esconv_parts.md, is of m
 
 import argparse
 import sys
-from collections.abc import Iterator
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mi_coder import corpora
 from mi_coder.conversation import Conversation
 from mi_coder.corpora.splits import read_splits, with_splits
-from mi_coder.corpora.standoff import StandoffCode, read_standoff, with_standoff
+from mi_coder.corpora.standoff import read_standoff
 from mi_coder.evaluation.report import EvaluationReport, Figure, Options
 from mi_coder.evaluation.run import Request, evaluate_files
+from mi_coder.evaluation.suite import coded
 from mi_coder.formats import write_conversations
 from mi_coder.tagger.model import BUNDLED
 
@@ -37,9 +36,10 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT.parent / "shared" / "data")
     parser.add_argument("--model", type=Path, action="append", help="Model folder; repeatable. Default: the bundled.")
     given = parser.parse_args()
-    first = list(read_standoff(CODES / "round1.csv"))
-    last = {code.conversation_id for code in first if code.coder in CODERS_OF_LAST}
-    tested = list(_tested(given.data, first))
+    last = coded_last()
+    chats = coded(corpora.load("esconv", given.data), CODES)
+    split = with_splits(chats, read_splits(ROOT / "annotations" / "splits.csv"))
+    tested = [chat for chat in split if chat.extra["split"] == "test"]
     parts = {
         "measured before": [chat for chat in tested if chat.id not in last],
         "coded last": [chat for chat in tested if chat.id in last],
@@ -57,13 +57,10 @@ def main() -> int:
     return 0
 
 
-def _tested(data: Path, first: list[StandoffCode]) -> Iterator[Conversation]:
-    """The coded chats of the test part."""
-    codes = chain(first, read_standoff(CODES / "adjudicated.csv"))
-    coded = with_standoff(corpora.load("esconv", data), codes, only_coded=True)
-    for chat in with_splits(coded, read_splits(ROOT / "annotations" / "splits.csv")):
-        if chat.extra["split"] == "test":
-            yield chat
+def coded_last() -> set[str]:
+    """The ids of the chats that were coded last."""
+    codes = read_standoff(CODES / "round1.csv")
+    return {code.conversation_id for code in codes if code.coder in CODERS_OF_LAST}
 
 
 def _report(chats: list[Conversation], model: Path) -> EvaluationReport:

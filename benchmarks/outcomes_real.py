@@ -11,16 +11,15 @@ their low scores.
 """
 
 import argparse
-import csv
 import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from esconv_parts import coded_last
+
 ROOT = Path(__file__).parents[1]
-CODERS_OF_LAST = {"k81", "k82", "k83"}
-"""The first readers of the ESConv chats that were coded last."""
 
 ESCONV = """\
 data: {chats: [esconv.tagged.jsonl], counselor: ""}
@@ -68,7 +67,7 @@ def main() -> int:
 
 def _esconv(data: Path, folder: Path, most: int) -> None:
     converted = _convert("esconv", data, folder / "gold.all.jsonl", "--only-coded", *_codes("esconv"))
-    last = _coded_last()
+    last = coded_last()
     coded = [chat for chat in converted if chat["conversation_id"] not in last]
     gold = [chat for chat in coded if chat["split"] != "train"][:most]
     _write(folder / "gold.jsonl", gold)
@@ -89,11 +88,6 @@ def _mibot(data: Path, folder: Path, most: int) -> None:
     _run("tag", folder / "mibot.jsonl", "--force")
     (folder / "mibot.yaml").write_text(MIBOT)
     _relate("MIBot", MIBOT_IS, folder / "mibot.yaml", folder / "mibot.results")
-
-
-def _coded_last() -> set[str]:
-    with (ROOT / "annotations" / "esconv" / "round1.csv").open(encoding="utf-8", newline="") as file:
-        return {row["conversation_id"] for row in csv.DictReader(file) if row["coder"] in CODERS_OF_LAST}
 
 
 def _codes(corpus: str) -> list[str]:

@@ -135,13 +135,20 @@ def _gold(key: str, options: SuiteOptions, folder: Path) -> Path:
     path = folder / f"{key}.jsonl"
     conversations = corpora.load(key, options.data)
     if key in _CODED:
-        conversations = _coded(conversations, options.annotations / key)
+        conversations = coded(conversations, options.annotations / key)
     write_conversations(conversations, str(path))
     return path
 
 
-def _coded(conversations: Iterable[Conversation], folder: Path) -> Iterator[Conversation]:
-    """The conversations with codes: those of round 1 and, in place of disputed ones, what a third reader settled."""
+def coded(conversations: Iterable[Conversation], folder: Path) -> Iterator[Conversation]:
+    """The conversations with codes: those of round 1 and, in place of disputed ones, what a third reader settled.
+
+    Args:
+        folder: with `round1.csv` and `adjudicated.csv`.
+
+    Raises:
+        MiCoderError: neither is there, or one cannot be read.
+    """
     files = [file for name in _CODES if (file := folder / name).is_file()]
     if not files:
         raise _NotFound(f"no codes in {folder}")

@@ -20,7 +20,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 FUNNELED = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet")
 """What Transformers calls the encoders that `FunnelReader` can read; some others look alike and compute otherwise."""
@@ -131,11 +130,6 @@ def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
         weight = mask[:, :, None].to(states.dtype)
         mean = (states * weight).sum(dim=1) / weight.sum(dim=1)
     return torch.cat([first, mean], dim=1)
-
-
-def can_funnel(encoder: PreTrainedModel) -> bool:
-    """Whether its layers are of a kind whose `FunnelReader` was compared with Transformers' own layers."""
-    return encoder.config.model_type in FUNNELED
 
 
 def _seen(encoder: nn.Module, positions: Tensor, mask: Tensor | None, queries: int | None) -> Tensor | None:

@@ -7,11 +7,12 @@ augmentation of the data of the task).
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
 from mi_coder.conversation import Conversation, Message
-from mi_coder.tagger.sentences import Span
+from mi_coder.tagger.sentences import Splitter
 from mi_coder.training.data import MIXED
 
 _KEPT = 0.5
@@ -21,9 +22,7 @@ Sentences = Mapping[tuple[str, bool], Sequence[str]]
 """By corpus, and whether a counselor said them."""
 
 
-def mixed(
-    conversations: Sequence[Conversation], copies: int, splitter: Callable[[str], list[Span]], seed: int
-) -> list[Conversation]:
+def mixed(conversations: Sequence[Conversation], copies: int, splitter: Splitter, seed: int) -> list[Conversation]:
     """`copies` of every conversation, with mixed counselor messages that have no codes.
 
     Of the sentences of a message, one more or one less or as many as it has, half stay where they are. The others are
@@ -35,12 +34,17 @@ def mixed(
         splitter: gives the character spans of the sentences of a text.
     """
     random = np.random.default_rng(seed)
-    spoken = _spoken(conversations, splitter)
+
+    @cache
+    def sentences(text: str) -> list[str]:
+        return [text[start:end] for start, end in splitter(text)]
+
+    spoken = _spoken(conversations, sentences)
 
     def mix(message: Message, corpus: str) -> Message:
         if not message.is_counselor:
             return message
-        own = _sentences(message, splitter)
+        own = sentences(message.text)
         if not own:
             return Message(message.role, message.text)
         number = max(1, len(own) + int(random.integers(-1, 2)))
@@ -61,17 +65,13 @@ def mixed(
     ]
 
 
-def _spoken(conversations: Sequence[Conversation], splitter: Callable[[str], list[Span]]) -> Sentences:
+def _spoken(conversations: Sequence[Conversation], sentences: Callable[[str], list[str]]) -> Sentences:
     spoken: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for chat in conversations:
         for message in chat.messages:
-            if said := _sentences(message, splitter):
+            if said := sentences(message.text):
                 spoken[str(chat.extra["corpus"]), message.is_counselor] += said
     return spoken
-
-
-def _sentences(message: Message, splitter: Callable[[str], list[Span]]) -> list[str]:
-    return [message.text[start:end] for start, end in splitter(message.text)]
 
 
 def _drawn(spoken: Sentences, corpus: str, random: np.random.Generator) -> str:

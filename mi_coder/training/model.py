@@ -10,7 +10,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
 from mi_coder.training.base import NoBase
-from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader, can_funnel
+from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader
 
 
 class Coder(nn.Module):
@@ -163,8 +163,8 @@ def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:
     segments = accepted and getattr(encoder.config, "type_vocab_size", 0) > 1
     if funnel is None:
         return FullReader(encoder, segments)
-    if not can_funnel(encoder):
-        kind = encoder.config.model_type
+    kind = encoder.config.model_type
+    if kind not in FUNNELED:
         raise UsageProblem(f"--context-layers takes {', '.join(FUNNELED)}, and this encoder is {kind}: leave it out.")
     layers = encoder.config.num_hidden_layers
     if not funnel.fits(layers):

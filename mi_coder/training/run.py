@@ -23,7 +23,7 @@ from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import file_sha256, open_model
+from mi_coder.tagger.model import file_sha256, unchecked_model
 from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, write_record
 from mi_coder.tagger.sentences import spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
@@ -352,7 +352,7 @@ def _settings(
 
 
 def _teachers(teaching: Teaching) -> str:
-    models = map(open_model, teaching.teachers)
+    models = map(unchecked_model, teaching.teachers)
     named = ", ".join(f"{one.name} of {one.config.base}" for one in models)
     return f"{named}; share {teaching.share:g}" if named else "none"
 
