@@ -65,7 +65,7 @@ JUDGED = {"esconv": "ESConv", "practice": "practice chats", "annomi": "AnnoMI"}
 RECIPE = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0, threads=1)
 
 # What a new model changes in docs/experiments.md: store it with `score`, and name it here.
-TAGGER = "all-0.10.0"
+TAGGER = "all-0.11.0"
 CURVE = ("eighth", REFERENCE, "half", "all-0.3.0")
 MISSED = (
     ("practice", "CO"),
@@ -114,7 +114,7 @@ LIMITS = (
         "CC",
         ("practice", "esconv"),
         ".75, .65",
-        ".97, .90",
+        ".97, .86",
         "not the codes, nor size in practice chats (MPNet .76): talk off the problem is known from the chat, not "
         "from the message",
     ),
@@ -126,13 +126,13 @@ LIMITS = (
         "in part the codes: an order with a threat was DI to the authors and is WA since",
     ),
     Limit(
-        "OT", ("practice", "esconv"), ".75, .65", ".89, .81", "the codes in ESConv: a rest that has no shape of its own"
+        "OT", ("practice", "esconv"), ".75, .65", ".89, .82", "the codes in ESConv: a rest that has no shape of its own"
     ),
     Limit(
         "depth",
         ("esconv", "practice", "annomi"),
         ".75",
-        "alpha .86, .93, .76; ten experts on AnnoMI's kinds of reflection .50",
+        "alpha .85, .93, .82; ten experts on AnnoMI's kinds of reflection .50",
         "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
         "seven in a hundred messages of ESConv)",
     ),
@@ -140,7 +140,7 @@ LIMITS = (
         "permission",
         ("esconv", "practice", "annomi"),
         ".80",
-        "alpha .94, .96, .77 (28 messages)",
+        "alpha .92, .96, .80 (31 messages)",
         "the tagger, not the codes: whether advice was asked for stands in the client's words, at times far back",
     ),
     Limit(
@@ -155,9 +155,9 @@ LIMITS = (
         "doubt",
         ("esconv", "practice", "annomi"),
         "40 % lower",
-        "the very same codes: 88 %, 94 %, 83 % of messages",
-        "in part the codes: a second reader gives other codes to one message in eight of ESConv and in six of AnnoMI, "
-        "and doubt can only sort out errors that the words give away",
+        "the very same codes: 87 %, 94 %, 86 % of messages",
+        "in part the codes: a second reader gives other codes to one message in eight of ESConv and in seven of "
+        "AnnoMI, and doubt can only sort out errors that the words give away",
     ),
 )
 
@@ -602,6 +602,12 @@ weights of 0.9.0 kept: the loss is 1.236, 1.236, 1.242 and 1.254 over all of dev
 1.353 on ESConv's chats (1.373), and macro-F1 over all of dev .807, .804, .804 and .803 (.800), before the export. None
 was chosen, for the highest macro-F1 at a loss no higher. Read without their context, ESConv's dev chats have .80
 (0.9.0: .79), practice chats .83 (.82) and AnnoMI .67 (.65).
+
+The loss still fell with every epoch. So MPNet and model 0.10.0 were asked about two further copies of every training
+chat (`all-0.11.0`; three epochs of 77,000 messages, going on from 0.10.0; no other settings were tried). The balanced
+loss on dev is 2.786 (0.10.0: 2.906; summed over codes, depth and permission). Calibration, thresholds and sets of
+0.11.0 were then fitted on dev with the codes of 117 messages settled anew, so its row above flatters it less than those
+of the others.
 
 Also tried on dev, not stored: word pairs and client's words beside the encoder, for the codes as they stand there for
 depth and permission. A logistic regression on hashed pairs of word pieces lowers the loss of model 0.9.0 by .03, as
