@@ -149,7 +149,7 @@ LIMITS = (
         "at most .03",
         "–",
         "outside chats the codes are as frequent as elsewhere and not as here: ESConv and practice chats are most of "
-        "the dev part that calibrates. Welivita has no dev part; its test has .054 with model 0.10.0",
+        "the dev part that calibrates. Welivita has no dev part; its test has .053 with model 0.11.0",
     ),
     Limit(
         "doubt",
