@@ -5,7 +5,7 @@
 87 chats of the test part were measured for every version. The other 35 were coded after model 0.9.0 was made, so
 nothing was chosen in view of their figures. Prints, for each model, the macro-F1 of the codes with 10 positives there,
 and exact match, with 95 % intervals from resampling conversations: on the chats that were measured before, on those
-coded last, and on all. The stored run, benchmarks/runs/esconv_parts.md, is of models 0.9.0 and 0.10.0.
+coded last, and on all. The stored run, benchmarks/runs/esconv_parts.md, names its models.
 """
 
 import argparse

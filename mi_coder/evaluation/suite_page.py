@@ -14,7 +14,7 @@ _TITLES = {
     "esconv": "ESConv: coded chats of the test part",
     "annomi": "AnnoMI: coded transcripts of the test part",
     "practice": "Practice chats written apart from those of training (invented; rare codes are overrepresented)",
-    "fresh": "Fresh practice chats: written apart from all others, and opened for five versions (invented)",
+    "fresh": "Fresh practice chats: written apart from all others (invented)",
     "welivita": "Welivita & Pu: single forum sentences, not trained on, labels through the crosswalk",
 }
 _HEAD = """{title}{coder}
