@@ -156,7 +156,8 @@ LIMITS = (
         ("esconv", "practice", "annomi"),
         "40 % lower",
         "the very same codes: 85 %, 94 %, 86 % of messages",
-        "in part the codes: a second reader gives other codes to one message in seven of ESConv and of AnnoMI, and doubt can only sort out errors that the words give away",
+        "in part the codes: a second reader gives other codes to one message in seven, in ESConv and in AnnoMI, and "
+        "doubt can only sort out errors that the words give away",
     ),
 )
 
