@@ -1,7 +1,7 @@
 """The model card and the license of a model folder."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mi_coder.evaluation import render
@@ -105,7 +105,8 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
     """The license of the folder: non-commercial where public corpora trained it, else left to the owner of the data.
 
     Args:
-        went_on_from, inherited: the model from which training went on, and the text of its license.
+        went_on_from, inherited: the model from which training went on, and the text of its license. Of this, paragraphs
+            that stand in the new one already are not repeated.
     """
     sources = tuple(sources)
     cited = [f"{one.title}. License: {one.license}.{f' {one.citation}.' if one.citation else ''}" for one in sources]
@@ -114,9 +115,19 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
         _terms(sources, went_on_from),
         f"Trained on:\n{_bullets(dict.fromkeys(cited))}",
         f"Training started from the encoder {base}, whose own license applies to it.",
-        *([f"Terms of {went_on_from}:\n\n{inherited.strip() or OWN_LICENSE}"] if went_on_from else ()),
     ]
+    if went_on_from:
+        sections += [
+            f"Terms of {went_on_from}, beside what stands above:",
+            *_further(inherited or OWN_LICENSE, sections),
+        ]
     return "\n\n".join(sections) + "\n"
+
+
+def _further(inherited: str, sections: Sequence[str]) -> list[str]:
+    """The paragraphs of `inherited` that the sections do not hold, each once."""
+    said = set("\n\n".join(sections).split("\n\n"))
+    return [one for one in dict.fromkeys(inherited.strip().split("\n\n")) if one not in said] or ["None."]
 
 
 def _terms(sources: Iterable[Source], went_on_from: str) -> str:

@@ -127,6 +127,25 @@ def test_a_corpus_with_codes_from_two_places_is_cited_and_licensed_once() -> Non
     assert render_license("tiny", sources(both), "minilm").count("- ESConv and FailedESConv. License") == 1
 
 
+def test_a_license_repeats_no_paragraph_of_the_models_before_and_leaves_none_out() -> None:
+    esconv, own = made("esconv", 2), made("mine", 2)
+    first = render_license("tiny", sources(own), "minilm")
+    second = render_license("tiny", sources(esconv), "minilm", "tiny 1", first)
+    third = render_license("tiny", sources(esconv), "minilm", "tiny 2", second)
+    paragraphs = third.strip().split("\n\n")
+    assert len(paragraphs) == len(set(paragraphs))
+    assert set(first.strip().split("\n\n") + second.strip().split("\n\n")) <= set(paragraphs)
+    assert paragraphs.index("Terms of tiny 2, beside what stands above:") > paragraphs.index(
+        "Training started from the encoder minilm, whose own license applies to it."
+    )
+
+
+def test_a_model_before_without_a_license_leaves_its_terms_open() -> None:
+    assert "Terms of tiny 1, beside what stands above:\n\nnot stated" in render_license(
+        "tiny", sources(made("mine", 2)), "minilm", "tiny 1"
+    )
+
+
 def test_sources_count_conversations_and_messages() -> None:
     found = sources(made("mine", 3) + made("esconv", 8))
     assert [(one.name, one.conversations, one.messages, one.public) for one in found] == [
