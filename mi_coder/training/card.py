@@ -119,7 +119,7 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
     if went_on_from:
         sections += [
             f"Terms of {went_on_from}, beside what stands above:",
-            *_further(inherited or OWN_LICENSE, sections),
+            *_further(inherited.strip() or OWN_LICENSE, sections),
         ]
     return "\n\n".join(sections) + "\n"
 
@@ -127,7 +127,7 @@ def render_license(name: str, sources: Iterable[Source], base: str, went_on_from
 def _further(inherited: str, sections: Sequence[str]) -> list[str]:
     """The paragraphs of `inherited` that the sections do not hold, each once."""
     said = set("\n\n".join(sections).split("\n\n"))
-    return [one for one in dict.fromkeys(inherited.strip().split("\n\n")) if one not in said] or ["None."]
+    return [one for one in dict.fromkeys(inherited.split("\n\n")) if one not in said] or ["None."]
 
 
 def _terms(sources: Iterable[Source], went_on_from: str) -> str:

@@ -140,9 +140,10 @@ def test_a_license_repeats_no_paragraph_of_the_models_before_and_leaves_none_out
     )
 
 
-def test_a_model_before_without_a_license_leaves_its_terms_open() -> None:
+@pytest.mark.parametrize("inherited", ["", " \n"])
+def test_a_model_before_without_a_license_leaves_its_terms_open(inherited: str) -> None:
     assert "Terms of tiny 1, beside what stands above:\n\nnot stated" in render_license(
-        "tiny", sources(made("mine", 2)), "minilm", "tiny 1"
+        "tiny", sources(made("mine", 2)), "minilm", "tiny 1", inherited
     )
 
 
