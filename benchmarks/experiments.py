@@ -134,7 +134,7 @@ LIMITS = (
         ".75",
         "alpha .81, .93, .81; ten experts on AnnoMI's kinds of reflection .50",
         "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
-        "eight in a hundred messages of ESConv). On test ESConv (.786) and the practice chats reach it, AnnoMI does not",
+        "eight in a hundred messages of ESConv). On test ESConv and the practice chats reach it, AnnoMI does not",
     ),
     Limit(
         "permission",
