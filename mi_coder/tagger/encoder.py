@@ -1,12 +1,13 @@
 """Runs the ONNX encoder of a model folder.
 
-Every message is a pass of its own: no padding, and nothing of one message can touch the scores of another. So labels
-and scores are the same for every batch size, number of threads and order of conversations. Threads run different
-messages, each pass on one core; on chats this is also faster than padded batches, because the lengths of messages
-differ so much.
+Messages of like length go through the encoder together, as many as keep a processor busy, since a single chat message
+is short and its pass would wait for the weights. Nothing of one message touches the scores of another: the graph
+computes no padding, and in an order that company does not change (`mi_coder.training.packed`). So labels and scores are
+the same for every batch size, number of threads and order of conversations. Threads run different groups of messages,
+each on one core. Models that were exported without a funnel take one message at a time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,20 @@ if TYPE_CHECKING:
 INPUTS = ("message", "context", "client")
 OUTPUTS = ("codes", "depth", "permission")
 
+PAD = -1
+"""What fills up the shorter of several messages."""
+
+_TOKENS_TOGETHER = 256
+
 
 class Encoder:
     """An ONNX session and the threads that share it.
 
     Args:
-        path: the model file; inputs `message`, `context` and `client` (int64 [1, tokens]; older models have no
-            `client`), outputs `codes` [1, codes], `depth` [1] and `permission` [1], all logits.
-        threads: messages that are encoded at the same time.
+        path: the model file; inputs `message`, `context` and `client` (int64 [messages, tokens], padded with `PAD`;
+            older models have no `client`), outputs `codes` [messages, codes], `depth` [messages] and `permission`
+            [messages], all logits. The number of messages may be fixed to 1.
+        threads: groups of messages that are encoded at the same time.
 
     Raises:
         BadModel: the file holds no such model.
@@ -45,14 +52,17 @@ class Encoder:
         # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = _session(path, options)
-        self._inputs = {one.name for one in self._session.get_inputs()}
+        inputs = self._session.get_inputs()
+        self._inputs = [one.name for one in inputs]
+        self._tokens_together = 0 if inputs[0].shape[0] == 1 else _TOKENS_TOGETHER
         self._threads = threads
 
     def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
         """Logits of all heads, shape [windows, codes + 2]; the last two columns are depth and permission."""
-        together = self._threads > 1 and len(windows) > 1
-        rows = self._pool.map(self._run, windows) if together else map(self._run, windows)
-        return np.stack(list(rows))
+        groups = list(_groups(windows, self._tokens_together))
+        runs = self._pool.map if self._threads > 1 and len(groups) > 1 else map
+        found = list(runs(self._run, [[windows[row] for row in rows] for rows in groups]))
+        return np.concatenate(found)[np.argsort(np.concatenate(groups))]
 
     @cached_property
     def _pool(self) -> "Executor":
@@ -60,13 +70,38 @@ class Encoder:
 
         return ThreadPoolExecutor(self._threads)
 
-    def _run(self, window: Tokens) -> NDArray[np.float32]:
-        ids = np.asarray([window.ids], dtype=np.int64)
-        client = np.asarray([window.client], dtype=np.int64)
-        read = {"message": ids[:, : window.own], "context": ids[:, window.own :], "client": client}
-        feed = {name: read[name] for name in self._inputs}
-        codes, depth, permission = self._session.run(OUTPUTS, feed)
-        return np.concatenate([codes[0], depth, permission])
+    def _run(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
+        feed = padded(windows)
+        codes, depth, permission = self._session.run(OUTPUTS, {name: feed[name] for name in self._inputs})
+        return np.column_stack([codes, depth, permission])
+
+
+def padded(windows: Sequence[Tokens]) -> dict[str, NDArray[np.int64]]:
+    """The inputs of a model for some messages, [messages, tokens] each, `PAD` behind the last token of a row."""
+    return {
+        "message": _stacked([one.ids[: one.own] for one in windows]),
+        "context": _stacked([one.ids[one.own :] for one in windows]),
+        "client": _stacked([one.client for one in windows]),
+    }
+
+
+def _stacked(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
+    stacked = np.full((len(rows), max(map(len, rows))), PAD, dtype=np.int64)
+    for row, ids in zip(stacked, rows, strict=True):
+        row[: len(ids)] = ids
+    return stacked
+
+
+def _groups(windows: Sequence[Tokens], tokens: int) -> Iterator[list[int]]:
+    """Rows of `windows` by length, so many together that their messages, padded, have at most `tokens`."""
+    group: list[int] = []
+    for row in sorted(range(len(windows)), key=lambda row: (windows[row].own, len(windows[row].ids))):
+        if group and (len(group) + 1) * windows[row].own > tokens:
+            yield group
+            group = []
+        group.append(row)
+    if group:
+        yield group
 
 
 def _session(path: Path, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:

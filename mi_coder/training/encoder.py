@@ -15,8 +15,10 @@ Two readers of the same Transformers weights:
   the later layers no longer need.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -103,12 +105,12 @@ class FunnelReader(nn.Module):
     ) -> Tensor:
         """As `FullReader.forward`."""
         mask = _joint(message_mask, context_mask)
-        inputs = _inputs(self, message, context, mask)
+        inputs = self.inputs(message, context, mask)
         states = self.encoder.embeddings(**inputs)
         layers = list(self.encoder.encoder.layer)
         context_layers, last = self.funnel.context_layers, len(layers) - self.funnel.first_token_layers
         own = message.shape[1]
-        seen = _seen(self.encoder, inputs["position_ids"], mask, own if context_layers == 0 else None)
+        seen = self._seen(inputs["position_ids"], mask, own if context_layers == 0 else None)
         for layer in layers[:context_layers]:
             states = _layer(layer, states, states, seen)
         states = _layer(layers[context_layers], states[:, :own], states, _part(seen, own))
@@ -121,6 +123,34 @@ class FunnelReader(nn.Module):
             states = torch.cat([first, states[:, 1:]], dim=1)
         return _vector(states[:, 0], own_states, message_mask)
 
+    def inputs(self, message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        """What the embeddings of the encoder take, of messages and contexts side by side."""
+        return _inputs(self, message, context, mask)
+
+    def bias(self, positions: Tensor, queries: int | None = None) -> Tensor | None:
+        """[batch, heads, queries, positions] what MPNet, which looks at the distance of tokens, adds to attention.
+
+        None for an encoder that does not; `queries` None for all positions [batch, positions].
+        """
+        layers = self.encoder.encoder
+        if not hasattr(layers, "relative_attention_bias"):
+            return None
+        distance = positions[:, None, :] - positions[:, :queries, None]
+        bias: Tensor = layers.relative_attention_bias(layers.relative_position_bucket(distance))
+        return bias.permute(0, 3, 1, 2).contiguous()
+
+    def _seen(self, positions: Tensor, mask: Tensor | None, queries: int | None) -> Tensor | None:
+        """What the first `queries` positions (None: all) see of all [batch, positions]; None where that is everything.
+
+        [batch, 1, 1, positions] whether a position is no padding; where the encoder has a `bias`, what is added to
+        attention.
+        """
+        there = None if mask is None else mask[:, None, None, :].bool()
+        bias = self.bias(positions, queries)
+        if bias is None or there is None:
+            return there if bias is None else bias
+        return bias.masked_fill(~there, float("-inf"))
+
 
 def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
     """[batch, 2 * hidden] the first token, and the mean of the states [batch, tokens, hidden] where mask is 1."""
@@ -132,50 +162,49 @@ def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
     return torch.cat([first, mean], dim=1)
 
 
-def _seen(encoder: nn.Module, positions: Tensor, mask: Tensor | None, queries: int | None) -> Tensor | None:
-    """What the first `queries` positions (None: all) see of all [batch, positions]; None where that is everything.
-
-    [batch, 1, 1, positions] whether a position is no padding; for MPNet, which looks at the distance of tokens, [batch,
-    heads, queries, positions] what is added to their attention.
-    """
-    there = None if mask is None else mask[:, None, None, :].bool()
-    layers = encoder.encoder
-    if not hasattr(layers, "relative_attention_bias"):
-        return there
-    distance = positions[:, None, :] - positions[:, :queries, None]
-    bias: Tensor = (
-        layers.relative_attention_bias(layers.relative_position_bucket(distance)).permute(0, 3, 1, 2).contiguous()
-    )
-    return bias if there is None else bias.masked_fill(~there, float("-inf"))
-
-
 def _part(seen: Tensor | None, queries: int, positions: int | None = None) -> Tensor | None:
     """What the first `queries` positions see of the first `positions`."""
     return None if seen is None else seen[:, :, :queries, :positions]
 
 
+class Attention(NamedTuple):
+    """The parts of the attention of an encoder layer, by the same names for BERT's and MPNet's."""
+
+    query: nn.Module
+    key: nn.Module
+    value: nn.Module
+    output: Callable[[Tensor, Tensor], Tensor]
+    heads: int
+    dropout: float
+
+    @classmethod
+    def of(cls, layer: nn.Module) -> "Attention":
+        attention = layer.attention
+        if hasattr(attention, "attn"):
+            inner = attention.attn
+            query, key, value, output = inner.q, inner.k, inner.v, partial(_mpnet_output, attention)
+        else:
+            inner = attention.self
+            query, key, value, output = inner.query, inner.key, inner.value, attention.output
+        return cls(query, key, value, output, inner.num_attention_heads, inner.dropout.p)
+
+
 def _layer(layer: nn.Module, queries: Tensor, states: Tensor, seen: Tensor | None) -> Tensor:
     """One encoder layer for the positions `queries` that attend to the positions `states` as `seen` lets them."""
-    attention = layer.attention
-    if hasattr(attention, "attn"):
-        inner = attention.attn
-        query, key, value, output = inner.q, inner.k, inner.v, partial(_mpnet_output, attention)
-    else:
-        inner = attention.self
-        query, key, value, output = inner.query, inner.key, inner.value, attention.output
+    attention = Attention.of(layer)
 
     def heads(projected: Tensor) -> Tensor:
-        return projected.view(*projected.shape[:2], inner.num_attention_heads, -1).transpose(1, 2)
+        return projected.view(*projected.shape[:2], attention.heads, -1).transpose(1, 2)
 
-    asked = heads(query(queries))
+    asked = heads(attention.query(queries))
     attended = nn.functional.scaled_dot_product_attention(
         asked,
-        heads(key(states)),
-        heads(value(states)),
+        heads(attention.key(states)),
+        heads(attention.value(states)),
         attn_mask=seen if seen is None or seen.dtype == torch.bool else seen.to(asked.dtype),
-        dropout_p=inner.dropout.p if layer.training else 0.0,
+        dropout_p=attention.dropout if layer.training else 0.0,
     )
-    mixed = output(attended.transpose(1, 2).flatten(-2), queries)
+    mixed = attention.output(attended.transpose(1, 2).flatten(-2), queries)
     return layer.output(layer.intermediate(mixed), mixed)
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from mi_coder.errors import MiCoderError
-from mi_coder.tagger.encoder import INPUTS, OUTPUTS, Encoder
+from mi_coder.tagger.encoder import INPUTS, OUTPUTS, PAD, Encoder, padded
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import pad
+from mi_coder.training.encoder import FunnelReader
 from mi_coder.training.fit import logits
 from mi_coder.training.model import Coder
+from mi_coder.training.packed import read_packed
 
 MAX_DIFFERENCE = 1e-4
 OPSET = 17
@@ -24,8 +25,8 @@ class ExportFailed(MiCoderError):
     """An exported model that does not do what the trained one does."""
 
 
-class _Outputs(nn.Module):
-    """Gives the heads of a `Coder` as the three outputs of a model folder."""
+class _Alone(nn.Module):
+    """Gives the heads of a `Coder` as the three outputs of a model folder, for one message."""
 
     def __init__(self, model: Coder, codes: int) -> None:
         super().__init__()
@@ -33,28 +34,48 @@ class _Outputs(nn.Module):
         self.codes = codes
 
     def forward(self, message: Tensor, context: Tensor, client: Tensor) -> tuple[Tensor, ...]:
-        heads = self.model(message, context, client=client)
+        return self.outputs(self.model(message, context, client=client))
+
+    def outputs(self, heads: Tensor) -> tuple[Tensor, ...]:
         return heads[:, : self.codes], heads[:, self.codes], heads[:, self.codes + 1]
 
 
+class _Together(_Alone):
+    """The same for several messages, padded with `PAD`."""
+
+    def forward(self, message: Tensor, context: Tensor, client: Tensor) -> tuple[Tensor, ...]:
+        there = [(ids != PAD).to(torch.int64) for ids in (message, context)]
+        vector = read_packed(self.model.reader, message, context, *there)
+        said = [ids.masked_fill(ids == PAD, self.model.pad_id) for ids in (message, client)]
+        return self.outputs(self.model.heads(vector, *said))
+
+
 def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens]) -> None:
-    """Write a model as 32-bit ONNX for one message of any length, and compare it with the original on `example`.
+    """Write a model as 32-bit ONNX for messages of any length, and compare it with the original on `example`.
+
+    A model with a funnel is written for any number of messages, another for one.
 
     Raises:
         ExportFailed: a logit differs by 1e-4 or more.
     """
     model = model.cpu().eval()
-    traced = pad(example[:1], model.pad_id, model.device)
+    together = isinstance(model.reader, FunnelReader)
+    outputs = (_Together if together else _Alone)(model, codes).eval()
+    traced = padded([example[0], example[-1]] if together else example[:1])
+    number = {0: "messages"} if together else {}
     with warnings.catch_warnings():
         # The tracing exporter warns that it is the older one and that it may fix lengths; `_check` would notice that.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Outputs(model, codes).eval(),
-            (traced.message, traced.context, traced.client),
+            outputs,
+            tuple(torch.as_tensor(traced[name]) for name in INPUTS),
             str(path),
             input_names=list(INPUTS),
             output_names=list(OUTPUTS),
-            dynamic_axes={name: {1: f"{name} tokens"} for name in INPUTS},
+            dynamic_axes={
+                **{name: {**number, 1: f"{name} tokens"} for name in INPUTS},
+                **dict.fromkeys(OUTPUTS, number),
+            },
             opset_version=OPSET,
             dynamo=False,
         )

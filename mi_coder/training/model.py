@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
+from mi_coder.tagger.config import MAX_TOKENS
 from mi_coder.training.base import NoBase
 from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader
 
@@ -111,7 +112,11 @@ class Coder(nn.Module):
         Args:
             client: different token ids that the client said before, [batch, tokens], padded with `pad_id`.
         """
-        logits = self.output(self.dropout(self.reader(message, context, message_mask, context_mask)))
+        return self.heads(self.reader(message, context, message_mask, context_mask), message, client)
+
+    def heads(self, vector: Tensor, message: Tensor, client: Tensor | None = None) -> Tensor:
+        """Logits [batch, heads] from what the reader made of the messages, [batch, 2 * hidden]; as for `forward`."""
+        logits: Tensor = self.output(self.dropout(vector))
         if client is None:
             return logits
         heard = (client != self.pad_id).any(dim=1, keepdim=True)
@@ -122,8 +127,8 @@ class Coder(nn.Module):
     def said(self, client: Tensor) -> Tensor:
         """[batch, 1] the sum of the weights of the client's word pieces over the root of their number."""
         there = client != self.pad_id
-        weights = torch.where(there, self.words[client], 0.0).sum(dim=1, keepdim=True)
-        return weights / there.sum(dim=1, keepdim=True).clamp(min=1).sqrt()
+        weights, count = _sums(torch.where(there, self.words[client], 0.0), there)
+        return weights / count.clamp(min=1).sqrt()
 
     def echo(self, message: Tensor, client: Tensor) -> Tensor:
         """[batch, 3] how far a message repeats the client, from their token ids as for `forward`.
@@ -134,10 +139,11 @@ class Coder(nn.Module):
         there = message != self.pad_id
         weight = torch.where(there, self.rarity[message], 0.0)
         repeated = (message[:, :, None] == client[:, None, :]).any(dim=2)
-        share = (weight * repeated).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-6)
-        lengths = (there.sum(dim=1), (client != self.pad_id).sum(dim=1))
-        long, spoken = (torch.log1p(length.to(weight.dtype)) for length in lengths)
-        return torch.stack([long, share, spoken], dim=1)
+        known, all_weight = _sums(weight * repeated, weight)
+        # Looked up: a logarithm is computed otherwise, and ends otherwise, in groups than alone.
+        logs = torch.log1p(torch.arange(MAX_TOKENS + 1, dtype=weight.dtype, device=weight.device))
+        long, spoken = (logs[(ids != self.pad_id).sum(dim=1, keepdim=True)] for ids in (message, client))
+        return torch.cat([long, known / all_weight.clamp(min=1e-6), spoken], dim=1)
 
     def rescale(self, head: int, factor: float, shift: float) -> None:
         """Multiply the logits of a head by `factor` and add `shift`, in place."""
@@ -156,6 +162,16 @@ class Coder(nn.Module):
         with torch.no_grad():
             self.output.bias.copy_(logits)
             self.output.weight.normal_(std=0.02)
+
+
+def _sums(*values: Tensor) -> tuple[Tensor, ...]:
+    """[batch, 1] the sums of two or more values [batch, tokens], which zeros at the end change in no bit.
+
+    A product of matrices adds one token after the other; a sum, in groups that depend on the number of tokens.
+    """
+    rows = torch.stack([one.to(values[0].dtype) for one in values], dim=1)
+    added = rows @ rows.new_ones(rows.shape[2], 2)
+    return tuple(added[:, place, :1] for place in range(len(values)))
 
 
 def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:

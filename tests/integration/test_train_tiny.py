@@ -28,7 +28,7 @@ from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import MODEL_FILE, BadModel, Window, read_config
-from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.encoder import Encoder, _groups
 from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
 from mi_coder.tagger.record import read_record
 from mi_coder.tagger.tagger import Tagger
@@ -294,6 +294,24 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     found = Encoder(tmp_path / "model.onnx", threads=2).logits(example)
     assert np.abs(found - logits(model, example)).max() < 1e-4
     assert found.std(axis=0).min() > 1e-4
+
+
+@pytest.mark.parametrize("funnel", [Funnel(0, 1), Funnel(0, 2), Funnel(1, 1)])
+@pytest.mark.parametrize("base", FUNNELED)
+def test_company_changes_no_bit(base: str, funnel: Funnel, tmp_path: Path) -> None:
+    model = Coder(of_kind(base), 23, funnel)
+    model.words.normal_()
+    model.rarity.uniform_(0, 5)
+    model.depth.normal_()
+    example = [*spoken(30), *windows(30, seed=5)]
+    export_onnx(model, 21, tmp_path / "model.onnx", example)
+    encoder = Encoder(tmp_path / "model.onnx")
+    together = encoder.logits(example)
+    assert np.abs(together - logits(model, example)).max() < 1e-4
+    for one, told in zip(example, together, strict=True):
+        np.testing.assert_array_equal(encoder.logits([one])[0], told)
+    runs = len(list(_groups(example, encoder._tokens_together)))
+    assert runs < len(example) / 3
 
 
 def of_kind(kind: str) -> transformers.PreTrainedModel:

@@ -1,0 +1,103 @@
+"""What `FunnelReader` computes, for several messages at once and without padding: the reading that is exported.
+
+A chat message is short and the weights of an encoder are many: a processor that reads one message at a time waits for
+the weights. Here the tokens of all messages are the rows of one matrix. Only attention takes the messages apart. Their
+tokens lie one after the other from the first place on, nothing lies behind the last, and sums are products of matrices,
+which add place by place. So a message has the same vector, to the last bit, alone and in company.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from mi_coder.training.encoder import Attention, FunnelReader
+
+# A product with one row is computed otherwise, and its last bits depend on how far it is padded. Every message has two
+# tokens at least, its special ones.
+_ROWS = 2
+
+
+def read_packed(
+    reader: FunnelReader, message: Tensor, context: Tensor, message_mask: Tensor, context_mask: Tensor
+) -> Tensor:
+    """Vectors of the messages, as `FunnelReader.forward` gives them from the same input."""
+    mask = torch.cat([message_mask, context_mask], dim=1)
+    own, both = _Places.of(message_mask), _Places.of(mask)
+    tokens = mask.flatten().nonzero()[:, 0]
+    inputs = {name: ids.flatten()[tokens][None] for name, ids in reader.inputs(message, context, mask).items()}
+    states = reader.encoder.embeddings(**inputs)
+    bias = reader.bias(both.padded(inputs["position_ids"]))
+    layers, funnel = list(reader.encoder.encoder.layer), reader.funnel
+    last = len(layers) - funnel.first_token_layers
+    for layer in layers[: funnel.context_layers]:
+        states = _layer(layer, states, both, states, both, bias)
+    messages = own.pack(both.at[:, : message.shape[1]])[0]
+    states = _layer(layers[funnel.context_layers], states[:, messages], own, states, both, bias)
+    for layer in layers[funnel.context_layers + 1 : last]:
+        states = _layer(layer, states, own, states, own, bias)
+    summed = own.there[:, None].to(states.dtype).expand(-1, _ROWS, -1) @ own.padded(states)
+    mean = summed[:, 0] / own.lengths[:, None]
+    ends, rows, first = _Places.of(message_mask[:, :_ROWS]), own.at[:, :_ROWS].flatten(), own.at[:, 0]
+    for layer in layers[last:]:
+        computed = _layer(layer, states[:, rows], ends, states, own, bias)
+        states = states.index_copy(1, first, computed[:, ::_ROWS])
+    return torch.cat([states[0, first], mean], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Where the tokens of messages lie, packed as rows one after the other, and padded to one width.
+
+    Attributes:
+        rows: [tokens] the places, flattened, that hold a token.
+        at: [batch, width] the row of the first, second, ... token of a message; behind the last, of any.
+        there: [batch, width] whether a message has so many.
+        lengths: [batch] tokens of a message.
+    """
+
+    rows: Tensor
+    at: Tensor
+    there: Tensor
+    lengths: Tensor
+
+    @classmethod
+    def of(cls, mask: Tensor) -> "_Places":
+        lengths = mask.sum(dim=1)
+        steps = torch.arange(mask.shape[1], device=mask.device)
+        there = steps < lengths[:, None]
+        rows = there.flatten().nonzero()[:, 0]
+        starts = lengths.cumsum(dim=0) - lengths
+        at = (starts[:, None] + steps).clamp(max=rows.shape[0] - 1)
+        return cls(rows, at, there, lengths)
+
+    def pack(self, padded: Tensor) -> Tensor:
+        """[1, tokens, ...] the rows of what is `padded`."""
+        return padded.flatten(0, 1)[self.rows][None]
+
+    def padded(self, packed: Tensor) -> Tensor:
+        """[batch, width, ...] the rows [1, tokens, ...] from the first place of their message on."""
+        return packed[0][self.at]
+
+
+def _layer(
+    layer: nn.Module, queries: Tensor, asking: _Places, states: Tensor, asked: _Places, bias: Tensor | None
+) -> Tensor:
+    """One encoder layer for the rows `queries`, which attend to the rows `states` of their own message."""
+    attention = Attention.of(layer)
+
+    def apart(projected: Tensor, places: _Places) -> Tensor:
+        padded = places.padded(projected)
+        return padded.view(*padded.shape[:2], attention.heads, -1).transpose(1, 2)
+
+    q = apart(attention.query(queries), asking)
+    k, v = apart(attention.key(states), asked), apart(attention.value(states), asked)
+    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
+    if bias is not None:
+        scores = scores + bias[:, :, : scores.shape[2], : scores.shape[3]]
+    scores = scores.masked_fill(~asked.there[:, None, None, :], float("-inf"))
+    weights = (scores - scores.amax(dim=3, keepdim=True)).exp()
+    summed = weights @ torch.cat([v, torch.ones_like(v[..., :1])], dim=3)
+    attended = (summed[..., :-1] / summed[..., -1:]).transpose(1, 2).flatten(2)
+    mixed = attention.output(asking.pack(attended), queries)
+    return layer.output(layer.intermediate(mixed), mixed)
