@@ -25,11 +25,11 @@ class BadModel(MiCoderError):
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a message and the messages before it become the tokens of one encoder pass.
+    """How a message and the messages before it become the tokens that the encoder reads.
 
     Attributes:
         context: how many previous messages are read.
-        max_tokens: tokens of one pass, special tokens included.
+        max_tokens: tokens of message and context, special tokens included.
         context_tokens: tokens that the context may fill at most; no more than `max_tokens`.
     """
 

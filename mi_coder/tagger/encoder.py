@@ -1,10 +1,11 @@
 """Runs the ONNX encoder of a model folder.
 
-Messages of like length go through the encoder together, as many as keep a processor busy, since a single chat message
-is short and its pass would wait for the weights. Nothing of one message touches the scores of another: the graph
-computes no padding, and in an order that company does not change (`mi_coder.training.packed`). So labels and scores are
-the same for every batch size, number of threads and order of conversations. Threads run different groups of messages,
-each on one core. Models that were exported without a funnel take one message at a time.
+Messages of like length go through the encoder together, some 250 tokens of theirs, since a single chat message is short
+and would wait for the weights. Nothing of one message touches the scores of another: padding has no weight and lies
+behind the last token, and sums are added in an order that company does not change (`mi_coder.training.packed`). So
+labels and scores are the same for every batch size, number of threads and order of conversations. Threads run different
+groups of messages, each on one core. Models that were exported without a funnel, and older ones, take one message at a
+time.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,7 +29,9 @@ OUTPUTS = ("codes", "depth", "permission")
 PAD = -1
 """What fills up the shorter of several messages."""
 
+# Of the messages of a group, padded; and with their contexts, which bounds the memory of attention.
 _TOKENS_TOGETHER = 256
+_READ_TOGETHER = 2048
 
 
 class Encoder:
@@ -54,12 +57,12 @@ class Encoder:
         self._session = _session(path, options)
         inputs = self._session.get_inputs()
         self._inputs = [one.name for one in inputs]
-        self._tokens_together = 0 if inputs[0].shape[0] == 1 else _TOKENS_TOGETHER
+        self._one_at_a_time = inputs[0].shape[0] == 1
         self._threads = threads
 
     def logits(self, windows: Sequence[Tokens]) -> NDArray[np.float32]:
         """Logits of all heads, shape [windows, codes + 2]; the last two columns are depth and permission."""
-        groups = list(_groups(windows, self._tokens_together))
+        groups = [[row] for row in range(len(windows))] if self._one_at_a_time else list(_groups(windows))
         runs = self._pool.map if self._threads > 1 and len(groups) > 1 else map
         found = list(runs(self._run, [[windows[row] for row in rows] for rows in groups]))
         return np.concatenate(found)[np.argsort(np.concatenate(groups))]
@@ -92,13 +95,15 @@ def _stacked(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
     return stacked
 
 
-def _groups(windows: Sequence[Tokens], tokens: int) -> Iterator[list[int]]:
-    """Rows of `windows` by length, so many together that their messages, padded, have at most `tokens`."""
+def _groups(windows: Sequence[Tokens]) -> Iterator[list[int]]:
+    """Rows of `windows` by length, as many together as the bounds allow, one at least."""
     group: list[int] = []
+    longest = 0
     for row in sorted(range(len(windows)), key=lambda row: (windows[row].own, len(windows[row].ids))):
-        if group and (len(group) + 1) * windows[row].own > tokens:
+        longest, size = max(longest, len(windows[row].ids)), len(group) + 1
+        if group and (size * windows[row].own > _TOKENS_TOGETHER or size * longest > _READ_TOGETHER):
             yield group
-            group = []
+            group, longest = [], len(windows[row].ids)
         group.append(row)
     if group:
         yield group

@@ -27,7 +27,7 @@ class Job:
     """One counselor message that waits to be coded.
 
     Attributes:
-        windows: the passes of the encoder; none where there is no text.
+        windows: what the encoder reads; none where there is no text.
         spans: of its sentences, one for each window, where it is coded by sentence; none where it is coded whole.
     """
 

@@ -1,4 +1,4 @@
-"""The token window: one counselor message and the messages before it become the input of one encoder pass.
+"""The token window: one counselor message and the messages before it become a row of the encoder's input.
 
 Layout: `[CLS] message [SEP] context [SEP]`, the context oldest first, each of its messages led by its role
 ("client: ..."). Training and tagging both build their input here, so they see the same ids.
@@ -21,7 +21,7 @@ _CHARS_PER_TOKEN = 8
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The input of one encoder pass.
+    """What the encoder reads of one message.
 
     Attributes:
         ids: token ids, those of the message first.

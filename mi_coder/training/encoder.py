@@ -179,6 +179,7 @@ class Attention(NamedTuple):
 
     @classmethod
     def of(cls, layer: nn.Module) -> "Attention":
+        """Those of a layer."""
         attention = layer.attention
         if hasattr(attention, "attn"):
             inner = attention.attn

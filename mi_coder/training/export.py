@@ -47,7 +47,7 @@ class _Together(_Alone):
         there = [(ids != PAD).to(torch.int64) for ids in (message, context)]
         vector = read_packed(self.model.reader, message, context, *there)
         said = [ids.masked_fill(ids == PAD, self.model.pad_id) for ids in (message, client)]
-        return self.outputs(self.model.heads(vector, *said))
+        return self.outputs(self.model.told(vector, *said))
 
 
 def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens]) -> None:

@@ -112,9 +112,9 @@ class Coder(nn.Module):
         Args:
             client: different token ids that the client said before, [batch, tokens], padded with `pad_id`.
         """
-        return self.heads(self.reader(message, context, message_mask, context_mask), message, client)
+        return self.told(self.reader(message, context, message_mask, context_mask), message, client)
 
-    def heads(self, vector: Tensor, message: Tensor, client: Tensor | None = None) -> Tensor:
+    def told(self, vector: Tensor, message: Tensor, client: Tensor | None = None) -> Tensor:
         """Logits [batch, heads] from what the reader made of the messages, [batch, 2 * hidden]; as for `forward`."""
         logits: Tensor = self.output(self.dropout(vector))
         if client is None:
@@ -167,10 +167,12 @@ class Coder(nn.Module):
 def _sums(*values: Tensor) -> tuple[Tensor, ...]:
     """[batch, 1] the sums of two or more values [batch, tokens], which zeros at the end change in no bit.
 
-    A product of matrices adds one token after the other; a sum, in groups that depend on the number of tokens.
+    A product of matrices adds one token after the other, if it has more than one row and column; a sum, in groups that
+    depend on the number of tokens.
     """
     rows = torch.stack([one.to(values[0].dtype) for one in values], dim=1)
-    added = rows @ rows.new_ones(rows.shape[2], 2)
+    with torch.autocast(rows.device.type, enabled=False):
+        added = rows @ rows.new_ones(rows.shape[2], 2)
     return tuple(added[:, place, :1] for place in range(len(values)))
 
 

@@ -291,7 +291,9 @@ def test_export_matches_torch(base: str, funnel: Funnel | None, tmp_path: Path, 
     model = Coder.from_folder(request.getfixturevalue(base), 23, funnel)
     example = windows(40)
     export_onnx(model, 21, tmp_path / "model.onnx", example)
-    found = Encoder(tmp_path / "model.onnx", threads=2).logits(example)
+    encoder = Encoder(tmp_path / "model.onnx", threads=2)
+    found = encoder.logits(example)
+    assert encoder._one_at_a_time == (funnel is None)
     assert np.abs(found - logits(model, example)).max() < 1e-4
     assert found.std(axis=0).min() > 1e-4
 
@@ -303,15 +305,16 @@ def test_company_changes_no_bit(base: str, funnel: Funnel, tmp_path: Path) -> No
     model.words.normal_()
     model.rarity.uniform_(0, 5)
     model.depth.normal_()
-    example = [*spoken(30), *windows(30, seed=5)]
+    short = [Tokens([2, 3, 3], 2, False), Tokens([2, 1, 3, 3], 3, False, (1,)), Tokens([2, 9, 3, 3], 3, False)]
+    example = [*spoken(30), *windows(30, seed=5), *short]
     export_onnx(model, 21, tmp_path / "model.onnx", example)
     encoder = Encoder(tmp_path / "model.onnx")
     together = encoder.logits(example)
     assert np.abs(together - logits(model, example)).max() < 1e-4
+    np.testing.assert_array_equal(Encoder(tmp_path / "model.onnx", threads=2).logits(example[::-1])[::-1], together)
     for one, told in zip(example, together, strict=True):
         np.testing.assert_array_equal(encoder.logits([one])[0], told)
-    runs = len(list(_groups(example, encoder._tokens_together)))
-    assert runs < len(example) / 3
+    assert len(list(_groups(example))) < len(example) / 3
 
 
 def of_kind(kind: str) -> transformers.PreTrainedModel:
