@@ -315,27 +315,11 @@ class _Fitting:
 
 def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
     """[messages, heads] logits of the model as it stands, dropout off."""
-    return _computed(model, tokens, model, model.output.out_features)
-
-
-def vectors(model: Coder, tokens: Sequence[Tokens]) -> Floats:
-    """[messages, 2 * hidden] what the reader of the model makes of them, which all heads read; dropout off."""
-
-    def read(*batch: Tensor) -> Tensor:
-        message, context, message_mask, context_mask, _ = batch
-        vector: Tensor = model.reader(message, context, message_mask, context_mask)
-        return vector
-
-    return _computed(model, tokens, read, model.output.in_features)
-
-
-def _computed(model: Coder, tokens: Sequence[Tokens], compute: Callable[..., Tensor], columns: int) -> Floats:
     model.eval()
-    result = np.empty((len(tokens), columns))
+    result = np.empty((len(tokens), model.output.out_features))
     with torch.inference_mode():
         for rows in sorted_batches(tokens, _EVALUATION_BATCH):
-            batch = pad([tokens[row] for row in rows], model.pad_id, model.device)
-            result[rows] = compute(*batch).cpu().numpy()
+            result[rows] = _forward(model, [tokens[row] for row in rows]).cpu().numpy()
     return result
 
 

@@ -40,24 +40,6 @@ def test_the_words_decide_what_the_encoder_cannot_tell() -> None:
     np.testing.assert_allclose(told[:2, :-1], before[:, :-1], err_msg="other heads are left alone")
 
 
-def test_the_message_decides_what_the_client_cannot_tell() -> None:
-    """Of advice after the same words, the one sort is given with permission; the encoder's own head tells nothing."""
-
-    class Reader(torch.nn.Module):
-        def forward(self, message: torch.Tensor, *_: torch.Tensor) -> torch.Tensor:
-            return (message[:, 1:2] == ADVICE).float().expand(-1, 4)
-
-    model = blank_coder()
-    model.reader = Reader()
-    with torch.no_grad():
-        model.output.weight[-1] = 0
-    free, blunt = Tokens([1, ADVICE, 2, 3], 3, False, (NEVER,)), Tokens([1, HELLO, 2, 3], 3, False, (NEVER,))
-    known = Known([free, blunt] * 30, np.array([1.0, 0.0] * 30))
-    assert fit_permission(model, known, known)
-    told = logits(model, [free, blunt])[:, -1]
-    assert told[0] > 0 > told[1]
-
-
 def test_weights_are_shared_by_the_root_of_the_number_of_word_pieces() -> None:
     model = blank_coder()
     model.words[[ADVICE, HELLO]] = torch.tensor([3.0, 1.0])
