@@ -170,9 +170,9 @@ def _part(seen: Tensor | None, queries: int, positions: int | None = None) -> Te
 class Attention(NamedTuple):
     """The parts of the attention of an encoder layer, by the same names for BERT's and MPNet's."""
 
-    query: nn.Module
-    key: nn.Module
-    value: nn.Module
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
     output: Callable[[Tensor, Tensor], Tensor]
     heads: int
     dropout: float

@@ -30,18 +30,18 @@ def read_packed(
     states = reader.encoder.embeddings(**inputs)
     layers, funnel = list(reader.encoder.encoder.layer), reader.funnel
     last = len(layers) - funnel.first_token_layers
-    bias = reader.bias(both.padded(inputs["position_ids"]), None if funnel.context_layers else message.shape[1])
+    bias = reader.bias(inputs["position_ids"][0, both.at], None if funnel.context_layers else message.shape[1])
     for layer in layers[: funnel.context_layers]:
         states = _layer(layer, states, both, states, both, bias)
-    messages = own.pack(both.at[:, : message.shape[1]])[0]
+    messages = both.at[:, : message.shape[1]].flatten()[own.rows]
     states = _layer(layers[funnel.context_layers], states[:, messages], own, states, both, bias)
     for layer in layers[funnel.context_layers + 1 : last]:
         states = _layer(layer, states, own, states, own, bias)
-    summed = own.there[:, None].to(states.dtype).expand(-1, _ROWS, -1) @ own.padded(states)
+    summed = own.hiding[:, 0].exp().expand(-1, _ROWS, -1) @ states[0, own.at]
     mean = summed[:, 0] / own.lengths[:, None]
     first = own.at[:, 0]
     starts = _Places.of(message_mask[:, :_ROWS])
-    rows = starts.pack(own.at[:, :_ROWS])[0]
+    rows = own.at[:, :_ROWS].flatten()[starts.rows]
     for layer in layers[last:]:
         computed = _layer(layer, states[:, rows], starts, states, own, bias)
         states = states.index_copy(1, first, computed[:, starts.at[:, 0]])
@@ -56,13 +56,13 @@ class _Places:
         rows: [tokens] the places, flattened, that hold a token.
         at: [batch, width] the row of the first, second, ... token of a message; behind the last, of some other, which
             counts nothing.
-        there: [batch, width] whether a message has so many.
+        hiding: [batch, 1, 1, width] 0 for a token, minus infinity behind the last.
         lengths: [batch] tokens of a message.
     """
 
     rows: Tensor
     at: Tensor
-    there: Tensor
+    hiding: Tensor
     lengths: Tensor
 
     @classmethod
@@ -73,15 +73,8 @@ class _Places:
         rows = there.flatten().nonzero()[:, 0]
         starts = lengths.cumsum(dim=0) - lengths
         at = (starts[:, None] + steps).clamp(max=rows.shape[0] - 1)
-        return cls(rows, at, there, lengths)
-
-    def pack(self, padded: Tensor) -> Tensor:
-        """[1, tokens, ...] the rows of what is `padded`."""
-        return padded.flatten(0, 1)[self.rows][None]
-
-    def padded(self, packed: Tensor) -> Tensor:
-        """[batch, width, ...] the rows [1, tokens, ...] from the first place of their message on."""
-        return packed[0][self.at]
+        hiding = torch.where(there, 0.0, float("-inf"))[:, None, None]
+        return cls(rows, at, hiding, lengths)
 
 
 def _layer(
@@ -89,19 +82,18 @@ def _layer(
 ) -> Tensor:
     """One encoder layer for the rows `queries`, which attend to the rows `states` of their own message."""
     attention = Attention.of(layer)
+    width = attention.query.out_features // attention.heads
 
     def apart(projected: Tensor, places: _Places) -> Tensor:
-        padded = places.padded(projected)
-        return padded.view(*padded.shape[:2], attention.heads, -1).transpose(1, 2)
+        return projected.view(-1, attention.heads, width)[places.at].transpose(1, 2)
 
-    q = apart(attention.query(queries), asking)
-    k, v = apart(attention.key(states), asked), apart(attention.value(states), asked)
-    scores = (q * q.shape[-1] ** -0.5) @ k.transpose(2, 3)
+    query = apart(attention.query(queries), asking) * width**-0.5
+    key, value = apart(attention.key(states), asked), apart(attention.value(states), asked)
+    scores = query @ key.transpose(2, 3) + asked.hiding
     if bias is not None:
         scores = scores + bias[:, :, : scores.shape[2], : scores.shape[3]]
-    scores = scores.masked_fill(~asked.there[:, None, None, :], float("-inf"))
     weights = (scores - scores.amax(dim=3, keepdim=True)).exp()
-    summed = weights @ torch.cat([v, torch.ones_like(v[..., :1])], dim=3)
-    attended = (summed[..., :-1] / summed[..., -1:]).transpose(1, 2).flatten(2)
-    mixed = attention.output(asking.pack(attended), queries)
+    summed = weights @ nn.functional.pad(value, (0, 1), value=1.0)
+    attended = (summed[..., :-1] / summed[..., -1:]).transpose(1, 2)
+    mixed = attention.output(attended.reshape(-1, attention.heads * width)[asking.rows][None], queries)
     return layer.output(layer.intermediate(mixed), mixed)
