@@ -6,7 +6,7 @@ Both sides code the same counselor messages with the same context, from text to 
 same model; the pipeline runs them as 32-bit floats in batches of 32, in the order of the file. They take turns, and the
 figures are messages per CPU-second (user + system time of this process), the median of the rounds. The pipeline knows
 no funnel: it reads the context in every layer. The ratio comes from padding, whose part is printed, from the funnel,
-and from the rest: the tagger sorts messages by length and reads several without padding.
+and from the rest: the tagger sorts messages by length and reads several at once.
 
 Cold starts are CPU-seconds of a child process, the median of seven, of an installed program: Python's compiled files
 are in place. The script ends with 1 where a target is missed.

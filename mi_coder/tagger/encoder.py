@@ -98,12 +98,13 @@ def _stacked(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
 def _groups(windows: Sequence[Tokens]) -> Iterator[list[int]]:
     """Rows of `windows` by length, as many together as the bounds allow, one at least."""
     group: list[int] = []
-    longest = 0
+    context = 0
     for row in sorted(range(len(windows)), key=lambda row: (windows[row].own, len(windows[row].ids))):
-        longest, size = max(longest, len(windows[row].ids)), len(group) + 1
-        if group and (size * windows[row].own > _TOKENS_TOGETHER or size * longest > _READ_TOGETHER):
+        own, others, size = windows[row].own, len(windows[row].ids) - windows[row].own, len(group) + 1
+        context = max(context, others)
+        if group and (size * own > _TOKENS_TOGETHER or size * (own + context) > _READ_TOGETHER):
             yield group
-            group, longest = [], len(windows[row].ids)
+            group, context = [], others
         group.append(row)
     if group:
         yield group

@@ -88,7 +88,7 @@ class Tagger:
             folder: made by `mi-code train`; None for the bundled model.
             context: previous messages that are read, at most 100; None for as many as the model was trained with.
             threshold: probability from which a code is given, for all codes or by code id; None for the model's own.
-            threads: messages that are coded at the same time. It changes the speed, never a label.
+            threads: groups of messages that are coded at the same time. It changes the speed, never a label.
             unit: "message", or "sentence" to code each sentence of long messages (more than 40 words and more than one
                 sentence) and give the message the union; shorter ones are coded whole (needs spaCy).
             sets: share of messages for which `Coding.possible` is to hold all right codes, such as 0.9; None for

@@ -124,7 +124,7 @@ class FunnelReader(nn.Module):
         return _vector(states[:, 0], own_states, message_mask)
 
     def inputs(self, message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
-        """What the embeddings of the encoder take, of messages and contexts side by side."""
+        """What the embeddings of the encoder take, [batch, message + context tokens], messages first."""
         return _inputs(self, message, context, mask)
 
     def bias(self, positions: Tensor, queries: int | None = None) -> Tensor | None:
@@ -142,8 +142,8 @@ class FunnelReader(nn.Module):
     def _seen(self, positions: Tensor, mask: Tensor | None, queries: int | None) -> Tensor | None:
         """What the first `queries` positions (None: all) see of all [batch, positions]; None where that is everything.
 
-        [batch, 1, 1, positions] whether a position is no padding; where the encoder has a `bias`, what is added to
-        attention.
+        [batch, 1, 1, positions] whether a position is no padding; where the encoder has a `bias`, [batch, heads,
+        queries, positions] what is added to attention.
         """
         there = None if mask is None else mask[:, None, None, :].bool()
         bias = self.bias(positions, queries)
@@ -179,7 +179,7 @@ class Attention(NamedTuple):
 
     @classmethod
     def of(cls, layer: nn.Module) -> "Attention":
-        """Those of a layer."""
+        """Those of an encoder layer of Transformers, built like BERT's or MPNet's."""
         attention = layer.attention
         if hasattr(attention, "attn"):
             inner = attention.attn

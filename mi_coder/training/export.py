@@ -41,7 +41,7 @@ class _Alone(nn.Module):
 
 
 class _Together(_Alone):
-    """The same for several messages, padded with `PAD`."""
+    """The same for several messages, padded with `PAD`, of a model with a funnel."""
 
     def forward(self, message: Tensor, context: Tensor, client: Tensor) -> tuple[Tensor, ...]:
         there = [(ids != PAD).to(torch.int64) for ids in (message, context)]

@@ -22,7 +22,10 @@ _ROWS = 2
 def read_packed(
     reader: FunnelReader, message: Tensor, context: Tensor, message_mask: Tensor, context_mask: Tensor
 ) -> Tensor:
-    """Vectors of the messages, as `FunnelReader.forward` gives them from the same input."""
+    """Vectors of the messages, [batch, 2 * hidden], as `FunnelReader.forward` gives them from the same input.
+
+    Here the masks are always needed.
+    """
     mask = torch.cat([message_mask, context_mask], dim=1)
     own, both = _Places.of(message_mask), _Places.of(mask)
     tokens = mask.flatten().nonzero()[:, 0]
@@ -53,7 +56,7 @@ class _Places:
     """Where the tokens of messages lie, packed as rows one after the other, and padded to one width.
 
     Attributes:
-        rows: [tokens] the places, flattened, that hold a token.
+        rows: [tokens] the places, flattened, that hold a token where all of a message are moved to its first places.
         at: [batch, width] the row of the first, second, ... token of a message; behind the last, of some other, which
             counts nothing.
         hiding: [batch, 1, 1, width] 0 for a token, minus infinity behind the last.
@@ -67,6 +70,7 @@ class _Places:
 
     @classmethod
     def of(cls, mask: Tensor) -> "_Places":
+        """Those of the tokens that `mask`, [batch, width], has as 1; gaps between them are closed."""
         lengths = mask.sum(dim=1)
         steps = torch.arange(mask.shape[1], device=mask.device)
         there = steps < lengths[:, None]
@@ -80,7 +84,10 @@ class _Places:
 def _layer(
     layer: nn.Module, queries: Tensor, asking: _Places, states: Tensor, asked: _Places, bias: Tensor | None
 ) -> Tensor:
-    """One encoder layer for the rows `queries`, which attend to the rows `states` of their own message."""
+    """One encoder layer for the rows `queries`, which attend to the rows `states` of their own message.
+
+    Rows are [1, tokens, hidden], as what is returned; `bias` [batch, heads, width, width] or larger.
+    """
     attention = Attention.of(layer)
     width = attention.query.out_features // attention.heads
 

@@ -13,5 +13,5 @@ def test_groups_are_small_enough_to_compute_and_lose_no_message(sizes: list[tupl
     groups = list(_groups(all_windows))
     assert sorted(row for group in groups for row in group) == list(range(len(sizes)))
     for group in groups:
-        own, read = (max(column) for column in zip(*[(sizes[row][0], sum(sizes[row])) for row in group], strict=True))
-        assert len(group) == 1 or (len(group) * own <= 256 and len(group) * read <= 2048)
+        own, context = (max(column) for column in zip(*[sizes[row] for row in group], strict=True))
+        assert len(group) == 1 or (len(group) * own <= 256 and len(group) * (own + context) <= 2048)
