@@ -827,7 +827,8 @@ def test_what_a_model_knew_is_kept_where_the_new_gold_is_silent(
     at = config.codes.index("SU")
     assert config.heads[at] == finished.config.heads[at]
     assert config.heads[at].trained
-    assert config.permission == finished.config.permission
+    if finished.config.permission.trained:
+        assert config.permission == finished.config.permission
     assert not seen.notes
 
 
