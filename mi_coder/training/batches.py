@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mi_coder.tagger.encoder import PAD, padded
 from mi_coder.tagger.window import Tokens
 
 Rows = NDArray[np.intp]
@@ -46,9 +47,9 @@ def sorted_batches(windows: Sequence[Tokens], size: int) -> list[Rows]:
 
 def pad(windows: Sequence[Tokens], pad_id: int, device: torch.device) -> Batch:
     """Stack token windows, messages and contexts apart."""
-    message, message_mask = _stack([one.ids[: one.own] for one in windows], pad_id, device)
-    context, context_mask = _stack([one.ids[one.own :] for one in windows], pad_id, device)
-    client, _ = _stack([one.client for one in windows], pad_id, device)
+    message, context, client = (torch.as_tensor(ids, device=device) for ids in padded(windows).values())
+    message_mask, context_mask = ((ids != PAD).to(torch.int64) for ids in (message, context))
+    message, context, client = (ids.masked_fill(ids == PAD, pad_id) for ids in (message, context, client))
     return Batch(message, context, message_mask, context_mask, client)
 
 
@@ -71,16 +72,6 @@ def drop_context(window: Tokens, share: float, random: np.random.Generator) -> T
     if random.random() >= share:
         return window
     return replace(window, ids=[*window.ids[: window.own], window.ids[-1]], client=())
-
-
-def _stack(rows: Sequence[Sequence[int]], pad_id: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    shape = (len(rows), max(1, *map(len, rows)))
-    ids = np.full(shape, pad_id, dtype=np.int64)
-    mask = np.zeros(shape, dtype=np.int64)
-    for index, row in enumerate(rows):
-        ids[index, : len(row)] = row
-        mask[index, : len(row)] = 1
-    return torch.as_tensor(ids, device=device), torch.as_tensor(mask, device=device)
 
 
 def _by_length(windows: Sequence[Tokens]) -> Rows:

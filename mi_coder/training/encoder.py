@@ -50,7 +50,7 @@ class FullReader(nn.Module):
             message_mask, context_mask: 1 for tokens and 0 for padding, same shapes; both None where nothing is padded.
         """
         mask = _joint(message_mask, context_mask)
-        inputs = _inputs(self, message, context, mask)
+        inputs = inputs_of(self, message, context, mask)
         if mask is not None:
             order = mask.argsort(dim=1, descending=True, stable=True)[:, : int(mask.sum(dim=1).max())]
             inputs = {name: value.gather(1, order) for name, value in inputs.items()}
@@ -105,7 +105,7 @@ class FunnelReader(nn.Module):
     ) -> Tensor:
         """As `FullReader.forward`."""
         mask = _joint(message_mask, context_mask)
-        inputs = self.inputs(message, context, mask)
+        inputs = inputs_of(self, message, context, mask)
         states = self.encoder.embeddings(**inputs)
         layers = list(self.encoder.encoder.layer)
         context_layers, last = self.funnel.context_layers, len(layers) - self.funnel.first_token_layers
@@ -122,10 +122,6 @@ class FunnelReader(nn.Module):
             first = _layer(layer, states[:, :1], states, _part(seen, 1))
             states = torch.cat([first, states[:, 1:]], dim=1)
         return _vector(states[:, 0], own_states, message_mask)
-
-    def inputs(self, message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
-        """What the embeddings of the encoder take, [batch, message + context tokens], messages first."""
-        return _inputs(self, message, context, mask)
 
     def bias(self, positions: Tensor, queries: int | None = None) -> Tensor | None:
         """[batch, heads, queries, positions] what MPNet, which looks at the distance of tokens, adds to attention.
@@ -147,9 +143,9 @@ class FunnelReader(nn.Module):
         """
         there = None if mask is None else mask[:, None, None, :].bool()
         bias = self.bias(positions, queries)
-        if bias is None or there is None:
-            return there if bias is None else bias
-        return bias.masked_fill(~there, float("-inf"))
+        if bias is None:
+            return there
+        return bias if there is None else bias.masked_fill(~there, float("-inf"))
 
 
 def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
@@ -221,9 +217,10 @@ def _joint(message_mask: Tensor | None, context_mask: Tensor | None) -> Tensor |
     return torch.cat([message_mask, context_mask], dim=1)
 
 
-def _inputs(
+def inputs_of(
     reader: "FullReader | FunnelReader", message: Tensor, context: Tensor, mask: Tensor | None
 ) -> dict[str, Tensor]:
+    """What the embeddings of an encoder take, [batch, message + context tokens] each, messages first."""
     ids = torch.cat([message, context], dim=1)
     positions = _positions(torch.ones_like(ids) if mask is None else mask, reader.encoder)
     inputs = {"input_ids": ids, "position_ids": positions}
