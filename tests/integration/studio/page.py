@@ -72,6 +72,12 @@ def press(page: Any, key: str) -> None:
     page.wait_for_timeout(120)
 
 
+def say_ok(page: Any) -> None:
+    """Close a dialog, once it stands still: it opens in a movement, and a click that meets it on its way misses OK."""
+    page.locator(".ant-modal:visible:not([class*=zoom])").wait_for()
+    page.get_by_role("button", name="OK").click()
+
+
 def wait_until_saved(page: Any) -> None:
     """Wait until the page has said that it saved, and has taken the words away again."""
     said = page.locator("[class^=toast__content]")

@@ -123,7 +123,7 @@ def test_the_first_minutes_are_as_the_page_for_coders_says(studio: Studio, proje
         pages.press(page, "0")
         send.click()
         page.get_by_text("Pick at least one code").wait_for()
-        page.get_by_role("button", name="OK").click()
+        pages.say_ok(page)
         page.locator(".mi .target").click()
         pages.press(page, BOOK["SU"].hotkey)
         page.locator(".mi textarea").fill("no need to add")
