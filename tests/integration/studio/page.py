@@ -87,9 +87,28 @@ def wait_until_saved(page: Any) -> None:
 
 def submit(page: Any) -> int:
     """Submit with the keyboard; the status with which the server took the annotation."""
-    with page.expect_response(
-        lambda reply: "/annotations" in reply.url and reply.request.method in ("POST", "PATCH")
-    ) as reply:
+    with _taken(page) as reply:
         page.keyboard.press("Control+Enter")
     status: int = reply.value.status
     return status
+
+
+def skip(page: Any) -> None:
+    """Skip the message, and wait until the server knows."""
+    with _taken(page) as reply:
+        page.get_by_role("button", name="skip-task").click()
+    assert reply.value.ok
+
+
+def await_next(page: Any, said: str) -> None:
+    """Wait for the message after `said`, or for the end of the stream."""
+    page.wait_for_function(
+        """said => document.body.innerText.includes("No More Tasks Left in Queue")
+        || ![null, undefined, said].includes(document.querySelector(".mi .target")?.innerText)""",
+        arg=said,
+    )
+    page.wait_for_timeout(700)
+
+
+def _taken(page: Any) -> Any:
+    return page.expect_response(lambda reply: "/annotations" in reply.url and reply.request.method in ("POST", "PATCH"))

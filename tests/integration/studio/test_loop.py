@@ -66,12 +66,13 @@ def code_by_keys(studio: Studio, email: str, project: int, codings: Iterable[str
     with pages.signed_in(studio.url, email) as page:
         pages.open_stream(page, studio.url, project)
         for coding in codings:
+            said = page.locator(".mi .target").inner_text()
             for given in pages.ticked(page):
                 pages.press(page, KEYS[given])
             for name in coding.split():
                 pages.press(page, KEYS[name])
             assert pages.submit(page) == 201
-            page.wait_for_timeout(700)
+            pages.await_next(page, said)
 
 
 def rows(path: Path) -> list[dict[str, str]]:

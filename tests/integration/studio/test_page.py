@@ -145,8 +145,7 @@ def test_the_first_minutes_are_as_the_page_for_coders_says(studio: Studio, proje
 
         for _ in range(3):
             pages.open_stream(page, studio.url, project)
-            page.get_by_role("button", name="skip-task").click()
-            page.wait_for_timeout(700)
+            pages.skip(page)
         page.get_by_text("No More Tasks Left in Queue").wait_for()
         page.context.clear_cookies()
         page.goto(f"{studio.url}/projects/{project}/data?labeling=1")
