@@ -4,11 +4,10 @@ python benchmarks/annomi_folds.py [--data ../shared/data] [--threads 1]
 
 The defaults are those with which the bundled model began. The stored run is not theirs: it reads no context, and its
 encoder first learned the 21 codes of other corpora (gold files of ESConv, MIBot, physical activity and the practice
-chats train_a to train_al without ah and ak; no AnnoMI, although authors of spoken practice sessions had looked at some
-of its chats):
+chats train_a to train_bg; no AnnoMI, although authors of spoken practice sessions had looked at some of its chats):
 
 python benchmarks/annomi_folds.py --context 0 --layer-decay 0.9 --epochs 4 --lr 1e-4 --word-dropout 0.1 \\
-    --encoder FOLDER --others GOLD...
+    --threads 2 --encoder FOLDER --others GOLD...
 
 Writes benchmarks/runs/annomi_folds.csv (places and classes, no text) after every fold; folds that are in it are not
 run again, and an --encoder that is there is taken as it is. Eight classes: the main behavior of a turn with its kind,
