@@ -1,8 +1,8 @@
 """Permission is told from what the client said before.
 
-Whether advice was asked for stands in the client's messages, of which the encoder learns little from some thousands of
-examples: of two thousand, on dev, it did no better than always naming the more frequent value. A logistic regression on
-the word pieces of the client's messages does. Its weights join the encoder in the logit of permission.
+Whether advice was asked for stands in the client's messages, of which the encoder learned little from some two thousand
+examples: on dev it did no better than always naming the more frequent value. A logistic regression on the word pieces
+of the client's messages does. Its weights join the encoder in the logit of permission.
 """
 
 from collections.abc import Sequence
