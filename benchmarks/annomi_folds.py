@@ -83,14 +83,19 @@ class Turn:
     truth: int
 
 
-def classes_of(path: Path) -> Mapping[tuple[str, str], str | None]:
-    """The class of every therapist turn by transcript and utterance; None where its raters do not settle it."""
-    votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+def ratings(path: Path) -> Mapping[tuple[str, str], Mapping[str, str]]:
+    """The class of every therapist turn by transcript and utterance, for each of its raters by name."""
+    found: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     with path.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["interlocutor"] == "therapist":
-                votes[row["transcript_id"], row["utterance_id"]][_class(row)] += 1
-    return {place: _majority(count) for place, count in votes.items()}
+                found[row["transcript_id"], row["utterance_id"]][row["annotator_id"]] = _class(row)
+    return found
+
+
+def classes_of(path: Path) -> Mapping[tuple[str, str], str | None]:
+    """The class of every therapist turn by transcript and utterance; None where its raters do not settle it."""
+    return {place: _majority(Counter(by_rater.values())) for place, by_rater in ratings(path).items()}
 
 
 def _class(row: Mapping[str, str]) -> str:

@@ -1,7 +1,10 @@
-"""How well people agree on each code, to read a model's figures against.
+"""How well people agree, to read a model's figures against.
 
-Krippendorff's alpha of three annotators, Shah et al. (2022), doi:10.1145/3555640. Its four codes with fewer than
-fifty hits (ST, WA, CO, RC) were dropped there, so no figure exists. Its "Persuade" does not tell permission apart.
+By code: Krippendorff's alpha of three annotators, Shah et al. (2022), doi:10.1145/3555640. Its four codes with fewer
+than fifty hits (ST, WA, CO, RC) were dropped there, so no figure exists. Its "Persuade" does not tell permission apart.
+
+In AnnoMI's own classes: macro-F1 of one rater against another, from the transcripts with ten raters
+(`benchmarks/annomi_raters.py`).
 """
 
 from collections.abc import Mapping
@@ -30,3 +33,6 @@ HUMAN_ALPHA: Mapping[str, float] = MappingProxyType(
         "OT": 0.664,
     }
 )
+
+RATERS_F1: Mapping[str, float] = MappingProxyType({"4": 0.799, "8": 0.527})
+"""By level of classes."""

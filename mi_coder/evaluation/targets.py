@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from mi_coder.evaluation import render
 from mi_coder.evaluation.folds import FoldFigures
+from mi_coder.evaluation.human import RATERS_F1
 from mi_coder.evaluation.report import EvaluationReport, Row
 from mi_coder.tagger.record import TrainingRecord
 
@@ -147,9 +148,8 @@ def _fold(what: str, wanted: float, level: str, measured: Measured) -> Target:
     given = measured.folds.get((level, "given"))
     if given is None:
         return Target(what, f"{wanted:.2f}", measured.reasons.get("folds", "not run"))
-    beside = measured.folds[level, "baseline"].macro
-    reached = _reaches(given.macro.value, wanted)
-    return Target(what, f"{wanted:.2f}", render.figure(given.macro), render.figure(beside), reached)
+    beside = f"{render.figure(measured.folds[level, 'baseline'].macro)}; another rater: {RATERS_F1[level]:.3f}"
+    return Target(what, f"{wanted:.2f}", render.figure(given.macro), beside, _reaches(given.macro.value, wanted))
 
 
 def _attribute(what: str, wanted: float, name: str) -> Callable[[EvaluationReport], Target]:

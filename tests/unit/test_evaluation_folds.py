@@ -7,7 +7,9 @@ import pytest
 from sklearn.metrics import f1_score
 
 from benchmarks.annomi_folds import CLASSES, FOUR, adjusted, classes_of, decide, dev_groups, fold_of
+from benchmarks.annomi_raters import pairs
 from mi_coder.evaluation.folds import Judged, fold_figures, read_judged, write_judged
+from mi_coder.evaluation.human import RATERS_F1
 
 
 def judged(count: int = 300, seed: int = 3) -> list[Judged]:
@@ -74,25 +76,48 @@ def test_dev_is_whole_videos_with_a_sixth_of_the_turns_whatever_their_order() ->
     assert dev_groups(dict(reversed(turns.items()))) == dev
 
 
-def test_the_class_of_a_turn_is_that_of_most_of_its_raters(tmp_path: Path) -> None:
+ROWS = [
+    "1,0,therapist,question,open,simple,n/a,a",
+    "1,0,therapist,question,open,n/a,n/a,b",
+    "1,0,therapist,question,closed,n/a,n/a,c",
+    "1,1,client,n/a,n/a,n/a,n/a,a",
+    "1,2,therapist,therapist_input,n/a,n/a,options,a",
+    "1,3,therapist,reflection,open,simple,n/a,a",
+    "1,3,therapist,reflection,n/a,complex,n/a,b",
+    "1,4,therapist,therapist_input,n/a,n/a,n/a,a",
+    "1,5,therapist,other,n/a,n/a,n/a,a",
+]
+
+
+@pytest.fixture
+def rated(tmp_path: Path) -> Path:
     path = tmp_path / "turns.csv"
     columns = "transcript_id,utterance_id,interlocutor,main_therapist_behaviour,question_subtype,reflection_subtype,"
-    rows = [
-        "1,0,therapist,question,open,simple,n/a",
-        "1,0,therapist,question,open,n/a,n/a",
-        "1,0,therapist,question,closed,n/a,n/a",
-        "1,1,client,n/a,n/a,n/a,n/a",
-        "1,2,therapist,therapist_input,n/a,n/a,options",
-        "1,3,therapist,reflection,open,simple,n/a",
-        "1,3,therapist,reflection,n/a,complex,n/a",
-        "1,4,therapist,therapist_input,n/a,n/a,n/a",
-        "1,5,therapist,other,n/a,n/a,n/a",
-    ]
-    path.write_text("\n".join([columns + "therapist_input_subtype", *rows]) + "\n", encoding="utf-8")
-    assert classes_of(path) == {
+    path.write_text("\n".join([columns + "therapist_input_subtype,annotator_id", *ROWS]) + "\n", encoding="utf-8")
+    return path
+
+
+def test_the_class_of_a_turn_is_that_of_most_of_its_raters(rated: Path) -> None:
+    assert classes_of(rated) == {
         ("1", "0"): "open question",
         ("1", "2"): "negotiation",
         ("1", "3"): None,
         ("1", "4"): None,
         ("1", "5"): "other",
     }
+
+
+def test_every_rater_is_held_against_every_other(rated: Path) -> None:
+    rows = pairs(rated)
+    assert [row.index for row in rows] == [0] * 6 + [3] * 2
+    eight = fold_figures(rows, "8")
+    assert eight.by_class == pytest.approx(
+        {"closed question": 0, "complex reflection": 0, "open question": 1 / 2, "simple reflection": 0}
+    )
+    assert fold_figures(rows, "4").macro.value == 1
+
+
+def test_the_raters_of_annomi_agree_as_the_benchmark_says(shared: Path) -> None:
+    rows = pairs(shared / "annomi" / "annomi_full_subset.csv")
+    for level, f1 in RATERS_F1.items():
+        assert fold_figures(rows, level).macro.value == pytest.approx(f1, abs=5e-4)

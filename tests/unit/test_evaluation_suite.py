@@ -92,6 +92,7 @@ def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: P
     assert seen == ["ESConv", "AnnoMI", "Practice chats", "Fresh practice chats", "Welivita"]
     assert row(found.rows, "fresh practice test, each rare code").reached.startswith("data not found: no file ")
     assert row(found.rows, "AnnoMI, 5 folds by video, 8").met is True
+    assert row(found.rows, "AnnoMI, 5 folds by video, 8").beside.endswith("; another rater: 0.527")
     assert row(found.rows, "ESConv test, macro-F1").met is None
     assert "data not found: The folder" in row(found.rows, "ESConv test, macro-F1").reached
     page = found.to_markdown()
