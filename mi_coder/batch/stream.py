@@ -56,7 +56,7 @@ class Coder:
         self._scores = scores
         self._batch_size = batch_size
         self._counts = counts
-        self._tail = ContextTail(tagger.context)
+        self._tail = ContextTail(tagger.reach)
 
     def skip(self, item: Record | Reject) -> None:
         """Pass an item that an earlier run has finished, keeping the context of what follows."""
@@ -86,7 +86,7 @@ class Coder:
             before = self._tail.before(record)
             message = record.messages[0]
             return [_Place(message.text, before, record.data)] if message.is_counselor else []
-        first = self._tagger.context
+        first = self._tagger.reach
         return [
             _Place(message.text, record.messages[max(0, place - first) : place], record.data["messages"][place])
             for place, message in enumerate(record.messages)

@@ -243,6 +243,7 @@ def command(
     from transformers.utils import logging
 
     from mi_coder.tagger.config import Window
+    from mi_coder.training.asking import REACH
     from mi_coder.training.base import ROBERTA, default_base
     from mi_coder.training.device import find_device
     from mi_coder.training.encoder import Funnel
@@ -280,7 +281,7 @@ def command(
         base=base,
         name=name,
         funnel=None if context_layers is None else Funnel(context_layers, first_token_layers or 1),
-        window=Window() if context is None else Window(context=context),
+        window=Window(asking=REACH) if context is None else Window(context=context, asking=REACH if context else 0),
         read=reading.options(overwrite=True),
         fit=FitOptions(
             epochs=epochs,

@@ -11,7 +11,9 @@ FORMAT = 1
 CONFIG_FILE = "config.json"
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+ASKING_FILE = "asking.json"
 LOADED_FILES = (MODEL_FILE, TOKENIZER_FILE)
+"""Those that every model has; `asking.json` is one more of newer ones."""
 
 MAX_CONTEXT = 100
 MAX_TOKENS = 8192
@@ -31,11 +33,25 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         context: how many previous messages are read.
         max_tokens: tokens of message and context, special tokens included.
         context_tokens: tokens that the context may fill at most; no more than `max_tokens`.
+        asking: among how many previous messages the client's sentences are looked at for whether they ask for advice
+            (`mi_coder.tagger.asking`). Older models look at none.
     """
 
     context: Annotated[int, msgspec.Meta(ge=0, le=MAX_CONTEXT)] = 5
     max_tokens: Annotated[int, msgspec.Meta(ge=16, le=MAX_TOKENS)] = 256
     context_tokens: Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)] = 128
+    asking: Annotated[int, msgspec.Meta(ge=0, le=MAX_CONTEXT)] = 0
+
+    @property
+    def reach(self) -> int:
+        """How many previous messages have a part in the codes."""
+        return max(self.context, self.asking)
+
+    def reading(self, context: int) -> "Window":
+        """With so many previous messages for both; with no other number of them than now, as it is."""
+        if context == self.context:
+            return self
+        return msgspec.structs.replace(self, context=context, asking=context if self.asking else 0)
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,7 +90,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         base: encoder from which the training started.
         training_ids: what is kept of the conversations that trained or tuned it, sorted (see
             `mi_coder.evaluation.leak`).
-        files: SHA-256 (hex) by name of the two files that are loaded beside this one.
+        files: SHA-256 (hex) by name of the files that are loaded beside this one.
     """
 
     format: int = FORMAT
@@ -156,7 +172,7 @@ def _problem(config: ModelConfig) -> str:
         return f"{len(config.codes)} codes but {len(config.heads)} heads"
     if window.context_tokens > window.max_tokens:
         return f"window.context_tokens is {window.context_tokens}, more than window.max_tokens ({window.max_tokens})"
-    if set(config.files) != set(LOADED_FILES):
+    if {*config.files} - {ASKING_FILE} != {*LOADED_FILES}:
         return f"files lists {', '.join(sorted(config.files)) or 'nothing'}; it must list {' and '.join(LOADED_FILES)}"
     return ""
 

@@ -17,6 +17,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from mi_coder.tagger.asking import read_asking
 from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.window import Tokens
 
@@ -40,7 +41,8 @@ class Encoder:
     Args:
         path: the model file; inputs `message`, `context` and `client` (int64 [messages, tokens], padded with `PAD`;
             older models have no `client`), outputs `codes` [messages, codes], `depth` [messages] and `permission`
-            [messages], all logits. The number of messages may be fixed to 1.
+            [messages], all logits. The number of messages may be fixed to 1. What stands beside it in `asking.json`, if
+            that is there, joins the logit of permission.
         threads: groups of messages that are encoded at the same time.
 
     Raises:
@@ -55,6 +57,7 @@ class Encoder:
         # Turn 8-bit weights back into floats once, at load, in place of computing with rounded activations.
         options.add_session_config_entry("session.disable_quant_qdq", "1")
         self._session = _session(path, options)
+        self._asking = read_asking(path.parent)
         inputs = self._session.get_inputs()
         self._inputs = [one.name for one in inputs]
         self._one_at_a_time = inputs[0].shape[0] == 1
@@ -65,7 +68,8 @@ class Encoder:
         groups = [[row] for row in range(len(windows))] if self._one_at_a_time else list(_groups(windows))
         runs = self._pool.map if self._threads > 1 and len(groups) > 1 else map
         found = list(runs(self._run, [[windows[row] for row in rows] for rows in groups]))
-        return np.concatenate(found)[np.argsort(np.concatenate(groups))]
+        logits: NDArray[np.float32] = np.concatenate(found)[np.argsort(np.concatenate(groups))]
+        return self._asking.join(logits, windows) if self._asking else logits
 
     @cached_property
     def _pool(self) -> "Executor":

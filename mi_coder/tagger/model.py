@@ -5,7 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_coder.codebook import Codebook
-from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, BadModel, ModelConfig, config_bytes, decode_config
+from mi_coder.tagger.config import (
+    ASKING_FILE,
+    CONFIG_FILE,
+    MODEL_FILE,
+    BadModel,
+    ModelConfig,
+    config_bytes,
+    decode_config,
+)
 
 BUNDLED = Path(__file__).parent / "default"
 
@@ -18,8 +26,8 @@ class ModelFolder:
     """A model folder that was found sound.
 
     Attributes:
-        digests: SHA-256 (hex) by file name of everything that decides labels: `config.json`, `model.onnx` and
-            `tokenizer.json`.
+        digests: SHA-256 (hex) by file name of everything that decides labels: `config.json`, `model.onnx`,
+            `tokenizer.json` and, where there is one, `asking.json`.
     """
 
     path: Path
@@ -48,6 +56,10 @@ def open_model(folder: Path | None = None) -> ModelFolder:
                 f"{path} is not the file that the model was made with (its SHA-256 differs). "
                 "Copy the whole folder again."
             )
+    if ASKING_FILE not in found.config.files and (found.path / ASKING_FILE).exists():
+        raise BadModel(
+            f"{found.path / ASKING_FILE} is no file of this model. Remove it, or copy the whole folder again."
+        )
     book = Codebook.load()
     if found.config.codebook != book.hash or tuple(found.config.codes) != book.ids:
         raise BadModel(

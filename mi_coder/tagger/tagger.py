@@ -118,6 +118,11 @@ class Tagger:
         """How many previous messages are read."""
         return self.config.window.context
 
+    @property
+    def reach(self) -> int:
+        """How many previous messages have a part in the codes: those that are read, and for permission some before."""
+        return self.config.window.reach
+
     def tag(self, conversation: Conversation) -> Conversation:
         """A copy of the conversation whose counselor messages carry a `coding`."""
         return next(self.tag_many([conversation]))
@@ -133,14 +138,14 @@ class Tagger:
             yield replace(conversation, messages=messages)
 
     def job(self, text: str, before: Sequence[Message]) -> Job:
-        """Prepare a counselor message `text` that follows the messages `before` (the last `context` are read)."""
+        """Prepare a counselor message `text` that follows the messages `before` (the last `reach` have a part)."""
         if not model_text(text):
             return Job([])
         spans = self._sentences(text)
         if len(spans) < 2:
             return Job([self._builder.build(text, before)])
         windows = []
-        before = before[max(0, len(before) - self.context) :]
+        before = before[max(0, len(before) - self.reach) :]
         for start, end in spans:
             said = Message(COUNSELOR, text[max(0, start - self._builder.context_chars) : start].strip())
             windows.append(self._builder.build(text[start:end], [*before, said] if said.text else before))
@@ -161,7 +166,7 @@ class Tagger:
 
 def _reading(model: ModelFolder, context: int) -> ModelFolder:
     """The model with so many previous messages to read."""
-    window = msgspec.structs.replace(model.config.window, context=context)
+    window = model.config.window.reading(context)
     return replace(model, config=msgspec.structs.replace(model.config, window=window))
 
 

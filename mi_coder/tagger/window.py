@@ -4,10 +4,14 @@ Layout: `[CLS] message [SEP] context [SEP]`, the context oldest first, each of i
 ("client: ..."). Training and tagging both build their input here, so they see the same ids.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from mi_coder.conversation import Message, model_text
@@ -17,6 +21,27 @@ from mi_coder.tagger.config import BadModel, Window
 # many characters for each token that fits is cut before the text is tokenized, so that one huge message costs no more
 # than another.
 _CHARS_PER_TOKEN = 8
+
+BUCKETS = 1 << 16
+"""Into how many buckets the word pieces of sentences, and pairs and triples of them, are hashed."""
+
+_SENTENCE_END = re.compile(r"(?<=[.?!\n])\s+")
+_ENDS = ((1 << 31) - 1, (1 << 31) - 2)
+_FACTORS = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
+_SENTENCES_KEPT = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One sentence that the client said before a message.
+
+    Attributes:
+        back: how many messages back; 1 is the one before.
+        grams: the different buckets, below `BUCKETS`, of its word pieces and of the pairs and triples of them.
+    """
+
+    back: int
+    grams: NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +53,14 @@ class Tokens:
         own: how many of them belong to the message, its special tokens included; the rest is context.
         truncated: the message did not fit and lost its middle.
         client: the different ids among the tokens of the client's messages in the context, in ascending order.
+        said: the client's sentences among the last `Window.asking` messages, the nearest message first.
     """
 
     ids: list[int]
     own: int
     truncated: bool
     client: tuple[int, ...] = ()
+    said: tuple[Said, ...] = ()
 
 
 class WindowBuilder:
@@ -45,6 +72,7 @@ class WindowBuilder:
         self._tokenizer = tokenizer
         self.window = window
         self._pieces = _special_pieces(tokenizer)
+        self._sentences = lru_cache(_SENTENCES_KEPT)(self._grams_by_sentence)
 
     @classmethod
     def from_file(cls, path: Path, window: Window) -> "WindowBuilder":
@@ -86,7 +114,8 @@ class WindowBuilder:
         space = min(room - len(message), self.window.context_tokens)
         before, client = self._context(context, space)
         ids = start + message + middle + before + end
-        return Tokens(ids, len(start) + len(message) + len(middle), truncated, tuple(sorted(client)))
+        size = len(start) + len(message) + len(middle)
+        return Tokens(ids, size, truncated, tuple(sorted(client)), self._said(context))
 
     def _context(self, messages: Sequence[Message], space: int) -> tuple[list[int], set[int]]:
         """The tokens of the context, at most `space`, and which of them are the client's."""
@@ -102,6 +131,29 @@ class WindowBuilder:
             if not message.is_counselor:
                 client.update(said)
         return kept, client
+
+    def _said(self, messages: Sequence[Message]) -> tuple[Said, ...]:
+        """The client's sentences among the last messages."""
+        last = self.window.asking
+        return tuple(
+            Said(back, grams)
+            for back, message in enumerate(reversed(messages[-last:] if last else []), start=1)
+            if not message.is_counselor
+            for grams in self._sentences(_end(message.text, self.context_chars))
+        )
+
+    def _grams_by_sentence(self, text: str) -> tuple[NDArray[np.intp], ...]:
+        sentences = filter(None, map(str.strip, _SENTENCE_END.split(text)))
+        return tuple(_grams(self.tokens(sentence)) for sentence in sentences)
+
+
+def _grams(pieces: Sequence[int]) -> NDArray[np.intp]:
+    """`Said.grams` of the word pieces of a sentence, whose ends count as pieces."""
+    ids = np.array([_ENDS[0], *pieces, _ENDS[1]], dtype=np.uint32)
+    hashed = [ids * np.uint32(_FACTORS[0])]
+    for place, factor in enumerate(_FACTORS[1:], start=1):
+        hashed.append((hashed[-1][:-1] ^ ids[place:]) * np.uint32(factor))
+    return np.unique(np.concatenate(hashed) >> np.uint32(16)).astype(np.intp)
 
 
 def _end(text: str, chars: int) -> str:

@@ -63,13 +63,13 @@ def examples(conversation: Conversation, builder: WindowBuilder, uncoded: bool =
     Args:
         uncoded: also those of which no code is known.
     """
-    context = builder.window.context
+    reach = builder.window.reach
     for index, message in enumerate(conversation.messages):
         text = model_text(message.text)
         gold = message.gold or Gold()
         if not message.is_counselor or not text or not (uncoded or _informative(gold)):
             continue
-        before = conversation.messages[max(0, index - context) : index]
+        before = conversation.messages[max(0, index - reach) : index]
         tokens = builder.build(message.text, before)
         corpus = str(conversation.extra["corpus"])
         gold_from = conversation.extra.get("gold_from")

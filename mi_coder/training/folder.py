@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mi_coder.errors import UsageProblem
-from mi_coder.tagger.config import LOADED_FILES, MODEL_FILE, TOKENIZER_FILE
+from mi_coder.tagger.config import ASKING_FILE, LOADED_FILES, MODEL_FILE, TOKENIZER_FILE
 from mi_coder.tagger.model import file_sha256
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.export import export_onnx, simplify
@@ -72,4 +72,5 @@ def write_model(
 
 def file_hashes(folder: Path) -> dict[str, str]:
     """SHA-256 (hex) by name of the files that the tagger loads."""
-    return {name: file_sha256(folder / name) for name in LOADED_FILES}
+    there = [*LOADED_FILES, *([ASKING_FILE] if (folder / ASKING_FILE).is_file() else [])]
+    return {name: file_sha256(folder / name) for name in there}

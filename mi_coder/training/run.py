@@ -20,6 +20,7 @@ from mi_coder.evaluation.leak import overlap, training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
+from mi_coder.tagger.asking import Asking, read_asking, write_asking
 from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
@@ -28,6 +29,7 @@ from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, wr
 from mi_coder.tagger.sentences import spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import fit
+from mi_coder.training.asking import REACH, fit_asking
 from mi_coder.training.base import MINILM
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import MIN_OF_KIND, calibrated_heads, review_below, set_cuts
@@ -39,6 +41,7 @@ from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge
+from mi_coder.training.known import Known
 from mi_coder.training.mixing import mixed
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
@@ -76,7 +79,7 @@ class TrainOptions:
     base: str = MINILM
     name: str = "mi-coder"
     funnel: Funnel | None = None
-    window: Window = field(default_factory=Window)
+    window: Window = field(default_factory=lambda: Window(asking=REACH))
     fit: FitOptions = field(default_factory=FitOptions)
     teaching: Teaching = field(default_factory=Teaching)
     mixed: int = 0
@@ -176,7 +179,12 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         baseline.save(folder)
         progress.stage("calibration and test")
         encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
-        logits = {part: encoder.logits(data[part].tokens) for part in ("dev", "test")}
+        judged_parts: tuple[Part, ...] = ("dev", "test")
+        logits = {part: encoder.logits(data[part].tokens) for part in judged_parts}
+        asking = _asking(data, logits["dev"], start)
+        if asking:
+            write_asking(asking, folder)
+            logits = {part: asking.join(one, data[part].tokens) for part, one in logits.items()}
         config = _config(options, start, book, data, logits["dev"], folder)
         decoder = Decoder(config, config.thresholds)
         gold_sha256 = _sha256(options.gold)
@@ -190,11 +198,12 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        settings = _settings(options, start, model, epochs, beside)
+        settings = _settings(options, start, model, epochs, beside, asking is not None)
         _describe(report, start, data, settings, folder)
         progress.stage("the same before its weights are rounded")
-        judged_parts: tuple[Part, ...] = ("dev", "test")
         exact = {part: fit.logits(model, data[part].tokens).astype(np.float32) for part in judged_parts}
+        if asking:
+            exact = {part: asking.join(one, data[part].tokens) for part, one in exact.items()}
         fp32 = _config(options, start, book, data, exact["dev"], folder)
         write_record(_record(settings, options.funnel, report, _macro_f1(fp32, data, exact)), folder)
     checkpoint.remove()
@@ -252,6 +261,13 @@ def _read(
             told = teach(teachers, conversations, options.fit.threads or 1)
             data[part] = replace(data[part], taught=tempered(data[part].targets, told, options.teaching.share))
     return data
+
+
+def _asking(data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], start: Start) -> Asking | None:
+    """Which sentences of the client ask for advice; None where too little is known of permission."""
+    train, dev = (Known.among(data[part].tokens, data[part].targets.known[:, -1]) for part in ("train", "dev"))
+    told = dev_logits[~np.isnan(data["dev"].targets.known[:, -1]), -1].astype(np.float64)
+    return fit_asking(train, dev, told, read_asking(start.finished.folder.path) if start.finished else None)
 
 
 def _run_hash(options: TrainOptions, start: Start) -> str:
@@ -313,12 +329,18 @@ def _sha256(paths: Sequence[Path]) -> str:
 
 
 def _settings(
-    options: TrainOptions, start: Start, model: Coder, epochs: Sequence[Epoch], beside: Mapping[str, bool]
+    options: TrainOptions,
+    start: Start,
+    model: Coder,
+    epochs: Sequence[Epoch],
+    beside: Mapping[str, bool],
+    asking: bool,
 ) -> dict[str, str]:
     """What a model card says of the training.
 
     Args:
         beside: by attribute, whether the client's words join the encoder in telling it.
+        asking: whether the sentences of the client that ask for advice do, for permission.
     """
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
@@ -347,6 +369,7 @@ def _settings(
             f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
             for attribute, joined in beside.items()
         },
+        "previous messages that are searched for what the client asked": str(window.asking if asking else 0),
         "seed": str(options.fit.seed),
     }
 
