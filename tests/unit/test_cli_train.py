@@ -105,7 +105,7 @@ OTHER = {
     "--base": (["--base", "mpnet"], {"base": "mpnet"}),
     "--name": (["--name", "mine"], {"name": "mine"}),
     "--model-version": (["--model-version", "1.2"], {"version": "1.2"}),
-    "--context": (["--context", "3"], {"window": Window(context=3)}),
+    "--context": (["--context", "3"], {"window": Window(context=3, asking=20)}),
     "--context-layers": (["--context-layers", "2"], {"funnel": Funnel(2, 1)}),
     "--first-token-layers": (["--context-layers", "0", "--first-token-layers", "2"], {"funnel": Funnel(0, 2)}),
     "--teacher": (["--teacher", "a", "--teacher", "b"], {"teaching": Teaching((Path("a"), Path("b")))}),
