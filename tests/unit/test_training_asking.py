@@ -1,6 +1,6 @@
 """Learning which sentences of the client ask for advice."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from mi_coder.conversation import Message
 from mi_coder.tagger.asking import Asking
 from mi_coder.tagger.config import TOKENIZER_FILE, Window
 from mi_coder.tagger.window import BUCKETS, Said, Tokens, WindowBuilder
+from mi_coder.training import asking as fitting
 from mi_coder.training.asking import _Fit, fit_asking
 from mi_coder.training.known import Known
 
@@ -59,8 +60,27 @@ DEV = known(25)
 TOLD = told(DEV)
 
 
+def told_by(one: Asking | None) -> list[float]:
+    """What an `asking.json` comes down to."""
+    assert one is not None
+    return [odds(one, ASKS, BOTH), odds(one, TALKS, BOTH), *one.table[[ASKS, TALKS, BOTH]], one.share, one.center]
+
+
+def same(one: Asking | None, other: Asking) -> bool:
+    """Whether two tell the same but for the last digits."""
+    return told_by(one) == pytest.approx(told_by(other), rel=1e-3, abs=1e-3)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_steps() -> Iterator[None]:
+    """Enough for these few examples."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "_STEPS", 50)
+        yield
+
+
 @pytest.fixture(scope="module")
-def fitted() -> Asking:
+def fitted(few_steps: None) -> Asking:
     found = fit_asking(known(30), DEV, TOLD)
     assert found is not None
     return found
@@ -93,14 +113,15 @@ def test_it_tells_what_the_encoder_cannot(fitted: Asking) -> None:
 
 
 def test_the_larger_the_logits_of_the_encoder_the_more_is_added(fitted: Asking) -> None:
-    found = fit_asking(known(30), DEV, 4 * TOLD)
+    found = fit_asking(known(30), DEV, 40 * TOLD)
     assert found is not None
-    assert found.share > 2 * fitted.share
-    assert found.weights == fitted.weights
+    assert found.share > 5 * fitted.share
+    np.testing.assert_allclose(found.table, fitted.table, atol=1e-6)
 
 
-def test_a_fit_again_gives_the_same(fitted: Asking) -> None:
-    assert fit_asking(known(30), DEV, TOLD) == fitted
+def test_the_order_of_the_examples_does_not_matter(fitted: Asking) -> None:
+    train = Known(known(30).tokens[::-1], known(30).truth[::-1])
+    assert same(fit_asking(train, Known(DEV.tokens[::-1], DEV.truth[::-1]), TOLD[::-1]), fitted)
 
 
 def test_real_sentences(tiny: Path) -> None:
@@ -151,7 +172,7 @@ def test_twenty_of_either_value_are_enough() -> None:
 @pytest.mark.parametrize("truth", [0.0, 1.0])
 def test_messages_before_which_the_client_said_nothing_do_not_count(fitted: Asking, truth: float) -> None:
     dev_told = np.concatenate([np.full(25, np.nan), TOLD, np.full(25, np.nan)])
-    assert fit_asking(with_silent(known(30), truth), with_silent(DEV, truth), dev_told) == fitted
+    assert same(fit_asking(with_silent(known(30), truth), with_silent(DEV, truth), dev_told), fitted)
 
 
 def test_they_do_not_help_to_have_enough(earlier: Asking) -> None:
@@ -171,12 +192,11 @@ def test_new_examples_move_only_what_they_speak_of(earlier: Asking) -> None:
     assert odds(found, ASKS, BOTH) > 0 > odds(found, TALKS, BOTH)
 
 
-def test_a_fit_of_the_same_examples_stays_near_the_one_before(fitted: Asking) -> None:
+def test_a_second_fit_of_the_same_examples_adds_to_the_first(fitted: Asking) -> None:
     again = fit_asking(known(30), DEV, TOLD, fitted)
     assert again is not None
-    off = np.abs(again.table - fitted.table)
-    assert off.max() < 0.2 * np.abs(fitted.table).max()
-    assert odds(again, ASKS, BOTH) >= odds(fitted, ASKS, BOTH) - 0.5
+    assert 1.1 * fitted.table[ASKS] < again.table[ASKS] < 1.5 * fitted.table[ASKS]
+    assert odds(again, ASKS, BOTH) > odds(fitted, ASKS, BOTH)
 
 
 def test_sentences_that_tell_the_wrong_way_on_dev_are_not_taken(earlier: Asking) -> None:
@@ -250,11 +270,11 @@ class TestLoss:
         assert slope[NEVER] == pytest.approx(0.1 * (self.at(0)[NEVER] + 0.4))
         assert not np.delete(slope, [*self.USED, NEVER - 1]).any()
 
-    @pytest.mark.parametrize("place", [ASKS, BUCKETS, BUCKETS + 1, BUCKETS + 2])
+    @pytest.mark.parametrize("places", [[ASKS], [BUCKETS], [BUCKETS + 1], [BUCKETS + 2], [BUCKETS, BUCKETS + 1]])
     @pytest.mark.parametrize("value", [-1000.0, 1000.0])
-    def test_it_is_finite_everywhere(self, place: int, value: float) -> None:
+    def test_it_is_finite_everywhere(self, places: list[int], value: float) -> None:
         at = self.at(0)
-        at[place] = value
+        at[places] = value
         loss, slope = self.loss(at)
         assert np.isfinite(loss)
         assert np.isfinite(slope).all()
@@ -265,5 +285,5 @@ def test_a_sentence_weighs_the_same_however_many_grams_it_has() -> None:
     assert fit.advice.tolist() == [0, 0, 1]
     assert fit.back.tolist() == [0, 1, 2]
     assert np.sqrt(fit.grams.multiply(fit.grams).sum(axis=1)).ravel().tolist() == [pytest.approx([1, 1, 1])]
-    rows: Sequence[list[int]] = [row.nonzero()[0].tolist() for row in fit.grams.toarray()]
+    rows = [row.nonzero()[0].tolist() for row in fit.grams.toarray()]
     assert rows == [[TALKS, BOTH], [ASKS, BOTH], [1, 2, 3, 4, 5]]
