@@ -144,11 +144,13 @@ class Tagger:
         spans = self._sentences(text)
         if len(spans) < 2:
             return Job([self._builder.build(text, before)])
+        asked = self._builder.said(before)
         windows = []
         before = before[max(0, len(before) - self.reach) :]
         for start, end in spans:
             said = Message(COUNSELOR, text[max(0, start - self._builder.context_chars) : start].strip())
-            windows.append(self._builder.build(text[start:end], [*before, said] if said.text else before))
+            window = self._builder.build(text[start:end], [*before, said] if said.text else before)
+            windows.append(replace(window, said=asked))
         return Job(windows, spans)
 
     def _sentences(self, text: str) -> tuple[Span, ...]:

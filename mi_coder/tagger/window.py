@@ -25,13 +25,16 @@ _CHARS_PER_TOKEN = 8
 BUCKETS = 1 << 16
 """Into how many buckets the word pieces of sentences, and pairs and triples of them, are hashed."""
 
-_SENTENCE_END = re.compile(r"(?<=[.?!\n])\s+")
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\s*\n\s*")
 _ENDS = ((1 << 31) - 1, (1 << 31) - 2)
 _FACTORS = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 _SENTENCES_KEPT = 4096
 
+# The end of a message of the client that is looked at for sentences: some two hundred words.
+_SAID_CHARS = 1024
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Said:
     """One sentence that the client said before a message.
 
@@ -115,7 +118,7 @@ class WindowBuilder:
         before, client = self._context(context, space)
         ids = start + message + middle + before + end
         size = len(start) + len(message) + len(middle)
-        return Tokens(ids, size, truncated, tuple(sorted(client)), self._said(context))
+        return Tokens(ids, size, truncated, tuple(sorted(client)), self.said(context))
 
     def _context(self, messages: Sequence[Message], space: int) -> tuple[list[int], set[int]]:
         """The tokens of the context, at most `space`, and which of them are the client's."""
@@ -132,18 +135,18 @@ class WindowBuilder:
                 client.update(said)
         return kept, client
 
-    def _said(self, messages: Sequence[Message]) -> tuple[Said, ...]:
-        """The client's sentences among the last messages."""
+    def said(self, messages: Sequence[Message]) -> tuple[Said, ...]:
+        """`Tokens.said` of a message after these."""
         last = self.window.asking
         return tuple(
             Said(back, grams)
             for back, message in enumerate(reversed(messages[-last:] if last else []), start=1)
             if not message.is_counselor
-            for grams in self._sentences(_end(message.text, self.context_chars))
+            for grams in self._sentences(_end(message.text, _SAID_CHARS))
         )
 
     def _grams_by_sentence(self, text: str) -> tuple[NDArray[np.intp], ...]:
-        sentences = filter(None, map(str.strip, _SENTENCE_END.split(text)))
+        sentences = filter(None, _SENTENCE_END.split(model_text(text)))
         return tuple(_grams(self.tokens(sentence)) for sentence in sentences)
 
 

@@ -22,7 +22,10 @@ REACH = 20
 
 _PENALTY = 0.1
 _STEPS = 200
-_START = (-2.0, -2.0, -2.0)
+_START = (-2.0, -2.0, -0.7)
+"""Bias, leak and what softplus makes a fading of 0.4 of; the penalty draws them there, too."""
+
+_LEAST_SHARE = 0.01
 _BLEND_REGULARIZATION = 1.0
 
 
@@ -46,7 +49,7 @@ def fit_asking(train: Known, dev: Known, told: Floats, before: Asking | None = N
     odds = np.array([found.odds(one.said) for one in dev.tokens])
     blend = regression(_BLEND_REGULARIZATION).fit(np.column_stack([told[heard], odds - odds.mean()]), dev.truth)
     encoder, asked = blend.coef_[0]
-    if min(encoder, asked) <= 0:
+    if encoder <= 0 or asked < _LEAST_SHARE * encoder:
         return before
     return msgspec.structs.replace(found, share=float(asked / encoder), center=float(odds.mean()))
 
@@ -94,7 +97,7 @@ class _Fit:
             start[BUCKETS:] = before.bias, before.leak, np.log(np.expm1(max(before.fading, 1e-6)))
         turned = self.grams.T.tocsr()
         found = minimize(
-            lambda at: self._loss(at, start[:BUCKETS], turned),
+            lambda at: self._loss(at, start, turned),
             start,
             jac=True,
             method="L-BFGS-B",
@@ -104,7 +107,7 @@ class _Fit:
         return Asking.rounded(found[:BUCKETS], bias=bias, fading=float(np.logaddexp(0, fading)), leak=leak)
 
     def _loss(self, at: Floats, drawn_to: Floats, turned: Any) -> tuple[float, Floats]:
-        """The loss and its slope; the last three of `at` are bias, leak and what softplus makes `fading` of."""
+        """The loss and its slope; the last three of `at` are bias, leak and what softplus makes the fading of."""
         weights, (bias, leak, fading) = at[:BUCKETS], at[BUCKETS:]
         odds = self.grams @ weights + bias - np.logaddexp(0, fading) * self.back
         count = len(self.truth)
@@ -114,10 +117,10 @@ class _Fit:
         loss = np.where(asked, -np.log(-np.expm1(-nothing)), nothing).sum()
         by_nothing = np.where(asked, -1 / np.expm1(nothing), 1.0)
         by_odds = by_nothing[self.advice] * _logistic(odds)
-        off = weights - drawn_to
-        slope = np.empty_like(at)
-        slope[:BUCKETS] = turned @ by_odds + _PENALTY * off
-        slope[BUCKETS:] = (
+        off = at - drawn_to
+        slope = _PENALTY * off
+        slope[:BUCKETS] += turned @ by_odds
+        slope[BUCKETS:] += (
             by_odds.sum(),
             by_nothing.sum() * _logistic(leak),
             -(by_odds @ self.back) * _logistic(fading),

@@ -181,7 +181,6 @@ class TestFile:
         with pytest.raises(BadModel, match=r"asking\.json.*Copy the whole folder again"):
             read_asking(tmp_path)
 
-    @pytest.mark.xfail(strict=True, raises=UnicodeDecodeError, reason="only msgspec's own errors are told as BadModel")
     def test_a_name_of_a_field_that_is_no_utf8_is_told_too(self, tmp_path: Path) -> None:
         (tmp_path / ASKING_FILE).write_bytes(b'{"\xff": 1}')
         with pytest.raises(BadModel, match=r"asking\.json"):
@@ -268,11 +267,8 @@ class TestSentences:
             ("what?! no", ["what?!", "no"]),
             ("  3.5 of them.  ", ["3.5 of them."]),
             ("really?yes", ["really?yes"]),
-            pytest.param(
-                "no\nwhy",
-                ["no", "why"],
-                marks=pytest.mark.xfail(strict=True, reason="a line break alone does not end a sentence"),
-            ),
+            ("no\nwhy", ["no", "why"]),
+            ("no\r\nwhy", ["no", "why"]),
         ],
     )
     def test_they_end_with_their_marks_and_with_lines(self, tokenizer: Path, text: str, sentences: list[str]) -> None:
@@ -284,10 +280,7 @@ class TestSentences:
             "",
             " ",
             "\n\t \n",
-            pytest.param(
-                "\u200b\ufeff",
-                marks=pytest.mark.xfail(strict=True, reason="invisible characters are taken for a sentence"),
-            ),
+            "\u200b\ufeff",
         ],
     )
     def test_a_message_without_text_has_none(self, tokenizer: Path, text: str) -> None:
@@ -298,11 +291,10 @@ class TestSentences:
         said = heard(tokenizer, client("tea. " * 200_000 + "what would help?" + " " * 10_000))
         assert said[-1] == (1, alone(tokenizer, "what would help?"))
         assert said[-2] == (1, alone(tokenizer, "tea."))
-        assert len(said) <= 8 * 32 / len("tea. ") + 1
+        assert len(said) <= 1024 / len("tea. ") + 1
 
-    @pytest.mark.xfail(strict=True, reason="without room for context a text is not cut at all")
     def test_a_huge_message_is_cut_where_there_is_no_room_for_context_too(self, tokenizer: Path) -> None:
-        assert len(heard(tokenizer, client("tea. " * 5_000), context_tokens=0)) < 100
+        assert len(heard(tokenizer, client("tea. " * 5_000), context_tokens=0)) <= 1024 / len("tea. ") + 1
 
     def test_the_same_text_twice_keeps_both_places(self, tokenizer: Path) -> None:
         assert [back for back, _ in heard(tokenizer, client("tea?"), client("tea?"))] == [1, 2]

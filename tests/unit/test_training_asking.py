@@ -213,13 +213,13 @@ def test_beside_an_encoder_that_tells_the_wrong_way_they_are_not_taken(earlier: 
 def test_sentences_that_tell_nothing_on_dev_add_nothing(seed: int) -> None:
     same = Known([NOT_ASKED] * 50, DEV.truth)
     found = fit_asking(known(30), same, told(same, seed))
-    assert found is None or found.share < 1e-9
+    assert found is None
 
 
 def by_hand(fit: Known, at: Floats, drawn_to: Floats) -> float:
     """The loss, sentence for sentence."""
     bias, leak, fading = at[BUCKETS:]
-    loss = 0.05 * float(((at[:BUCKETS] - drawn_to) ** 2).sum())
+    loss = 0.05 * float(((at - drawn_to) ** 2).sum())
     for tokens, truth in zip(fit.tokens, fit.truth, strict=True):
         silent = 1 - expit(leak)
         for one in tokens.said:
@@ -234,7 +234,7 @@ class TestLoss:
     SOME = Known(
         [ASKED, NOT_ASKED, window(sentence(5, ASKS), sentence(9, TALKS, NEVER - 1))], np.array([1.0, 0.0, 1.0])
     )
-    DRAWN_TO = np.zeros(BUCKETS)
+    DRAWN_TO = np.concatenate([np.zeros(BUCKETS), [-2.0, -1.5, 0.3]])
 
     def at(self, seed: int) -> Floats:
         point = np.zeros(BUCKETS + 3)
