@@ -568,7 +568,7 @@ _TRIED = """## What else was found
 
 Of the choices tried on the dev part of 2026-11-27, only those about data make a difference whose interval leaves out 0:
 practice chats, other corpora than ESConv, the number of chats. How many previous messages are read makes none there.
-The bundled model reads five all the same: permission is told from them.
+The bundled model reads five all the same: depth and permission are told from them.
 
 Tried, not stored: reading the context in every layer, or each message alone in the first layers and then read in the
 later ones, gave after one epoch .62 to .64 macro-F1 on dev, against .64 to .65 of the bundled funnel.
@@ -684,8 +684,8 @@ conversation; tried, not stored) an area under the curve of .92 in ESConv and .8
 with 10 messages, .84 and .83 with 5. Whole messages in place of sentences have .88 and .85 with 10, one bag of all
 single word pieces of the last 5, as in 0.6.0, .80 and .80. The counselor's sentences, too, give .91 and .89, and no
 more that are right (.86 and .81; without them .87 and .81). Beside the encoder, with shares and calibration fitted on
-dev in five folds by conversation, .028 [.003, .055] more of 478 messages are right, .037 [.010, .072] more in ESConv
-and .008 [-.026, .041] less in the practice chats. How many messages, and sentences in place of messages, was chosen
+dev in five folds by conversation, .029 [.004, .057] more of 478 messages are right, .038 [.011, .073] more in ESConv
+and .008 [-.025, .041] less in the practice chats. How many messages, and sentences in place of messages, was chosen
 by the folds of train.
 
 AnnoMI's folds were run again from an encoder that learned all of today's other corpora (29,501 messages; the run before

@@ -14,7 +14,8 @@ from typing import Any
 from mi_coder.conversation import OTHER, Conversation, Message, RoleTable
 from mi_coder.corpora.standoff import text_hash
 
-CONTEXT = 12
+CONTEXT = 20
+"""As many as the bundled model has a use for, so that suggestions are what `mi-code tag` gives."""
 
 Prepare = Callable[[Conversation], Conversation]
 

@@ -58,7 +58,8 @@ def coding_options() -> Decorator:
         click.option(
             "--context",
             type=click.IntRange(0, _MOST_CONTEXT),
-            help="Previous messages that are read. Default: as the model was trained.",
+            help="Previous messages that are read. For permission the client's words in 20 are searched all the same, "
+            "unless it is 0. Default: as the model was trained.",
         ),
         click.option(
             "--threshold",

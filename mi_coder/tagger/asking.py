@@ -22,7 +22,10 @@ from mi_coder.tagger.window import BUCKETS, Said, Tokens
 Floats = NDArray[np.float64]
 
 _MOST = 127
-_LEAST_ODDS = 1e-6
+_LEAST = 1e-6
+
+Bounded = Annotated[float, msgspec.Meta(ge=-1e3, le=1e3)]
+Positive = Annotated[float, msgspec.Meta(ge=0, le=1e3)]
 
 
 class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, dict=True):
@@ -37,12 +40,12 @@ class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """
 
     weights: Annotated[bytes, msgspec.Meta(min_length=BUCKETS, max_length=BUCKETS)]
-    scale: float
-    bias: float
-    fading: float
-    leak: float
-    share: float
-    center: float
+    scale: Positive
+    bias: Bounded
+    fading: Positive
+    leak: Bounded
+    share: Positive
+    center: Bounded
 
     @classmethod
     def rounded(cls, weights: Floats, *, bias: float, fading: float, leak: float) -> "Asking":
@@ -62,7 +65,7 @@ class Asking(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         for one in said:
             told = float(self.table[one.grams].sum()) / math.sqrt(len(one.grams))
             nothing += _softplus(told + self.bias - self.fading * (one.back - 1))
-        return math.log(math.expm1(max(nothing, _LEAST_ODDS))) if nothing < 30 else nothing
+        return math.log(math.expm1(max(nothing, _LEAST))) if nothing < 30 else nothing
 
     def join(self, logits: NDArray[np.float32], windows: Sequence[Tokens]) -> NDArray[np.float32]:
         """A copy of `logits` [windows, heads] with what is added to the last one, permission.

@@ -48,10 +48,9 @@ class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return max(self.context, self.asking)
 
     def reading(self, context: int) -> "Window":
-        """With so many previous messages for both; with no other number of them than now, as it is."""
-        if context == self.context:
-            return self
-        return msgspec.structs.replace(self, context=context, asking=context if self.asking else 0)
+        """With another number of previous messages; no fewer are searched for what the client asked, unless it is 0."""
+        asking = max(context, self.asking) if context and self.asking else 0
+        return msgspec.structs.replace(self, context=context, asking=asking)
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from mi_coder.conversation import Message, model_text
+from mi_coder.conversation import CLIENT, Message, model_text
 from mi_coder.tagger.config import BadModel, Window
 
 # A token of English has about four characters, its space included. What is further from the ends of a text than this
@@ -25,13 +25,15 @@ _CHARS_PER_TOKEN = 8
 BUCKETS = 1 << 16
 """Into how many buckets the word pieces of sentences, and pairs and triples of them, are hashed."""
 
-_SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\s*\n\s*")
+_SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n\s*")
 _ENDS = ((1 << 31) - 1, (1 << 31) - 2)
 _FACTORS = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 _SENTENCES_KEPT = 4096
 
-# The end of a message of the client that is looked at for sentences: some two hundred words.
+# The end of a message of the client that is looked at for sentences: some two hundred words. What is further away is
+# cut before anything is cleaned.
 _SAID_CHARS = 1024
+_SAID_REACH = 8 * _SAID_CHARS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +58,8 @@ class Tokens:
         own: how many of them belong to the message, its special tokens included; the rest is context.
         truncated: the message did not fit and lost its middle.
         client: the different ids among the tokens of the client's messages in the context, in ascending order.
-        said: the client's sentences among the last `Window.asking` messages, the nearest message first.
+        said: the client's sentences among the last `Window.asking` messages, the nearest message first; of a message
+            longer than 1,024 characters those at its end.
     """
 
     ids: list[int]
@@ -141,12 +144,12 @@ class WindowBuilder:
         return tuple(
             Said(back, grams)
             for back, message in enumerate(reversed(messages[-last:] if last else []), start=1)
-            if not message.is_counselor
-            for grams in self._sentences(_end(message.text, _SAID_CHARS))
+            if message.role == CLIENT
+            for grams in self._sentences(_end(message.text.rstrip()[-_SAID_REACH:], _SAID_CHARS))
         )
 
     def _grams_by_sentence(self, text: str) -> tuple[NDArray[np.intp], ...]:
-        sentences = filter(None, _SENTENCE_END.split(model_text(text)))
+        sentences = filter(None, map(str.strip, _SENTENCE_END.split(model_text(text))))
         return tuple(_grams(self.tokens(sentence)) for sentence in sentences)
 
 

@@ -25,7 +25,7 @@ _STEPS = 200
 _START = (-2.0, -2.0, -0.7)
 """Bias, leak and what softplus makes a fading of 0.4 of; the penalty draws them there, too."""
 
-_LEAST_SHARE = 0.01
+_SHARES = (0.01, 100.0)
 _BLEND_REGULARIZATION = 1.0
 
 
@@ -49,7 +49,7 @@ def fit_asking(train: Known, dev: Known, told: Floats, before: Asking | None = N
     odds = np.array([found.odds(one.said) for one in dev.tokens])
     blend = regression(_BLEND_REGULARIZATION).fit(np.column_stack([told[heard], odds - odds.mean()]), dev.truth)
     encoder, asked = blend.coef_[0]
-    if encoder <= 0 or asked < _LEAST_SHARE * encoder:
+    if encoder <= 0 or not _SHARES[0] <= asked / encoder <= _SHARES[1]:
         return before
     return msgspec.structs.replace(found, share=float(asked / encoder), center=float(odds.mean()))
 

@@ -15,8 +15,9 @@ LEGAL_CODE = "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode"
 
 _SUMMARY = (
     "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {given}, from one "
-    "encoder pass over the message and up to {context} messages before it. Codebook {codebook}."
+    "encoder pass over the message and up to {context} messages before it{asking}. Codebook {codebook}."
 )
+_ASKING = ", for permission also from the client's sentences in up to {}"
 _ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
 _WENT_ON = (
     "Training went on from the model {}: what that was trained on is in this one too, and its terms, which stand in "
@@ -29,9 +30,10 @@ _LABELS = (
 )
 _PARTS = "Conversations were put into parts by group (one worker, one video, one text), never by message:"
 _FIGURES = (
-    "Dev chose the epoch, the calibration and the thresholds, so its figures flatter; test chose none of them. Every "
-    "code is judged on the messages where it is known. The baseline, TF-IDF with logistic regression, was trained on "
-    "the same messages and is decided by the same rule. A code with few positives has an uncertain figure."
+    "Dev chose the epoch, the calibration, the thresholds and how much the client's words count beside the encoder, so "
+    "its figures flatter; test chose none of them. Every code is judged on the messages where it is known. The "
+    "baseline, TF-IDF with logistic regression, was trained on the same messages and is decided by the same rule. A "
+    "code with few positives has an uncertain figure."
 )
 _NEW_ALONE = "What the model before was trained on and these messages lack, it has not seen."
 _LIMITS = (
@@ -77,7 +79,7 @@ def render_card(card: Card) -> str:
     trained_on = [(one.title, one.license, one.gold, one.conversations, one.messages) for one in card.sources]
     sections = [
         f"# {config.name} {config.version}",
-        _SUMMARY.format(given=_given(config), context=config.window.context, codebook=config.codebook),
+        _summary(config),
         "## Terms",
         _terms(card.sources, card.went_on_from),
         "## Trained on",
@@ -99,6 +101,12 @@ def render_card(card: Card) -> str:
         _bullets(_MISUSES),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _summary(config: ModelConfig) -> str:
+    window = config.window
+    asking = _ASKING.format(window.asking) if window.asking else ""
+    return _SUMMARY.format(given=_given(config), context=window.context, asking=asking, codebook=config.codebook)
 
 
 def render_license(name: str, sources: Iterable[Source], base: str, went_on_from: str = "", inherited: str = "") -> str:

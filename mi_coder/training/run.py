@@ -153,7 +153,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     codes = len(book.ids)
     start = Start.of(options.base)
     if start.finished:
-        options = replace(options, funnel=start.finished.funnel, window=start.finished.folder.config.window)
+        options = replace(options, funnel=start.finished.funnel, window=_searched(start.finished.folder.config.window))
     if options.mixed and not options.teaching.teachers:
         raise UsageProblem("Nobody tells the codes of mixed copies (--mixed) without a teacher (--teacher).")
     if options.fit.context_dropout and options.window.context == 0:
@@ -185,6 +185,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         if asking:
             write_asking(asking, folder)
             logits = {part: asking.join(one, data[part].tokens) for part, one in logits.items()}
+        else:
+            options = replace(options, window=msgspec.structs.replace(options.window, asking=0))
         config = _config(options, start, book, data, logits["dev"], folder)
         decoder = Decoder(config, config.thresholds)
         gold_sha256 = _sha256(options.gold)
@@ -198,7 +200,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             options.output, config, sources(data["train"].examples), tuple(epochs), judged("dev"), judged("test")
         )
         write_config(config, folder)
-        settings = _settings(options, start, model, epochs, beside, asking is not None)
+        settings = _settings(options, start, model, epochs, beside)
         _describe(report, start, data, settings, folder)
         progress.stage("the same before its weights are rounded")
         exact = {part: fit.logits(model, data[part].tokens).astype(np.float32) for part in judged_parts}
@@ -261,6 +263,11 @@ def _read(
             told = teach(teachers, conversations, options.fit.threads or 1)
             data[part] = replace(data[part], taught=tempered(data[part].targets, told, options.teaching.share))
     return data
+
+
+def _searched(window: Window) -> Window:
+    """The window of an older model, which knew nothing of what the client asked, as that of a new one."""
+    return msgspec.structs.replace(window, asking=max(window.asking, REACH)) if window.context else window
 
 
 def _asking(data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], start: Start) -> Asking | None:
@@ -334,13 +341,11 @@ def _settings(
     model: Coder,
     epochs: Sequence[Epoch],
     beside: Mapping[str, bool],
-    asking: bool,
 ) -> dict[str, str]:
     """What a model card says of the training.
 
     Args:
         beside: by attribute, whether the client's words join the encoder in telling it.
-        asking: whether the sentences of the client that ask for advice do, for permission.
     """
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
@@ -369,7 +374,7 @@ def _settings(
             f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
             for attribute, joined in beside.items()
         },
-        "previous messages that are searched for what the client asked": str(window.asking if asking else 0),
+        "previous messages that are searched for what the client asked": str(window.asking),
         "seed": str(options.fit.seed),
     }
 

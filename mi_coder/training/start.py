@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import torch
 from torch import Tensor
@@ -59,7 +60,8 @@ class Finished:
             model = Coder.from_weights(path / ENCODER_FILE, dict(_weights(path / MODEL_FILE)), heads, self.funnel)
         except ValueError as error:
             raise _refused(path, str(error)) from error
-        builder = WindowBuilder.from_file(path / TOKENIZER_FILE, self.folder.config.window)
+        encoder_alone = msgspec.structs.replace(self.folder.config.window, asking=0)
+        builder = WindowBuilder.from_file(path / TOKENIZER_FILE, encoder_alone)
         if not difference(model, path / MODEL_FILE, [builder.build(*_PROBE)]) < MAX_DIFFERENCE:
             raise _refused(path, f"with its {ENCODER_FILE} and {RECORD_FILE} it does not tell what {MODEL_FILE} tells")
         return model

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -27,7 +28,7 @@ from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.tagger.config import MODEL_FILE, BadModel, Window, read_config
+from mi_coder.tagger.config import ASKING_FILE, MODEL_FILE, BadModel, Window, read_config
 from mi_coder.tagger.encoder import Encoder, _groups
 from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
 from mi_coder.tagger.record import read_record
@@ -36,6 +37,7 @@ from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training import export, quantize
 from mi_coder.training import fit as fitting
 from mi_coder.training import run as running
+from mi_coder.training.asking import REACH
 from mi_coder.training.base import NoBase, base_name, resolve_base
 from mi_coder.training.batches import drop_context, drop_words, pad, shuffled_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
@@ -830,6 +832,42 @@ def test_what_a_model_knew_is_kept_where_the_new_gold_is_silent(
     assert config.heads[at].trained
     assert config.permission == finished.config.permission
     assert not seen.notes
+
+
+def asking_before_advice(gold: Path, path: Path, told: bool) -> Path:
+    """The same chats three times, in which the client mostly asks right before advice that has permission."""
+    draw = random.Random(7)
+    lines = []
+    for number, line in enumerate(gold.read_text(encoding="utf-8").splitlines() * 3):
+        chat = json.loads(line)
+        chat["conversation_id"] = f"{path.stem}-{number}"
+        chat["source_group"] = f"{path.stem}-{number // 2}"
+        for said, message in zip(chat["messages"][::2], chat["messages"][1::2], strict=True):
+            if message["gold"].get("permission") == "with" and draw.random() < 0.9:
+                said["text"] = "What should I do?"
+            if not told:
+                message["gold"].pop("permission", None)
+        lines.append(json.dumps(chat) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def test_training_finds_the_sentences_that_ask_and_goes_on_from_them(
+    finished: TrainReport, gold: Path, tmp_path: Path
+) -> None:
+    """The model before had none; what it knows then is kept where the new gold tells nothing of permission."""
+    assert ASKING_FILE not in finished.config.files
+    told, silent = (asking_before_advice(gold, tmp_path / f"{name}.jsonl", name == "told") for name in ("told", "not"))
+    once = replace(FAST, epochs=1)
+    options = TrainOptions(gold=(told,), output=tmp_path / "1", version="2", base=str(finished.folder), fit=once)
+    first = train(options)
+    assert first.config.window == msgspec.structs.replace(finished.config.window, asking=REACH)
+    assert open_model(first.folder).digests[ASKING_FILE] == file_sha256(first.folder / ASKING_FILE)
+    row = f"- previous messages that are searched for what the client asked: {REACH}"
+    assert row in (first.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    second = train(replace(options, gold=(silent,), output=tmp_path / "2", base=str(first.folder)))
+    assert (second.folder / ASKING_FILE).read_bytes() == (first.folder / ASKING_FILE).read_bytes()
+    assert second.config.window == first.config.window
 
 
 def test_a_share_of_the_weights_can_be_kept(finished: TrainReport, gold: Path, tmp_path: Path) -> None:

@@ -326,12 +326,12 @@ class TestWindow:
     WINDOW = Window(context=5, asking=20)
 
     def test_with_its_own_number_of_messages_it_stays_as_it_is(self) -> None:
-        assert self.WINDOW.reading(5) is self.WINDOW
+        assert self.WINDOW.reading(5) == self.WINDOW
 
-    @pytest.mark.parametrize("context", [0, 1, 6, 100])
-    def test_another_number_holds_for_both(self, context: int) -> None:
+    @pytest.mark.parametrize(("context", "asking"), [(0, 0), (1, 20), (6, 20), (100, 100)])
+    def test_no_other_number_but_0_searches_fewer(self, context: int, asking: int) -> None:
         changed = self.WINDOW.reading(context)
-        assert (changed.context, changed.asking, changed.reach) == (context, context, context)
+        assert (changed.context, changed.asking, changed.reach) == (context, asking, asking)
         assert (changed.max_tokens, changed.context_tokens) == (self.WINDOW.max_tokens, self.WINDOW.context_tokens)
 
     @pytest.mark.parametrize("context", [0, 1, 6])
@@ -453,12 +453,12 @@ class TestModel:
         told = [last_coding(tagger, *asked_at(distance)[:-1]).permission for distance in range(1, 9)]
         assert told == ["with"] * 6 + ["without"] * 2
 
-    @pytest.mark.parametrize("context", [3, 8])
-    def test_with_another_context_it_looks_at_so_many_messages(self, asks: Path, context: int) -> None:
+    @pytest.mark.parametrize(("context", "reach"), [(3, 6), (8, 8)])
+    def test_with_another_context_it_looks_at_no_fewer_messages(self, asks: Path, context: int, reach: int) -> None:
         tagger = advising(asks, context=context)
-        assert tagger.reach == context
+        assert tagger.reach == reach
         told = [last_coding(tagger, *asked_at(distance)[:-1]).permission for distance in range(1, 10)]
-        assert told == ["with"] * context + ["without"] * (9 - context)
+        assert told == ["with"] * reach + ["without"] * (9 - reach)
 
     def test_without_context_it_looks_at_none(self, asks: Path, tiny: Path) -> None:
         for text in (ASK, RAIN):
