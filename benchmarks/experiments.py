@@ -551,7 +551,7 @@ _CURVE = """### Learning curve
 
 F1 on dev by the number of training messages, for the codes that miss their target in [the benchmark](benchmark.md);
 depth and permission: share that is right where the code is rightly given. n: messages of dev with the code or the
-attribute."""
+attribute. Permission is told without the sentences that ask (`asking.json`) here."""
 
 _LIMITS = """## What limits what misses its target
 

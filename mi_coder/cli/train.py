@@ -281,7 +281,7 @@ def command(
         base=base,
         name=name,
         funnel=None if context_layers is None else Funnel(context_layers, first_token_layers or 1),
-        window=Window(asking=REACH) if context is None else Window(context=context, asking=REACH if context else 0),
+        window=Window(asking=REACH) if context is None else Window(asking=REACH).reading(context),
         read=reading.options(overwrite=True),
         fit=FitOptions(
             epochs=epochs,

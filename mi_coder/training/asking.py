@@ -15,6 +15,7 @@ from mi_coder.errors import need
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.asking import Asking
 from mi_coder.tagger.window import BUCKETS
+from mi_coder.training.calibrate import sigmoid
 from mi_coder.training.known import Known, regression
 
 REACH = 20
@@ -41,8 +42,8 @@ def fit_asking(train: Known, dev: Known, told: Floats, before: Asking | None = N
     Raises:
         MissingExtra: scikit-learn is not installed.
     """
-    train, heard = _heard(train), np.array([bool(one.said) for one in dev.tokens], dtype=bool)
-    dev = Known([one for one in dev.tokens if one.said], dev.truth[heard])
+    heard = np.array([bool(one.said) for one in dev.tokens], dtype=bool)
+    train, dev = _heard(train), _heard(dev)
     if not (train.enough and dev.enough):
         return before
     found = _Fit.of(train).run(before)
@@ -56,8 +57,7 @@ def fit_asking(train: Known, dev: Known, told: Floats, before: Asking | None = N
 
 def _heard(known: Known) -> Known:
     """Those messages before which the client said something."""
-    rows = [row for row, one in enumerate(known.tokens) if one.said]
-    return Known([known.tokens[row] for row in rows], known.truth[rows])
+    return Known.among(known.tokens, np.where([bool(one.said) for one in known.tokens], known.truth, np.nan))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class _Fit:
             start[BUCKETS:] = _START
         else:
             start[:BUCKETS] = before.table
-            start[BUCKETS:] = before.bias, before.leak, np.log(np.expm1(max(before.fading, 1e-6)))
+            start[BUCKETS:] = before.bias, before.leak, _before_softplus(max(before.fading, 1e-6))
         turned = self.grams.T.tocsr()
         found = minimize(
             lambda at: self._loss(at, start, turned),
@@ -116,17 +116,18 @@ class _Fit:
         asked = self.truth == 1
         loss = np.where(asked, -np.log(-np.expm1(-nothing)), nothing).sum()
         by_nothing = np.where(asked, -1 / np.expm1(nothing), 1.0)
-        by_odds = by_nothing[self.advice] * _logistic(odds)
+        by_odds = by_nothing[self.advice] * sigmoid(odds)
         off = at - drawn_to
         slope = _PENALTY * off
         slope[:BUCKETS] += turned @ by_odds
         slope[BUCKETS:] += (
             by_odds.sum(),
-            by_nothing.sum() * _logistic(leak),
-            -(by_odds @ self.back) * _logistic(fading),
+            by_nothing.sum() * sigmoid(leak),
+            -(by_odds @ self.back) * sigmoid(fading),
         )
         return float(loss + _PENALTY / 2 * (off @ off)), slope
 
 
-def _logistic(z: Any) -> Any:
-    return np.exp(-np.logaddexp(0, -z))
+def _before_softplus(value: float) -> float:
+    """What softplus makes `value` of, also where e to its power is no number."""
+    return float(value + np.log(-np.expm1(-value)))

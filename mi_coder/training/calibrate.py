@@ -75,7 +75,7 @@ def beats_majority(probability: Floats, truth: Floats) -> bool:
 
 def apply(platt: Platt, logits: Floats) -> Floats:
     """Probabilities of logits of any shape."""
-    return _sigmoid(platt.slope * logits + platt.offset)
+    return sigmoid(platt.slope * logits + platt.offset)
 
 
 def fit_platt(logits: Floats, truth: Floats, prior: Platt = Platt()) -> Platt:  # noqa: B008
@@ -97,7 +97,7 @@ def fit_platt(logits: Floats, truth: Floats, prior: Platt = Platt()) -> Platt:  
     penalties = np.array([_SLOPE_PENALTY, _OFFSET_PENALTY])
     for _ in range(_MAX_STEPS):
         slope = np.exp(at[0])
-        expected = _sigmoid(slope * logits + at[1])
+        expected = sigmoid(slope * logits + at[1])
         inputs = np.stack([slope * logits, np.ones_like(logits)])
         gradient = inputs @ (expected - truth) + penalties * (at - before)
         curvature = (inputs * expected * (1 - expected)) @ inputs.T + np.diag(penalties)
@@ -230,5 +230,6 @@ def _steady_cut(scores: Floats, groups: NDArray[np.str_], missed: Fraction, high
     return float(cuts[np.mean(held, axis=0) >= _STEADY].max()) if held else highest
 
 
-def _sigmoid(z: Floats) -> Floats:
+def sigmoid(z: Floats) -> Floats:
+    """The logistic function, which no z overflows."""
     return np.exp(-np.logaddexp(0, -z))

@@ -267,7 +267,7 @@ def _read(
 
 def _searched(window: Window) -> Window:
     """The window of an older model, which knew nothing of what the client asked, as that of a new one."""
-    return msgspec.structs.replace(window, asking=max(window.asking, REACH)) if window.context else window
+    return msgspec.structs.replace(window, asking=max(window.asking, REACH)).reading(window.context)
 
 
 def _asking(data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], start: Start) -> Asking | None:

@@ -334,6 +334,11 @@ class TestWindow:
         assert (changed.context, changed.asking, changed.reach) == (context, asking, asking)
         assert (changed.max_tokens, changed.context_tokens) == (self.WINDOW.max_tokens, self.WINDOW.context_tokens)
 
+    @pytest.mark.parametrize("context", [0, 3, 5, 30])
+    def test_of_any_number_that_it_was_made_for_it_stays_as_it_is(self, context: int) -> None:
+        made = Window(asking=20).reading(context)
+        assert made.reading(context) == made
+
     @pytest.mark.parametrize("context", [0, 1, 6])
     def test_a_window_that_looked_at_none_goes_on_so(self, context: int) -> None:
         assert Window(context=5).reading(context) == Window(context=context, asking=0)
