@@ -5,6 +5,9 @@ python benchmarks/experiments.py adapt FOLDER --gold esconv.jsonl ...        the
 python benchmarks/experiments.py score NAME FOLDER --what TEXT --gold ...    a finished model folder
 python benchmarks/experiments.py table                                       writes docs/experiments.md
 
+docs/experiments.md is laid out in `experiments_page.py`; what was tried on the way and is told in words stands in
+`runs/experiments/tried.md`.
+
 Gold files are those of the README's training command. The test part is never read. A run trains on every sixth
 conversation unless it says otherwise, so that a machine without a GPU can try many.
 
@@ -18,8 +21,9 @@ import hashlib
 import json
 import math
 import re
+import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -28,10 +32,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.experiments_page import JUDGED, REFERENCE, Stored, cell, page
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, Conversation, Message, model_text
 from mi_coder.evaluation.card import CARD_FILE
-from mi_coder.evaluation.folds import fold_figures, read_judged
+from mi_coder.evaluation.folds import read_judged
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
@@ -60,109 +67,8 @@ ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "benchmarks" / "runs" / "experiments"
 FOLDS = ROOT / "benchmarks" / "runs" / "annomi_folds.csv"
 TABLE = ROOT / "docs" / "experiments.md"
-REFERENCE = "reference"
-JUDGED = {"esconv": "ESConv", "practice": "practice chats", "annomi": "AnnoMI"}
+TRIED = RUNS / "tried.md"
 RECIPE = FitOptions(lr=1.5e-4, freeze_words=True, dropout=0.0, threads=1)
-
-# What a new model changes in docs/experiments.md: store it with `score`, and name it here.
-TAGGER = "all-0.13.2"
-CURVE = ("twenty-fourth", "eighth", REFERENCE, "half", "whole", "all-0.3.0")
-MISSED = (
-    ("practice", "CO"),
-    ("practice", "IP"),
-    ("practice", "CC"),
-    ("practice", "DI"),
-    ("esconv", "CC"),
-    ("esconv", "depth"),
-    ("practice", "depth"),
-    ("esconv", "permission"),
-    ("practice", "permission"),
-)
-
-Stored = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A row of the section on limits.
-
-    Attributes:
-        what: a code, or one of depth, permission, calibration, doubt.
-        corpora: the dev chats of which `TAGGER` is judged.
-        wanted: the target.
-        readers: how far people or readers agree.
-        reading: what limits it.
-    """
-
-    what: str
-    corpora: tuple[str, ...]
-    wanted: str
-    readers: str
-    reading: str
-
-
-LIMITS = (
-    Limit(
-        "CO",
-        ("practice",),
-        ".75",
-        ".99",
-        "not the codes, and size little (MPNet .71): what blames and what argues often use the same words",
-    ),
-    Limit("IP", ("practice",), ".75", ".99", "not the codes, nor size (MPNet .78): six kinds of harm in one code"),
-    Limit(
-        "CC",
-        ("practice", "esconv"),
-        ".75, .65",
-        ".97, .85",
-        "not the codes, nor size in practice chats (MPNet .76): talk off the problem is known from the chat, not "
-        "from the message",
-    ),
-    Limit(
-        "DI",
-        ("practice",),
-        ".75",
-        ".95",
-        "in part the codes: an order with a threat was DI to the authors and is WA since",
-    ),
-    Limit(
-        "OT", ("practice", "esconv"), ".75, .65", ".89, .82", "the codes in ESConv: a rest that has no shape of its own"
-    ),
-    Limit(
-        "depth",
-        ("esconv", "practice", "annomi"),
-        ".75",
-        "alpha .81, .93, .81; ten experts on AnnoMI's kinds of reflection .50",
-        "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
-        "eight in a hundred messages of ESConv). On test ESConv and the practice chats reach it, AnnoMI does not",
-    ),
-    Limit(
-        "permission",
-        ("esconv", "practice", "annomi"),
-        ".80",
-        "alpha .92, .96, .75 (34 messages)",
-        "the tagger, not the codes: whether advice was asked for stands in one sentence of the client, at times far "
-        "back, and the counselor may have asked for leave. In the invented chats, where others wrote the test than the "
-        "training, single sentences tell least",
-    ),
-    Limit(
-        "calibration",
-        ("esconv", "practice", "annomi"),
-        "at most .03",
-        "–",
-        "outside chats the codes are as frequent as elsewhere and not as here: ESConv and practice chats are most of "
-        "the dev part that calibrates. Welivita has no dev part; its test has .053 with model 0.13.0",
-    ),
-    Limit(
-        "doubt",
-        ("esconv", "practice", "annomi"),
-        "40 % lower",
-        "the very same codes: 85 %, 94 %, 86 % of messages",
-        "in part the codes: a second reader gives other codes to one message in seven, in ESConv and in AnnoMI, and "
-        "doubt can only sort out errors that the words give away. In ESConv a third of the messages are not exactly "
-        "right, so even doubt that knew all of these would take .49 of the error away with a fifth of the messages",
-    ),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -415,344 +321,7 @@ def stored() -> list[Stored]:
 
 def table() -> str:
     """docs/experiments.md from the stored runs."""
-    runs = stored()
-    groups: dict[str, list[Stored]] = {}
-    for one in runs:
-        groups.setdefault(one["dev"]["sha256"], []).append(one)
-    newest_first = sorted(groups.values(), key=_day, reverse=True)
-    ran = {one["name"] for one in runs}
-    missing = ", ".join(f"`{name}`" for name in EXPERIMENTS if name not in ran)
-    parts = [_HEAD, *(part for group in newest_first for part in _group(group))]
-    if missing:
-        parts.append(f"Defined and not run on any: {missing}.")
-    return "\n\n".join([*parts, _limits(runs), _TRIED]) + "\n"
-
-
-def _group(runs: Sequence[Stored]) -> list[str]:
-    """The sections of one dev part."""
-    dev = runs[0]["dev"]
-    corpora = [corpus for corpus in JUDGED if any(corpus in one for one in runs)]
-    columns = ["run", "what", "training messages", *(f"{JUDGED[corpus]}: macro-F1, difference" for corpus in corpora)]
-    rows = [
-        [f"`{one['name']}`", one["what"], _size(one), *(_cell(one.get(corpus)) for corpus in corpora)] for one in runs
-    ]
-    return [
-        f"## Dev as of {_day(runs)}: {dev['messages']:,} messages",
-        " ".join([_about(dev), *_recipe(runs)]),
-        _markdown(columns, rows),
-        *_curve(runs),
-    ]
-
-
-def _size(one: Stored) -> str:
-    """The training messages, of which codes are known and of which none are."""
-    uncoded = one.get("uncoded_messages")
-    return f"{one['messages']:,}" + (f" and {uncoded:,} without codes" if uncoded else "")
-
-
-def _day(runs: Sequence[Stored]) -> str:
-    """When the first of them was run."""
-    return min(one["day"] for one in runs)
-
-
-def _about(dev: Stored) -> str:
-    made = f", {dev['rebuilt']}" if "rebuilt" in dev else ""
-    return f"{dev['conversations']} conversations, hash `{dev['sha256']}`{made}."
-
-
-def _recipe(runs: Sequence[Stored]) -> Iterator[str]:
-    """The settings that the runs share, those of the reference."""
-    one = next((one for one in runs if one["name"] == REFERENCE), None)
-    if one is None:
-        yield f"`{REFERENCE}` has not been run on it, so there are no differences."
-    elif not isinstance(one["settings"], dict):
-        yield (
-            "Settings, teachers and hashes of gold files were not stored with these runs; all ran on every fourth "
-            "training conversation unless the row says otherwise."
-        )
-    else:
-        options, teachers = one["settings"]["fit"], {_teachers(run) for run in runs} - {""}
-        yield (
-            f"`{REFERENCE}`: encoder {one['settings']['base']}, every {one['settings']['share']}th training "
-            f"conversation, {options['epochs']} epochs, learning rate {options['lr']:g}, seed {options['seed']}."
-        )
-        yield from sorted(f"Teachers: {names}." for names in teachers)
-
-
-def _teachers(one: Stored) -> str:
-    teachers = one["settings"].get("teachers") if isinstance(one["settings"], dict) else None
-    return ", ".join(f"{each['model']} (`{each['sha256']}`)" for each in teachers) if isinstance(teachers, list) else ""
-
-
-def _curve(runs: Sequence[Stored]) -> list[str]:
-    """The learning curve, by code where the target is missed; nothing where there is one point alone."""
-    points = sorted((one for one in runs if one["name"] in CURVE), key=lambda one: one["messages"])
-    if len(points) < 2:
-        return []
-    rows = [
-        [f"macro-F1, {JUDGED[corpus]}", *(_value(one.get(corpus, {}).get("value")) for one in points)]
-        for corpus in JUDGED
-        if any(corpus in one for one in points)
-    ]
-    for corpus, what in MISSED:
-        if any(_of(one, corpus, what) is not None for one in points):
-            values = [f"{_value(_of(one, corpus, what))}{_support(one, corpus, what)}" for one in points]
-            rows.append([f"{what}, {JUDGED[corpus]}", *values])
-    columns = ["", *(f"{one['messages']:,} (`{one['name']}`)" for one in points)]
-    return [_CURVE, _markdown(columns, rows)]
-
-
-def _limits(runs: Sequence[Stored]) -> str:
-    """The section on limits: the figures of `TAGGER` on the newest dev part that it was judged on."""
-    judged = [one for one in runs if one["name"] == TAGGER]
-    tagger: Stored = max(judged, key=lambda one: one["day"]) if judged else {"what": f"{TAGGER}, not stored"}
-    rows = [
-        [
-            one.what,
-            ", ".join(JUDGED[corpus] for corpus in one.corpora),
-            one.wanted,
-            one.readers,
-            ", ".join(
-                f"{_value(_of(tagger, corpus, one.what))}{_support(tagger, corpus, one.what)}" for corpus in one.corpora
-            ),
-            one.reading,
-        ]
-        for one in LIMITS
-    ]
-    columns = ["what", "chats", "target", "readers", "tagger on dev", "what limits it"]
-    folds = read_judged(FOLDS, ("4", "8"))
-    four, eight = (_value(fold_figures(folds, level).macro.value) for level in ("4", "8"))
-    rows.append(
-        [
-            "its own classes, 4 and 8",
-            "AnnoMI, five folds by video",
-            ".80, .55",
-            "ten experts: one against another .80 [.78, .82], .53 [.48, .57] (`benchmarks/annomi_raters.py`); alpha of "
-            "four classes .74",
-            f"{four}, {eight}",
-            "over eight classes the labels, most of which are one expert's: another expert is expected to reach no "
-            "more. Over four both: the encoder finds what is input less well than experts do (.58, they .72). The "
-            "folds were trained with settings of their own (`benchmarks/annomi_folds.py`)",
-        ]
-    )
-    return "\n\n".join([_LIMITS.format(tagger=tagger["what"]), _markdown(columns, rows)])
-
-
-_HEAD = """# Training experiments
-
-Made by `python benchmarks/experiments.py table`. Every row is a stored run (`benchmarks/runs/experiments/`, with the
-codes given and no text), made by `python benchmarks/experiments.py run NAME` and judged on the **dev part only**, which
-also chose epoch and thresholds: read the differences, not the levels. The difference to `reference` has its 95 %
-interval by resampling conversations; one that holds 0 is no finding. Dev grew and its codes were settled in the
-meantime: runs are compared only where a hash says that the same messages with the same codes judged them. Figures are
-macro-F1 over the codes with at least 20 positives in the dev chats of a corpus."""
-
-_CURVE = """### Learning curve
-
-F1 on dev by the number of training messages, for the codes that miss their target in [the benchmark](benchmark.md);
-depth and permission: share that is right where the code is rightly given. n: messages of dev with the code or the
-attribute. Permission is told without the sentences that ask (`asking.json`) here."""
-
-_LIMITS = """## What limits what misses its target
-
-Readers: two readers of the same language model, blind to each other, on all messages that were coded twice (codes: the
-positive agreement, which is an F1 of one against the other; `annotations/agreement.md`). Tagger: codes as F1,
-depth and permission as the share that is right where the code is rightly given, calibration as the mean error over
-codes, doubt as the share of the error that is gone without the messages sent to review (a fifth of dev); n: messages
-with the code or the attribute. A dev part chose epoch and thresholds and so flatters; no figure of test is in this
-column.
-
-The tagger is {tagger}."""
-
-_TRIED = """## What else was found
-
-Of the choices tried on the dev part of 2026-11-27, only those about data make a difference whose interval leaves out 0:
-practice chats, other corpora than ESConv, the number of chats. How many previous messages are read makes none there.
-The bundled model reads five all the same: depth and permission are told from them.
-
-Tried, not stored: reading the context in every layer, or each message alone in the first layers and then read in the
-later ones, gave after one epoch .62 to .64 macro-F1 on dev, against .64 to .65 of the bundled funnel.
-
-Since model 0.6.0 permission is told from what the client said before, too (`mi_coder/training/permission.py`): with a
-weight for each word piece of the client's last messages it is right in .81 on ESConv dev; the encoder alone was in .70,
-always the most frequent value in .71 (tried on the way, not stored). "Any", "should", "how", "advice" and the question
-mark speak for permission most.
-
-Going on from model 0.6.0 (`all-0.7.0`; tried on the way on dev, not stored, macro-F1 of ESConv, practice chats and
-AnnoMI, then exact match): with the same chats, words left out and the running mean of the weights, .80, .83, .69 and
-.66, .75, .69, no better in ESConv than 0.6.0 (.81, .82, .69 and .66, .73, .66). With 280 more practice chats in the
-manner of crowd workers and of spoken sessions .81, .83, .70 and .65, .75, .69; without their context the same messages
-then had .70, .75, .65 (0.6.0: .74, .76, .65). Half of the weights of 0.6.0 kept (Wortsman et al. 2022) gave .81, .83,
-.69 and .66, .76, .68 with context and .74, .76, .66 without: model 0.7.0. The loss without context was looked for
-after the first of these had fallen from .555 to .486 on Welivita's sentences, which have none.
-
-Going on from model 0.7.0 (`all-0.8.0`; tried on the way on dev, not stored, macro-F1 of ESConv, practice chats and
-AnnoMI on the dev part of 2,955 messages): with 220 more practice chats, and a fifth of the messages read without their
-context in every step, .80, .84, .66 (0.7.0: .80, .83, .69), and where the same messages are judged without context
-.78, .82, .64 (.72, .77, .66). 42 practice chats by two further authors, which neither model had read, then had .83 and
-exact match .75 (.80 and .69). Half of the weights of 0.7.0 kept gave .80, .84, .70, without context .78, .81, .66, and
-.81 and .71 on the further authors' chats; it has the highest macro-F1 over all of dev (.798; a quarter kept .792,
-nothing .793) and the lowest loss on its ESConv chats (1.404, 1.409 and 1.424; on the practice chats 1.102, 1.095 and
-1.105), and became model 0.8.0. Permission was also tried from the words of the message and of the last turns, each
-with weights of its own: on the 452 pieces of advice in eight files of new chats right in .75 to .76, against .77 from
-the client's words.
-
-A larger encoder tells more: MPNet, of five times the size, which reads the context once as the bundled model does,
-after three epochs from its pre-trained weights (`mpnet`; 75 minutes on two cores that compute in bfloat16). It gains
-most in collaboration, disclosure, support and affirmation in the practice chats and in information and affirmation in
-ESConv, and nothing in Inappropriate and Chit-chat; Confront is little better. As a teacher it passes little of this on
-(`all-0.9.0`): tried on the way on dev, not stored, going on from model 0.8.0 with it, and with 579 messages whose
-codes, depth or permission were corrected, gives a macro-F1 over all of dev of .801 with none of the old weights kept,
-and .800, .800 and .797 with a quarter, half and three quarters; the loss on ESConv's dev chats is then 1.383, 1.373,
-1.373 and 1.384 (model 0.8.0: 1.404). Half was chosen beforehand.
-
-The teacher had been asked about the training messages alone. So two teachers, MPNet and model 0.9.0, were also asked
-about a copy of every training chat in which the counselor's sentences are mixed with others (`all-0.10.0`; three
-epochs, going on from 0.9.0). Tried on the way on dev, not stored, with none, a quarter, half and three quarters of the
-weights of 0.9.0 kept: the loss is 1.236, 1.236, 1.242 and 1.254 over all of dev (0.9.0: 1.271), 1.330, 1.331, 1.339 and
-1.353 on ESConv's chats (1.373), and macro-F1 over all of dev .807, .804, .804 and .803 (.800), before the export. None
-was chosen, for the highest macro-F1 at a loss no higher. Read without their context, ESConv's dev chats have .80
-(0.9.0: .79), practice chats .83 (.82) and AnnoMI .67 (.65).
-
-The loss still fell with every epoch. So MPNet and model 0.10.0 were asked about two further copies of every training
-chat (`all-0.11.0`; three epochs of 77,000 messages, going on from 0.10.0; no other settings were tried). The balanced
-loss on dev is 2.786 (0.10.0: 2.906; summed over codes, depth and permission). Calibration, thresholds and sets of
-0.11.0 were then fitted on dev with the codes of 117 messages settled anew, so its row of 2026-11-28 flatters it less
-than those of the others. On dev as of 2026-11-29 only 0.12.0, 0.13.0, `mpnet-settled` and `reference` were calibrated
-on the very codes that judge them, which flatters them beside 0.11.0 and `mpnet`.
-
-Then all of dev and of ESConv's train part was coded a second time and settled. MPNet and model 0.11.0, which both knew
-the older codes, were asked about two copies of every training chat again (three epochs, going on from 0.11.0, a quarter
-of the weight for the teachers where gold tells a code, with 2,939 of the 5,032 messages that were read again; tried on
-dev, not stored, before the export, each calibrated there: macro-F1, exact match and loss over all of dev). With none of
-the old weights that gave .811, .712 and 1.225, no gain on model 0.11.0 itself (.814, .706 and 1.227); half of them kept
-.815, .713 and 1.218. One more epoch on gold alone, with all 5,032, and a learning rate of 3e-5 gave .813, .719 and
-1.227, with a quarter, half and three quarters of the weights before it kept .813, .725 and 1.218, .814, .724 and 1.214
-(model 0.12.0, `all-0.12.0`; exported .814 and .718), .813, .717 and 1.214. Corrected codes raise exact match and hardly
-macro-F1.
-
-MPNet itself gains more from corrected codes: gone on for one epoch with them (`mpnet-settled`; none of its old weights
-kept) it has .82 macro-F1 on ESConv's dev chats, where it had .81. Before the export it has .84 there, and with a
-quarter, half and three quarters of the old weights kept .83, .83 and .82 (tried on the way, not stored): rounding to 8
-bits takes part of the gain away (.826 over all of dev before, .822 after). As a teacher beside model 0.12.0, of the
-training chats alone and without mixed copies, it passed little on in three epochs (going on from 0.12.0, tried on dev,
-not stored, before the export): with none, a quarter and half of the weights kept macro-F1 is .812 over all of dev each
-time, exact match .724, .725 and .723, loss 1.224, 1.215 and 1.211; ESConv's chats have .806, .810 and .806 (0.12.0:
-.801), AnnoMI .692, .694 and .689 (.713). One more epoch on gold alone, half kept: .814, .722 and 1.216. No model was
-made of these.
-
-Then 307 more practice chats were written (6,210 messages; annotations/README.md says what for), and all of AnnoMI's
-train turns were settled (`all-0.13.0`). MPNet was trained anew with the settled codes, without the new chats, for two
-epochs (.81 macro-F1 over all of dev before its export, .82 in ESConv), and told the training messages of ESConv and
-AnnoMI. Going on from 0.12.0 with it for two epochs (.4 of the weight for it where gold tells a code), with none, a
-quarter, half and three quarters of the weights kept, gave (tried on dev, not stored, before the export, each calibrated
-there) macro-F1 .812, .810, .813 and .816 over all of dev, exact match .718, .720, .719 and .716, loss 1.207, 1.197,
-1.196 and 1.203 (0.12.0: .814, .724 and 1.214). Half was chosen beforehand. One more epoch on gold alone, with a
-learning rate of 3e-5: .815, .813, .813 and .812, exact match .726, .729, .727 and .725, loss 1.199, 1.194, 1.192 and
-1.192, AnnoMI .732, .717, .712 and .703 (.713). Of these four the first was taken, for the highest macro-F1 among them
-at a loss no higher than that of 0.12.0 (model 0.13.0). Together, chats, codes and teacher lower the loss in ESConv and
-AnnoMI (1.33 and 1.21, where 0.12.0 has 1.35 and 1.27) and leave it as it was in the practice chats; macro-F1 over all
-of dev they do not raise.
-
-MPNet then went on for one epoch with all gold (before its export .83 macro-F1 over all of dev and in ESConv, .88 in the
-practice chats), and told all training chats and a copy of each with mixed sentences (two epochs, going on from 0.13.0,
-.4 of the weight for it where gold tells a code). With none, a quarter, half and three quarters of the weights kept that
-gave (tried on dev, not stored, before the export, each calibrated there) macro-F1 .814 over all of dev three times and
-.815, exact match .718, .719, .724 and .726, loss 1.211, 1.195, 1.187 and 1.185 (0.13.0: .815, .726 and 1.199). One more
-epoch on gold alone, from the second of these: .821, .820, .820 and .819, exact match .729, .727, .729 and .724, loss
-1.219, 1.206, 1.198 and 1.195. Half kept has the highest macro-F1 at a loss no higher than that of 0.13.0
-(`candidate-0.14.0`): exported, more than 0.13.0 in ESConv (.815, .806) and the practice chats (.864, .856), less in
-AnnoMI (.699, .720), and .007 [-.001, .016] more over all of dev, where its settings were chosen. On test, which is not
-stored, it was no better (.796 in ESConv, where 0.13.0 has .801; AnnoMI .761 and .756, the practice chats .847 and .845,
-.899 and .901, Welivita .529 and .541; permission right in .77 and .79 of ESConv's advice), its rounding to 8 bits cost
-.005 macro-F1, and so 0.13.0 stayed. Its permission was fitted on the vector of the message together with the client's
-words: cross-validated on dev, right in .85 against .83, on the test parts in .75 against .76, and left out again.
-
-What the client asked for is told better where the encoder reads the client's last three messages as it reads those of
-the counselor: from their vectors, that of the advice and the client's words permission was told with an area under the
-curve of .92 on dev (.89 as it stands; ESConv .92 and .89, practice chats .94 and .92; tried, not stored). By share that
-is right, cross-validated over the conversations of dev, it is no gain over all: the vectors of the three beside what
-stands give .015 [-.012, .038] more of 478 messages (.83 as it stands), .027 [.003, .052] more in ESConv and .067 [.015,
-.125] less in the practice chats. One pass over the three together gives .015 [-.009, .041] more over all. The client's
-words of the last 8, 12 or 20 messages in place of 5 give .83 or .84. Further passes were not built.
-
-Then permission was looked for in single sentences (model 0.13.2, `mi_coder/tagger/asking.py`). In a chat of ESConv's
-dev part it seldom changes: after a piece of advice with permission the next had it in 38 of 42 cases, of which 0.13.1
-told 15; it mostly missed the sentence that asked. A noisy or over every sentence of the client among the last 20
-messages, from word pieces, pairs and triples of them, has by itself (4,974 pieces of advice of train, three folds by
-conversation; tried, not stored) an area under the curve of .92 in ESConv and .87 in the practice chats; .90 and .87
-with 10 messages, .84 and .83 with 5. Whole messages in place of sentences have .88 and .85 with 10, one bag of all
-single word pieces of the last 5, as in 0.6.0, .80 and .80. The counselor's sentences, too, give .91 and .89, and no
-more that are right (.86 and .81; without them .87 and .81). Beside the encoder, with shares and calibration fitted on
-dev in five folds by conversation, .029 [.004, .057] more of 478 messages are right, .038 [.011, .073] more in ESConv
-and .008 [-.025, .041] less in the practice chats. How many messages, and sentences in place of messages, was chosen
-by the folds of train.
-
-AnnoMI's folds were run again from an encoder that learned all of today's other corpora (29,501 messages; the run before
-lacked 349 of the practice chats): .762 and .518 over four and eight classes, where that run had .769 and .506.
-Pooled over the folds the newer run has .009 less [-.003, .020] over four classes and .009 more [-.008, .026] over
-eight, by paired resampling of transcripts (tried, not stored). The newer run is the one that is stored, which was
-decided before it was seen.
-
-Also tried on dev, not stored: word pairs and client's words beside the encoder, for the codes as they stand there for
-depth and permission. A logistic regression on hashed pairs of word pieces lowers the loss of model 0.9.0 by .03, as
-TF-IDF does, and raises no macro-F1; one on the client's words tells a little of PR and REF and nothing of CC.
-Nor do the probabilities of the counselor's messages around help, by a logistic regression for each code that is
-cross-fitted over the conversations of dev (0.12.0; beside the same without them: macro-F1 .811, exact match .715, loss
-1.241): of the three before, .810, .718 and 1.226; of the three before and after and the place in the chat, .813, .723
-and 1.211, with chit-chat in ESConv found no better.
-
-What is decided from the probabilities was tried, too, on dev with five folds by conversation, in which calibration and
-thresholds were fitted anew (0.13.1; tried, not stored; differences to the decision rule as it stands, paired over
-conversations). A model of the whole set of codes, which weighs each code, each pair of codes and the number of codes,
-and gives the likeliest set: exact match +.007 [-.002, .017], macro-F1 -.002 [-.007, .005]; +.030 [.016, .045] and +.010
-[.002, .018] in the practice chats, but macro-F1 -.016 [-.026, -.005] in ESConv and -.042 [-.106, -.008] in AnnoMI. The
-probability of the given set under that model in place of the product over codes takes away -.009 [-.035, .007] more of
-the error on the surest 80 %, a logistic regression on probabilities, margins and length of the message -.009 [-.022,
-.011], boosted trees -.007 [-.034, .014], a random forest -.001 [-.022, .017]: the product stays. 0.5 as the threshold
-of every code: macro-F1 +.003 [-.002, .009], exact match +.008 [.000, .017]; the threshold that calibrated probabilities
-ask for, not drawn to what was best on dev: +.004 [.000, .008] and +.002 [-.003, .008], in AnnoMI's chats macro-F1 -.016
-[-.038, .003].
-
-`adjusted` is the same model as `weights-none`, and must be: with one sigmoid per code the bias of the code takes up
-what is added to its logit, and calibration takes the rest."""
-
-
-def _of(one: Stored, corpus: str, what: str) -> float | None:
-    """A figure of a stored run; None where it is not stored."""
-    found = one.get(corpus, {})
-    if what in ("depth", "permission"):
-        return found.get(what, {}).get("right")
-    if what in ("calibration", "doubt"):
-        return found.get(what)
-    return found.get("f1", {}).get(what, found.get("f1_few", {}).get(what))
-
-
-def _support(one: Stored, corpus: str, what: str) -> str:
-    """The messages that a figure of a code or an attribute rests on, and what is right in them without any reading."""
-    found = one.get(corpus, {})
-    if what in ("depth", "permission"):
-        told = found.get(what)
-        return f" (n {told['messages']}, most frequent {told['most_frequent']:.3f})" if told else ""
-    number = found.get("positives", {}).get(what)
-    return f" (n {number})" if number else ""
-
-
-def _value(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _cell(macro: Stored | None) -> str:
-    if macro is None or macro["value"] is None:
-        return "–"
-    if not macro["difference"] or macro["difference"] == [0, 0, 0]:
-        return f"{macro['value']:.3f}"
-    value, low, high = macro["difference"]
-    return f"{macro['value']:.3f}, {value:+.3f} [{low:+.3f}, {high:+.3f}]"
-
-
-def _markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in (columns, ["---"] * len(columns), *rows))
+    return page(stored(), list(EXPERIMENTS), read_judged(FOLDS, ("4", "8")), TRIED.read_text(encoding="utf-8"))
 
 
 def _figures(report: EvaluationReport, compared: bool) -> dict[str, Any]:
@@ -812,10 +381,12 @@ def _config(book: Codebook, heads: list, base: str, scores: np.ndarray) -> Model
     return msgspec.structs.replace(config, review_below=review_below(codings))
 
 
-def _named(model: ModelFolder) -> dict[str, str]:
+def _named(model: ModelFolder) -> dict[str, Any]:
+    hashes = {name: digest[:16] for name, digest in model.config.files.items()}
     return {
         "model": f"{model.config.name} {model.config.version}",
-        "sha256": model.config.files[MODEL_FILE][:16],
+        "sha256": hashes[MODEL_FILE],
+        "files": hashes,
     }
 
 
@@ -840,14 +411,9 @@ def _marks(data: Data) -> dict[str, Any]:
 def _data(gold: Sequence[Path], uncoded: Sequence[Path] = ()) -> Data:
     parts = split(read_gold(gold))
     known = {chat.id for chats in parts.values() for chat in chats}
-    others = [_without_gold(chat) for chat in split(read_gold(uncoded))["train"] if chat.id not in known]
+    others = [chat.without_gold() for chat in split(read_gold(uncoded))["train"] if chat.id not in known]
     dev = sorted(parts["dev"], key=lambda chat: chat.id)
     return Data(parts["train"], dev, others, parts["test"], {path.name: file_sha256(path)[:16] for path in gold})
-
-
-def _without_gold(chat: Conversation) -> Conversation:
-    """The chat without what a crosswalk tells of it."""
-    return replace(chat, messages=[replace(message, gold=None) for message in chat.messages])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -936,7 +502,7 @@ def _path(name: str, dev: Stored) -> Path:
 def _store(name: str, figures: dict[str, Any]) -> None:
     path = _path(name, figures["dev"])
     path.write_text(json.dumps({"name": name, **figures}, indent=1) + "\n", encoding="utf-8")
-    print(name, *(f"{corpus} {_cell(figures[corpus])}" for corpus in JUDGED if corpus in figures), flush=True)
+    print(name, *(f"{corpus} {cell(figures[corpus])}" for corpus in JUDGED if corpus in figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Role = Literal["counselor", "client", "other"]
@@ -10,6 +10,9 @@ COUNSELOR: Role = "counselor"
 CLIENT: Role = "client"
 OTHER: Role = "other"
 ROLES: tuple[Role, ...] = (COUNSELOR, CLIENT, OTHER)
+
+MOST_CODES = 3
+"""How many codes one message carries at most."""
 
 _COUNSELOR_NAMES = "counselor counsellor listener helper therapist supporter provider volunteer coach sys assistant"
 _CLIENT_NAMES = "client member seeker help-seeker patient caller user usr texter visitor"
@@ -55,13 +58,23 @@ class Gold:
     permission: str | None = None
     reason: str | None = None
 
+    def resolved(self) -> "Gold":
+        """What follows: a group of which all but one code do not apply says that this one does.
+
+        Groups that hold a code known to apply say nothing more and are left out; the others keep the codes that may
+        apply, none where they contradict `negative`.
+        """
+        groups = [group - self.negative for group in self.any_of]
+        positive = self.positive.union(*(group for group in groups if len(group) == 1))
+        return replace(self, positive=positive, any_of=tuple(group for group in groups if not group & positive))
+
 
 @dataclass(frozen=True, slots=True)
 class Coding:
     """What the tagger says of one counselor message.
 
     Attributes:
-        codes: at most three code ids, most likely first; the union over sentences where it was coded by sentence.
+        codes: at most `MOST_CODES` ids, most likely first; the union over sentences where it was coded by sentence.
         scores: calibrated probability by code id, between 0 and 1.
         possible: the codes of the prediction set, most likely first, where one was asked for; it holds `codes`.
         depth: simple or complex, only beside REF.
@@ -116,6 +129,9 @@ class Conversation:
     @property
     def counselor_messages(self) -> list[Message]:
         return [message for message in self.messages if message.is_counselor]
+
+    def without_gold(self) -> "Conversation":
+        return replace(self, messages=[replace(message, gold=None) for message in self.messages])
 
 
 # Zero-width and bidirectional controls carry no meaning for the model but split words for its tokenizer. A set, since a

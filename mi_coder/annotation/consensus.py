@@ -11,9 +11,8 @@ from typing import Literal
 
 from mi_coder.annotation.codings import Unit
 from mi_coder.annotation.dawid_skene import CodeEstimate
-from mi_coder.annotation.exports import MOST_CODES
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Gold
+from mi_coder.conversation import MOST_CODES, Gold
 
 Rule = Literal["majority", "unanimous", "dawid-skene"]
 How = Literal["agreed", "single", "majority", "unanimous", "dawid-skene"]

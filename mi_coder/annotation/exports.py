@@ -11,9 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Gold
-
-MOST_CODES = 3
+from mi_coder.conversation import MOST_CODES, Gold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

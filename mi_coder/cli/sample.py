@@ -1,7 +1,6 @@
 """`mi-code sample`: what to code next, and whether to go on."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from mi_coder.annotation.merit import Scores
     from mi_coder.annotation.population import Candidate, UnitKind
     from mi_coder.annotation.stopping_report import Style
-    from mi_coder.conversation import Conversation
 
 _DRAW_EXAMPLES = """\b
 Examples:
@@ -228,16 +226,12 @@ def _curve(
     from mi_coder.corpora.standoff import read_standoff, with_standoff
 
     standoff = chain.from_iterable(map(read_standoff, codes))
-    bare = map(_without_gold, reading.conversations(chats))
+    bare = (chat.without_gold() for chat in reading.conversations(chats))
     click.echo("training on growing parts ...", err=True)
     try:
         return learning_curve(with_standoff(bare, standoff, only_coded=True), repeats, seed), ""
     except TooLittleGold as error:
         return None, str(error)
-
-
-def _without_gold(chat: "Conversation") -> "Conversation":
-    return replace(chat, messages=[replace(message, gold=None) for message in chat.messages])
 
 
 def _scores(

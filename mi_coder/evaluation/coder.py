@@ -25,6 +25,8 @@ class Coder:
         untrained: codes that it cannot give.
         model: where that is known.
         tagged: the tagged file; None where the model tags now.
+        usual: whether it read whole messages with the previous ones that the model is made for, as its cuts for
+            prediction sets were measured.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Coder:
     untrained: tuple[str, ...] = ()
     model: ModelFolder | None = None
     tagged: Path | None = None
+    usual: bool = True
 
     @property
     def folder(self) -> Path | None:
@@ -42,6 +45,10 @@ class Coder:
     def config(self) -> ModelConfig | None:
         """The configuration of its model, where that is known."""
         return self.model.config if self.model else None
+
+    def set_cut(self, coverage: str) -> float | None:
+        """The cut of its model for sets of this coverage; None where it has none or promises nothing."""
+        return self.config.set_cuts.get(coverage) if self.config and self.usual else None
 
     def codings(
         self, conversations: Iterable[Conversation], threads: int = 1, read: ReadOptions = AS_CODED
@@ -88,7 +95,14 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
     else:
         untrained = tuple(code for code in Codebook.load().ids if meta and code not in meta.trained_codes)
     name = f"{tagged.name} ({meta.model})" if meta else tagged.name
-    return Coder(name, file_sha256(tagged), untrained, model, tagged)
+    return Coder(name, file_sha256(tagged), untrained, model, tagged, usual=_usual(meta, model))
+
+
+def _usual(meta: Meta | None, model: ModelFolder | None) -> bool:
+    if not (meta and model):
+        return True
+    chosen = meta.fingerprint.options
+    return chosen.get("unit") == "message" and chosen.get("context") == model.config.window.context
 
 
 def _check_codebook(tagged: Path, meta: Meta) -> None:

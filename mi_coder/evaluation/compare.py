@@ -82,7 +82,7 @@ def compare(gold: Iterable[Conversation], tagged: Iterable[Conversation], codes:
     probability = np.full(truth.shape, np.nan)
     for row, pair in enumerate(pairs):
         truth[row, _columns(pair.gold.negative, column, pair.place)] = 0
-        truth[row, _columns(pair.gold.positive, column, pair.place)] = 1
+        truth[row, _columns(pair.gold.resolved().positive, column, pair.place)] = 1
         for group in pair.gold.any_of:  # scored in `attributes`, but names are checked here
             _columns(group, column, pair.place)
         predicted[row, _columns(pair.coding.codes, column, pair.place)] = True

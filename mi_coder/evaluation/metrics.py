@@ -149,29 +149,27 @@ def brier(truth: Floats, probability: Floats) -> float:
     return math.fsum((truth - probability) ** 2) / len(truth)
 
 
-def expected_calibration_error(truth: Floats, probability: Floats, bins: int = CALIBRATION_BINS) -> float:
-    """Mean distance between the probability and the observed share of one code, over bins of equally many messages.
-
-    Naeini, Cooper and Hauskrecht (2015), with equal-mass bins (Nixon et al. 2019). Arrays are [messages], without nan.
-    """
-    return float(calibration_error(calibration_gaps(truth, probability, bins).sum(axis=0)))
-
-
 def calibration_gaps(truth: Floats, probability: Floats, bins: int = CALIBRATION_BINS) -> Floats:
-    """What each message adds to the totals of `calibration_error`, [messages, bins + 1].
+    """What each message adds to the totals of `calibration_error` for one code, [messages, bins + 1].
 
-    It is probability less truth in the message's bin, and 1 in the last column, which counts the messages.
+    It is probability less truth in the message's bin, and 1 in the last column, which counts the messages. The bins are
+    of equally many messages (Nixon et al. 2019); messages of the same probability share one, that of the middle of
+    them. Arrays are [messages], without nan.
     """
-    order = np.lexsort((truth, probability))  # ties by truth, so that the order of the messages does not matter
+    ascending = np.sort(probability)
+    first, after = (np.searchsorted(ascending, probability, side=side) for side in ("left", "right"))
+    bin_of_rank = np.repeat(np.arange(bins), [len(part) for part in np.array_split(ascending, bins)])
     gaps = np.zeros((len(truth), bins + 1))
-    for column, rows in enumerate(np.array_split(order, bins)):
-        gaps[rows, column] = probability[rows] - truth[rows]
+    gaps[np.arange(len(truth)), bin_of_rank[(first + after - 1) // 2]] = probability - truth
     gaps[:, -1] = 1
     return gaps
 
 
 def calibration_error(totals: Floats) -> Floats:
-    """Expected calibration error of totals of `calibration_gaps`, [..., bins + 1] -> [...]; nan without messages."""
+    """Expected calibration error of totals of `calibration_gaps`, [..., bins + 1] -> [...]; nan without messages.
+
+    Mean distance between the probability and the observed share over the bins (Naeini, Cooper and Hauskrecht 2015).
+    """
     return _ratio(np.abs(totals[..., :-1]).sum(axis=-1), totals[..., -1])
 
 

@@ -77,8 +77,7 @@ def evaluate_files(request: Request) -> EvaluationReport:
         title_warning=_warning(seen, request.seen),
     )
     notes = [*gold_remark, *_training_remarks(coder, seen, request.seen), *baseline_remark]
-    set_cut = coder.config.set_cuts.get(SETS) if coder.config else None
-    return evaluate(comparison, source, request.options, baseline, coder.untrained, notes, set_cut)
+    return evaluate(comparison, source, request.options, baseline, coder.untrained, notes, coder.set_cut(SETS))
 
 
 def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:

@@ -154,8 +154,8 @@ def _value_of(value: Any, attribute: str, within: str = "") -> str | None:
 def _scores(value: Any) -> dict[str, float]:
     if value is None:
         return {}
-    if type(value) is not dict or not all(type(score) in (int, float) for score in value.values()):
-        raise _wrong("scores", "an object of numbers by code id")
+    if type(value) is not dict or not all(type(score) in (int, float) and 0 <= score <= 1 for score in value.values()):
+        raise _wrong("scores", "an object of probabilities, 0 to 1, by code id")
     _code_list(list(value), "scores")
     return value
 

@@ -4,11 +4,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mi_coder.conversation import COUNSELOR
+from mi_coder.conversation import COUNSELOR, MOST_CODES
 from mi_coder.formats.fields import FIELD_ALIASES, OUTPUT_FIELDS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
-MAX_CODES = 3
 NOTHING = (None, "")
 ID_OF_MESSAGE = {"type": ["string", "integer", "null"]}
 Schema = dict[str, Any]
@@ -168,7 +167,7 @@ def _output_rules() -> list[Schema]:
         {
             "if": {"not": _has("sentences")},
             "then": {
-                "properties": {"codes": {"maxItems": MAX_CODES}},
+                "properties": {"codes": {"maxItems": MOST_CODES}},
                 "if": holds,
                 "then": {"properties": {"codes": {"maxItems": 1}}},
             },

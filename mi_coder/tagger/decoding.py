@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.conversation import Coding
+from mi_coder.conversation import MOST_CODES, Coding
 from mi_coder.tagger.config import Head, ModelConfig
 
-MOST_CODES = 3
 ALONE = "OT"
 
 # What is said of a message without any text.

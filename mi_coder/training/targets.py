@@ -66,10 +66,7 @@ def head_names(book: Codebook) -> tuple[str, ...]:
 
 
 def targets(examples: Sequence[Example], book: Codebook) -> Targets:
-    """The truth of all examples.
-
-    A group that holds a code known to apply says nothing more; a group of which all but one code are known not to apply
-    says that this one does.
+    """The truth of all examples, with what follows from the groups of their gold (`Gold.resolved`).
 
     Raises:
         UnknownName: gold names a code or an attribute value that the codebook lacks.
@@ -81,22 +78,16 @@ def targets(examples: Sequence[Example], book: Codebook) -> Targets:
     groups: list[list[int]] = []
     rows: list[int] = []
     for row, example in enumerate(examples):
-        gold = example.gold
         _check(example, book)
+        gold = example.gold.resolved()
         known[row, [column[code] for code in gold.negative]] = 0
         known[row, [column[code] for code in gold.positive]] = 1
         for name, value in (("depth", gold.depth), ("permission", gold.permission)):
             if value is not None:
                 known[row, column[name]] = value == POSITIVE_VALUE[name]
         for group in gold.any_of:
-            rest = sorted(column[code] for code in group - gold.negative)
-            if group & gold.positive:
-                continue
-            if len(rest) == 1:
-                known[row, rest[0]] = 1
-            else:
-                groups.append(rest)
-                rows.append(row)
+            groups.append(sorted(column[code] for code in group))
+            rows.append(row)
     flags = np.zeros((len(groups), len(heads)), dtype=bool)
     for index, members in enumerate(groups):
         flags[index, members] = True

@@ -82,7 +82,7 @@ def test_order_and_unknown_fields_are_kept_and_the_output_fits_its_schema(
     validator = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_bytes()))
     for record in tagged:
         validator.validate(record)
-    assert "64 records in = 64 out" in result.err or "8 records in = 8 out" in result.err
+    assert f"{len(records)} records in = {len(records)} out" in result.err
 
 
 def test_separators_inside_a_text_split_nothing(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,9 +28,11 @@ def tagged(tmp_path: Path) -> Path:
     return path
 
 
-def write_meta(tagged: Path, codebook: str = BOOK.hash, files: dict[str, str] | None = None) -> None:
+def write_meta(
+    tagged: Path, codebook: str = BOOK.hash, files: dict[str, str] | None = None, options: dict[str, Any] | None = None
+) -> None:
     trained = [code for code in BOOK.ids if code != "CC"]
-    meta = Meta("0", "toy 1", codebook, trained, Fingerprint({}, files or {}, {}), Counts())
+    meta = Meta("0", "toy 1", codebook, trained, Fingerprint({}, files or {}, options or {}), Counts())
     tagged.with_name("chats.tagged.meta.json").write_bytes(msgspec.json.encode(meta))
 
 
@@ -77,6 +80,20 @@ def test_a_file_of_the_bundled_model_is_known_by_its_hashes(
     assert found.config is not None
     assert found.config.training_ids == ["0123456789abcdef"]
     assert found.untrained == ("IP",)
+
+
+@pytest.mark.parametrize(
+    ("unit", "context", "cut"), [("message", 5, 0.25), ("message", 0, None), ("sentence", 5, None)]
+)
+def test_sets_are_promised_only_as_they_were_measured(
+    tagged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str, context: int, cut: float | None
+) -> None:
+    folder = write_model(tmp_path / "default", [])
+    monkeypatch.setattr(coder, "BUNDLED", folder)
+    write_config(msgspec.structs.replace(read_config(folder), set_cuts={"0.9": 0.25}), folder)
+    write_meta(tagged, files=unchecked_model(folder).digests, options={"unit": unit, "context": context})
+    found = file_coder(tagged, None)
+    assert (found.set_cut("0.9"), found.set_cut("0.8")) == (cut, None)
 
 
 def test_the_bundled_model_with_other_thresholds_is_another_one(

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from mi_coder.evaluation.metrics import (
     Confusion,
@@ -9,7 +10,6 @@ from mi_coder.evaluation.metrics import (
     calibration_error,
     calibration_gaps,
     exact_matches,
-    expected_calibration_error,
     macro,
     per_code,
     share,
@@ -68,20 +68,30 @@ def test_exact_match_counts_complete_messages_only() -> None:
     assert share(matches.sum(axis=0)) == pytest.approx(2 / 3)
 
 
+def of_one_code(truth: NDArray[np.float64], probability: NDArray[np.float64], bins: int = 15) -> float:
+    return float(calibration_error(calibration_gaps(truth, probability, bins).sum(axis=0)))
+
+
 def test_calibration_error_by_hand() -> None:
     # Two bins of two: mean probability 0.15 against 0.5 observed, 0.85 against 0.5.
     truth = np.array([0.0, 1.0, 0.0, 1.0])
     probability = np.array([0.1, 0.2, 0.8, 0.9])
-    assert expected_calibration_error(truth, probability, bins=2) == pytest.approx(0.35)
+    assert of_one_code(truth, probability, bins=2) == pytest.approx(0.35)
     assert brier(truth, probability) == pytest.approx((0.01 + 0.64 + 0.64 + 0.01) / 4)
 
 
 def test_calibration_error_does_not_depend_on_the_order_of_ties() -> None:
     truth, probability = np.array([1.0, 0.0, 1.0, 0.0]), np.full(4, 0.5)
-    one, other = (
-        expected_calibration_error(truth[order], probability, bins=2) for order in ([0, 2, 1, 3], [0, 1, 2, 3])
-    )
+    one, other = (of_one_code(truth[order], probability, bins=2) for order in ([0, 2, 1, 3], [0, 1, 2, 3]))
     assert one == other
+
+
+@pytest.mark.parametrize("levels", [[0.1, 0.3, 0.5, 0.7, 0.9], [0.5], [0.05, 0.95]])
+def test_calibrated_probabilities_of_few_levels_have_little_calibration_error(levels: list[float]) -> None:
+    chance = np.random.default_rng(1)
+    probability = chance.choice(levels, 3000)
+    truth = (chance.random(3000) < probability).astype(float)
+    assert of_one_code(truth, probability) < 0.03
 
 
 def test_calibration_error_of_summed_gaps() -> None:
@@ -95,4 +105,4 @@ def test_calibration_error_of_summed_gaps() -> None:
 
 def test_perfect_probabilities_have_no_calibration_error() -> None:
     truth = np.array([0.0, 1.0] * 30)
-    assert expected_calibration_error(truth, truth) == 0
+    assert of_one_code(truth, truth) == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import experiments
+from benchmarks import experiments, experiments_page
 from benchmarks.experiments import Data, Given, dev_mark
 from mi_coder.conversation import Conversation, Gold, Message
 
@@ -123,7 +123,7 @@ def test_the_curve_has_the_codes_that_miss_their_target_by_size(keep: Any) -> No
 
 
 def test_limits_have_the_newest_figures_of_the_tagger(keep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiments, "TAGGER", "model-9")
+    monkeypatch.setattr(experiments_page, "TAGGER", "model-9")
     figures = {
         "value": 0.7,
         "difference": None,
@@ -143,5 +143,7 @@ def test_the_page_is_that_of_the_stored_runs() -> None:
 
 
 def test_stored_runs_of_one_dev_part_have_one_row_a_message() -> None:
-    for one in experiments.stored():
+    runs = experiments.stored()
+    assert runs
+    for one in runs:
         assert len(one["given"]) == one["dev"]["messages"], one["name"]

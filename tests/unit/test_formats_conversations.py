@@ -219,6 +219,8 @@ def test_no_gold_is_not_empty_gold() -> None:
         ({"codes": {}}, "'codes'"),
         ({"codes": [], "scores": [1]}, "'scores'"),
         ({"codes": [], "scores": {"SU": "high"}}, "'scores'"),
+        ({"codes": [], "scores": {"SU": 1.5}}, "'scores'"),
+        ({"codes": [], "scores": {"SU": -0.2}}, "'scores'"),
         ({"codes": [], "scores": {"XX": 1}}, "'scores'"),
         ({"codes": [], "depth": 1}, "'depth'"),
         ({"codes": [], "review": "maybe"}, "'review'"),
