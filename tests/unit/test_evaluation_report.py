@@ -63,7 +63,7 @@ GOLDEN = """\
 
 - One of OQ, CQ: given in 1.000 of the 1 messages where one of them applies (TF-IDF: 1.000).
 - Depth: right in 0.000 [0.000, 0.000] of 1 messages (always the most frequent value: 1.000).
-- Calibration: expected error 0.189 [0.062, 0.329], Brier score 0.099 (always the base rate: 0.211).
+- Calibration: expected error 0.167 [0.050, 0.317], Brier score 0.099 (always the base rate: 0.211).
 
 **Doubt**
 
