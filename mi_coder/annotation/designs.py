@@ -15,6 +15,7 @@ from mi_coder.annotation.sampling import Plan, proportional, simple, stratified
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.formats.guard import unguard
 
 Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity", "given"]
 Vectors = Literal["scores", "text"]
@@ -78,7 +79,7 @@ def read_chances(path: Path) -> dict[str, float]:
     """
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows = [(row["conversation_id"], float(row["probability"])) for row in csv.DictReader(file)]
+            rows = [(unguard(row["conversation_id"]), float(row["probability"])) for row in csv.DictReader(file)]
     except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise UsageProblem(
             f"{path} must be a CSV with conversation_id and probability, as mi-code power -o writes it ({error!r})."

@@ -24,14 +24,24 @@ class Fingerprint(msgspec.Struct, frozen=True):
         input: name, size, modification time and a hash of the first and last mebibyte.
         model: SHA-256 of the files that decide labels, by name.
         options: every option that changes the output, by name.
+        versions: of the packages that decide labels, by name; empty where an older version did not note them.
     """
 
     input: dict[str, str | int]
     model: dict[str, str]
     options: dict[str, Any]
+    versions: dict[str, str] = {}
+
+    def other_versions(self, other: "Fingerprint") -> str:
+        """The versions of `other` that are not these, for people; empty where there are none."""
+        return "; ".join(
+            f"{name} {other.versions.get(name, 'unknown')}, now {version}"
+            for name, version in self.versions.items()
+            if other.versions.get(name) != version
+        )
 
     def differences(self, other: "Fingerprint") -> list[str]:
-        """Names of what differs, for people."""
+        """Names of what differs beside versions, for people."""
         names = ["the input file"] if self.input != other.input else []
         names += ["the model"] if self.model != other.model else []
         keys = sorted(self.options.keys() | other.options.keys())

@@ -11,10 +11,11 @@ from mi_coder.batch.problems import Refused, in_the_way
 
 
 @contextmanager
-def exclusive(paths: RunPaths) -> Iterator[None]:
+def exclusive(paths: RunPaths) -> Iterator[bool]:
     """Hold the lock file of an output. The system lets go of it when the process ends, however it ends.
 
-    Where the system has no flock (Windows), nothing is held.
+    It yields whether an earlier run may have been killed at work: a lock file was left. Where the system has no flock
+    (Windows), nothing is held, and it yields True.
 
     Raises:
         Refused: another run writes the output now, or a file with some content has the name of the lock.
@@ -22,10 +23,11 @@ def exclusive(paths: RunPaths) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:
-        yield
+        yield True
         return
     if _is_foreign(paths.lock):
         raise in_the_way(paths.lock)
+    left = paths.lock.exists()
     while True:
         with paths.lock.open("ab") as file:
             try:
@@ -37,7 +39,7 @@ def exclusive(paths: RunPaths) -> Iterator[None]:
             if not _is_at(paths.lock, file.fileno()):
                 continue
             try:
-                yield
+                yield left
             finally:
                 paths.lock.unlink()
             return

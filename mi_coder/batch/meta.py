@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import onnxruntime
 
 import mi_coder
 from mi_coder.batch.counts import Counts
@@ -20,7 +21,7 @@ class Meta(msgspec.Struct, frozen=True):
         model: name and version of the model.
         codebook: hash of the codebook.
         trained_codes: codes that the model can give.
-        fingerprint: input, model files and options.
+        fingerprint: input, model files, options and versions.
     """
 
     mi_coder: str
@@ -35,7 +36,8 @@ class Meta(msgspec.Struct, frozen=True):
         """The sidecar of a run that has counted nothing yet."""
         config = tagger.config
         trained = list(config.trained)
-        fingerprint = Fingerprint(source, tagger.digests, _choices(tagger, options))
+        versions = {"mi-coder": mi_coder.__version__, "onnxruntime": onnxruntime.__version__}
+        fingerprint = Fingerprint(source, tagger.digests, _choices(tagger, options), versions)
         return cls(
             mi_coder.__version__, f"{config.name} {config.version}", config.codebook, trained, fingerprint, Counts()
         )

@@ -24,6 +24,7 @@ from mi_coder.batch.start import restart, start
 from mi_coder.batch.stream import Coder
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import OUTPUT_FIELDS, RecordReader, Reject, open_records
+from mi_coder.formats.atomic import remove_left_behind
 from mi_coder.tagger.tagger import Tagger
 
 Progress = Callable[[int, Counts], None]
@@ -58,7 +59,9 @@ def tag_file(paths: RunPaths, tagger: Tagger, options: TagOptions, progress: Pro
     try:
         paths.output.parent.mkdir(parents=True, exist_ok=True)
         meta = Meta.of(tagger, options, fingerprint_of(paths.source))
-        with exclusive(paths):
+        with exclusive(paths) as left:
+            if left:
+                remove_left_behind(paths.journal, paths.meta, paths.output)
             return _tag_file(paths, tagger, options, meta, progress, stop)
     except OSError as error:
         remedy = Remedy.RESUME if paths.journal.exists() else None

@@ -13,7 +13,7 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
     """The journal to go on from, or the sidecar of the output that is already there and right.
 
     Raises:
-        Refused: a finished output, an unfinished run of another kind or a file of no run is in the way.
+        Refused: a finished output, an unfinished run of another kind or version, or a file of no run is in the way.
     """
     if options.force or not options.resume or paths.source == STDIO:
         if paths.output.exists() and not options.force:
@@ -24,6 +24,12 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
     except Refused as damaged:
         raise Refused(str(damaged), restart(paths)) from None
     if journal is not None:
+        if others := fingerprint.other_versions(journal.fingerprint):
+            raise Refused(
+                f"An unfinished run of {paths.output} was started by another version ({others}): only that one can go "
+                "on with it.",
+                Remedy.REPLACE,
+            )
         if changed := fingerprint.differences(journal.fingerprint):
             raise Refused(
                 f"An unfinished run of {paths.output} differs from this one in: {', '.join(changed)}. "
@@ -36,6 +42,8 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
     done = read_meta(paths.meta)
     if done is None:
         raise Refused(f"{paths.output} exists and was not written by a run that can be checked.", Remedy.REPLACE)
+    if others := fingerprint.other_versions(done.fingerprint):
+        raise Refused(f"{paths.output} exists, tagged by another version ({others}).", Remedy.REPLACE)
     if changed := fingerprint.differences(done.fingerprint):
         raise Refused(f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}.", Remedy.REPLACE)
     return done

@@ -1,7 +1,7 @@
 """`mi-code adjudicate`: one gold coding where coders differ."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import click
 from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
 from mi_coder.cli.options import Decorator, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_files
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def settle(
 
     if rates and rule != "dawid-skene":
         raise UsageProblem("--rates goes with --rule dawid-skene.")
-    _new_files((output, log, still_open, rates), force, codes)
+    new_files((output, log, still_open, rates), force, codes)
     sources = read_sources(codes)
     units = read_units(codes)
     estimates = code_estimates(units) if rule == "dawid-skene" else []
@@ -225,8 +225,8 @@ def pull(
     from mi_coder.annotation.pull import latest
     from mi_coder.annotation.settled import read_sources
 
+    new_files((output, log, still_open), force, codes)
     client = connect(url)
-    _new_files((output, log, still_open), force, codes)
     sources = read_sources(codes)
     units = read_units(codes)
     there = client.project(project)
@@ -240,14 +240,6 @@ def pull(
     if found.unknown:
         click.echo(f"decided, and in none of the files of codes, left out: {some(found.unknown)}", err=True)
     end_with_problems(export.problems)
-
-
-def _new_files(paths: Iterable[Path | None], force: bool, inputs: Sequence[Path]) -> None:
-    named = [path for path in paths if path]
-    if len(set(named)) < len(named):
-        raise UsageProblem("Two of the files to write have one name. Name them apart.")
-    for path in named:
-        new_file(path, force, inputs)
 
 
 def _write(

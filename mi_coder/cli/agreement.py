@@ -83,4 +83,4 @@ def command(
     from mi_coder.annotation.codings import read_units
 
     rendered = report(read_units(codes), by, samples, seed, most).render(style)
-    show_report(rendered, output)
+    show_report(rendered, output, style)

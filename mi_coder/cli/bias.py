@@ -51,4 +51,4 @@ def command(
 
     rows, without = read_choices(codes)
     rendered = render(suggestion_pull(rows, without, limit, samples, seed), style)
-    show_report(rendered, output)
+    show_report(rendered, output, style)

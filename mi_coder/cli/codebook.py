@@ -1,6 +1,5 @@
 """`mi-code codebook`: list, explain, translate and export the codes."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,7 +79,7 @@ def _renderer(export: str) -> Callable[[Codebook], str]:
 
 def _write(text: str, output: Path | None) -> None:
     if output is None:
-        sys.stdout.write(text)
+        click.echo(text.encode(), nl=False)
         return
     try:
         output.write_text(text, encoding="utf-8", newline="\n")

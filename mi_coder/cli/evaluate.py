@@ -113,4 +113,4 @@ def command(
     )
     report = evaluate_files(request)
     render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[style]
-    show_report(render(), output, f"{report.summary()}\n")
+    show_report(render(), output, style, f"{report.summary()}\n")

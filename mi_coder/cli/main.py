@@ -1,5 +1,6 @@
 """The command `mi-code`. A verb's module is imported only when the verb is used."""
 
+import io
 import os
 import sys
 import traceback
@@ -115,7 +116,13 @@ def entry() -> NoReturn:
 
 
 def main() -> None:
-    """Run the command line; every problem becomes one message and an exit code."""
+    """Run the command line; every problem becomes one message and an exit code.
+
+    What the terminal or pipe has no letter for is shown as "?". Data are not shown but written, as UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         group.main(standalone_mode=False)
         if sys.stdout is not None:

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from mi_coder.cli.options import force_option
 from mi_coder.cli.studies import need_analysis
+from mi_coder.cli.target import new_file
 
 EXAMPLE = """\b
 Examples:
@@ -36,8 +38,15 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write the probability of every chat to be drawn (CSV)."
 )
+@force_option("Write over a file that is there.")
 def command(
-    study: Path, width: float, chats: tuple[int, ...], tagger: Path | None, gold: int | None, output: Path | None
+    study: Path,
+    width: float,
+    chats: tuple[int, ...],
+    tagger: Path | None,
+    gold: int | None,
+    output: Path | None,
+    force: bool,
 ) -> None:
     """Say how many chats, and how many with gold codes, a STUDY needs for intervals of a wanted width.
 
@@ -47,13 +56,19 @@ def command(
     """
     need_analysis(pictures=False)
     from mi_coder.formats.atomic import atomic_file
+    from mi_coder.outcomes.frame_guard import guarded
+    from mi_coder.outcomes.study.history import data_files
     from mi_coder.outcomes.study.power import plan_study, read_tagger
     from mi_coder.outcomes.study.spec import read_study
     from mi_coder.outcomes.tables import to_markdown
 
     if (gold is None) != (output is None):
         raise click.UsageError("--gold and -o go together.")
-    plan = plan_study(read_study(study), study.parent, read_tagger(tagger) if tagger else None)
+    spec = read_study(study)
+    if output:
+        named = [study.parent / name for name in data_files(spec)]
+        new_file(output, force, [study, *named, *([tagger] if tagger else [])])
+    plan = plan_study(spec, study.parent, read_tagger(tagger) if tagger else None)
     now = plan.budget.n
     click.echo(plan.summary())
     click.echo(f"Intervals of width {width:g}:\n")
@@ -61,7 +76,7 @@ def command(
     click.echo("\nMore chats are taken to come from more counselors, as many each as now.")
     if output is not None and gold is not None:
         with atomic_file(output) as file:
-            file.write(plan.probabilities(gold).to_csv(index=False).encode())
+            file.write(guarded(plan.probabilities(gold)).to_csv(index=False).encode())
         click.echo(
             f"Draw {gold} chats by {output}:  mi-code sample CHATS -o to_code.csv --n {gold} --unit conversation "
             f"--design given --chances {output}",

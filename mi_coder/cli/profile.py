@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.options import choice, force_option
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_files
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ def command(
 
     if gold and validation:
         raise UsageProblem(GOLD_ERRS_NOT)
-    outputs = [path for path in (output, counts, patterns) if path]
-    for path in outputs:
-        new_file(path, force, [Path(each) for each in tagged])
+    inputs = [*tagged, *([validation] if validation else [])]
+    outputs = new_files((output, counts, patterns), force, map(Path, inputs))
     names = [name.strip() for name in by.split(",") if name.strip()]
     fields = fields_needed(names, time)
     rejects: list[Reject] = []

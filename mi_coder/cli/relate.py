@@ -45,7 +45,7 @@ seed: 1
 
 def _show_example(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if asked:
-        click.echo(STUDY, nl=False)
+        click.echo(STUDY.encode(), nl=False)
         context.exit()
 
 
@@ -75,7 +75,7 @@ def command(study: Path, output: Path | None, check: bool) -> None:
 
     spec = read_study(study)
     if check:
-        click.echo(spec.to_yaml(), nl=False)
+        click.echo(spec.to_yaml().encode(), nl=False)
         return
     output = folder_for(study, output, ".results")
     click.echo(f"{study}: {spec.digest}; resolved in {output}/study.resolved.yaml", err=True)

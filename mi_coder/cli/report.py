@@ -55,7 +55,7 @@ def command(
     from mi_coder.formats.atomic import atomic_file
     from mi_coder.report.build import ReportOptions, build_report
 
-    new_file(output, force, [Path(path) for path in tagged])
+    new_file(output, force, [Path(path) for path in (*tagged, validation, agreement) if path])
     html = build_report(
         tagged,
         ReportOptions(

@@ -215,7 +215,7 @@ def report(
     units = read_units(codes)
     curve, why = _curve(codes, chats, repeats, seed, reading) if chats else (None, "name the chats with --chats.")
     rendered = render(stopping_report(units, curve, why, read_sample(sample) if sample else None, seed), style)
-    show_report(rendered, output)
+    show_report(rendered, output, style)
 
 
 def _curve(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING
 
 import click
@@ -157,8 +158,8 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, u
     from mi_coder.annotation.label_config import schema_hash
     from mi_coder.annotation.pull import latest, write_codings
 
-    client = connect(url)
     new_file(output, force)
+    client = connect(url)
     found = [client.project(name) for name in project]
     users = client.users()
     exports = [read_export(client.export(one.id), users) for one in found]
@@ -296,8 +297,8 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
         codings += own
         for coder in sorted({coding.coder for coding in own}) or ["-"]:
             given = [coding for coding in own if coding.coder == coder]
-            seconds = sorted(coding.seconds for coding in given if coding.seconds is not None)
-            middle = f"{seconds[len(seconds) // 2]:.0f} s" if seconds else "-"
+            seconds = [coding.seconds for coding in given if coding.seconds is not None]
+            middle = f"{median(seconds):.0f} s" if seconds else "-"
             unsure = sum(coding.unsure for coding in given)
             rows.append([one.title, coder, f"{len(given)} of {export.tasks}", middle, str(unsure)])
     click.echo(table(["project", "coder", "coded", "median time", "unsure"], rows, markdown=False))

@@ -45,12 +45,31 @@ def new_file(
     return path
 
 
-def show_report(rendered: str, output: Path | None, summary: str = "") -> None:
-    """Write a report to a file, whole or not at all, and say so after the summary; or to standard output."""
+def new_files(paths: Iterable[Path | None], force: bool, inputs: Iterable[Path] = ()) -> list[Path]:
+    """Those of `paths` that are given, each as `new_file` says.
+
+    Raises:
+        UsageProblem: two of them name one file, or as `new_file`.
+    """
+    from mi_coder.batch.paths import identity
+
+    named, read = [path for path in paths if path], list(inputs)
+    for at, path in enumerate(named):
+        if identity(path) in map(identity, named[:at]):
+            raise UsageProblem(f"{path} is named for two of the files to write. Name them apart.")
+    return [new_file(path, force, read) for path in named]
+
+
+def show_report(rendered: str, output: Path | None, style: str, summary: str = "") -> None:
+    """Write a report to a file, whole or not at all, and say so after the summary; or to standard output.
+
+    Args:
+        style: how it is written: a table is for people, everything else data, which is UTF-8 always.
+    """
     from mi_coder.formats.atomic import atomic_file
 
     if output is None:
-        click.echo(rendered, nl=False)
+        click.echo(rendered if style == "table" else rendered.encode(), nl=False)
         return
     with atomic_file(output) as file:
         file.write(rendered.encode())

@@ -8,6 +8,7 @@ the `csv_guard` of the writers turn the rule off. Source: OWASP, CSV injection.
 """
 
 import re
+from typing import Any
 
 _PASSED_OVER = "'*[ \u00a0\u200b-\u200f\u2060\ufeff]*"
 _STARTS_FORMULA = f"{_PASSED_OVER}[=+\\-@\t\uff1d\uff0b\uff0d\uff20]"
@@ -24,3 +25,8 @@ def guard(text: str) -> str:
 def unguard(text: str) -> str:
     """Take away what `guard` put in."""
     return _GUARDED.sub("", text) if "'" in text else text
+
+
+def guard_cell(value: Any) -> Any:
+    """A value of a cell: a text with its guard; what is no text, such as a number, as it is."""
+    return guard(value) if isinstance(value, str) else value

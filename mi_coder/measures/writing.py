@@ -10,10 +10,11 @@ import msgspec
 
 from mi_coder.errors import UsageProblem, need
 from mi_coder.formats.atomic import atomic_file
+from mi_coder.formats.guard import guard_cell
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that all have the same keys, whole or not at all.
+    """Write rows that all have the same keys, whole or not at all. Texts in CSV carry the guard of guard.py.
 
     Raises:
         UsageProblem: another ending.
@@ -21,9 +22,10 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     if path.suffix == ".csv":
         text = io.StringIO(newline="")
-        table = csv.DictWriter(text, list(rows[0]) if rows else [], lineterminator="\n")
-        table.writeheader()
-        table.writerows(rows)
+        table = csv.writer(text, lineterminator="\n")
+        names = list(rows[0]) if rows else []
+        table.writerow(map(guard_cell, names))
+        table.writerows([guard_cell(row[name]) for name in names] for row in rows)
         content = text.getvalue().encode()
     elif path.suffix == ".jsonl":
         content = b"".join(msgspec.json.encode(row) + b"\n" for row in rows)

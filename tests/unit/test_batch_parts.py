@@ -151,6 +151,16 @@ class TestLock:
             pass
         assert paths.lock.read_text() == "mine"
 
+    def test_it_tells_whether_a_run_was_killed_at_work(self, tmp_path: Path) -> None:
+        pytest.importorskip("fcntl")
+        paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
+        for _ in range(2):
+            with exclusive(paths) as left:
+                assert left is False
+        paths.lock.touch()
+        with exclusive(paths) as left:
+            assert left is True
+
     def test_a_lock_that_was_removed_meanwhile_is_taken_anew(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

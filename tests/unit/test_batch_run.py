@@ -16,6 +16,7 @@ from mi_coder.batch.options import MaxErrors, TagOptions
 from mi_coder.batch.paths import RunPaths
 from mi_coder.batch.problems import Refused, Rejected, Remedy, StoppedAtReject
 from mi_coder.batch.run import Outcome, tag_file
+from mi_coder.cli.advice import advised
 from mi_coder.errors import CountMismatch, MiCoderError, TooManyRejects, UsageProblem
 from mi_coder.formats import ReadOptions
 from mi_coder.tagger.tagger import Tagger
@@ -297,6 +298,68 @@ def test_another_context_threshold_or_model_is_refused_by_name(
         with pytest.raises(UsageProblem, match=f"difference in: {named}"):
             tag(source, tmp_path / "a.jsonl", other)
     assert tag(source, tmp_path / "a.jsonl", Tagger.load(tiny, threads=2)).already_done
+
+
+OTHER_VERSIONS = [
+    ({"mi-coder": "0.0.9"}, r"\(mi-coder 0\.0\.9, now \S+\)"),
+    ({"onnxruntime": "1.2"}, r"\(onnxruntime 1\.2, now \S+\)"),
+    (None, r"\(mi-coder unknown, now \S+; onnxruntime unknown, now \S+\)"),
+]
+
+
+def say_versions(path: Path, versions: dict[str, str] | None) -> None:
+    """Let a journal or sidecar be of other versions, or of one that did not note them."""
+    content = json.loads(path.read_bytes())
+    assert set(content["fingerprint"]["versions"]) == {"mi-coder", "onnxruntime"}
+    if versions is None:
+        del content["fingerprint"]["versions"]
+    else:
+        content["fingerprint"]["versions"] |= versions
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(("versions", "named"), OTHER_VERSIONS)
+def test_an_unfinished_run_of_another_version_is_refused_with_what_to_do(
+    source: Path, tmp_path: Path, tagger: Tagger, versions: dict[str, str] | None, named: str
+) -> None:
+    output = tmp_path / "out" / "a.jsonl"
+    with pytest.raises(Crash):
+        tag(source, output, tagger, on_batch=crash_at_batch(3))
+    say_versions(tmp_path / "out" / "a.jsonl.journal", versions)
+    before = files(tmp_path / "out")
+    with pytest.raises(
+        Refused, match=rf"unfinished run of .*a\.jsonl was started by another version {named}"
+    ) as refused:
+        tag(source, output, tagger)
+    assert advised(refused.value).endswith("Write over the output with --force, or choose another with -o.")
+    assert files(tmp_path / "out") == before
+    assert not tag(source, output, tagger, replace(OPTIONS, force=True)).resumed
+    assert sorted(files(tmp_path / "out")) == ["a.jsonl", "a.meta.json", "a.rejects.jsonl"]
+
+
+@pytest.mark.parametrize(("versions", "named"), OTHER_VERSIONS)
+def test_a_finished_output_of_another_version_is_refused_with_what_to_do(
+    source: Path, tmp_path: Path, tagger: Tagger, versions: dict[str, str] | None, named: str
+) -> None:
+    output = tmp_path / "out" / "a.jsonl"
+    tag(source, output, tagger)
+    say_versions(tmp_path / "out" / "a.meta.json", versions)
+    before = files(tmp_path / "out")
+    with pytest.raises(Refused, match=rf"a\.jsonl exists, tagged by another version {named}\.") as refused:
+        tag(source, output, tagger)
+    assert refused.value.remedy is Remedy.REPLACE
+    assert files(tmp_path / "out") == before
+    assert not tag(source, output, tagger, replace(OPTIONS, force=True)).already_done
+
+
+@pytest.mark.parametrize("package", ["mi_coder", "onnxruntime"])
+def test_an_upgrade_is_another_version(
+    source: Path, tmp_path: Path, tagger: Tagger, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tag(source, tmp_path / "a.jsonl", tagger)
+    monkeypatch.setattr(f"{package}.__version__", "99.0")
+    with pytest.raises(Refused, match=r"now 99\.0"):
+        tag(source, tmp_path / "a.jsonl", tagger)
 
 
 def test_a_file_that_no_run_wrote_is_not_overwritten(source: Path, tmp_path: Path, tagger: Tagger) -> None:

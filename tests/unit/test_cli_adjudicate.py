@@ -131,7 +131,7 @@ def test_refusals(tmp_path: Path) -> None:
     assert "needs 3 coders or more, and these codings are by 2" in str(two.exception)
     assert "--rates goes with" in str(run("settle", *paths, "-o", gold, "--rates", tmp_path / "r.csv").exception)
     assert "is an input" in str(run("settle", *paths, "-o", paths[0]).exception)
-    assert "have one name" in str(run("settle", *paths, "-o", gold, "--log", gold).exception)
+    assert "named for two" in str(run("settle", *paths, "-o", gold, "--log", gold).exception)
     assert not gold.exists()
     assert settle(tmp_path, *paths)[0].exit_code == 0
     assert "exists" in str(run("settle", *paths, "-o", gold).exception)

@@ -207,6 +207,26 @@ def test_power_says_how_many_and_which(folder: Path) -> None:
     assert all(f"gold needed of {times * rated} chats" in default for times in (1, 2, 5, 10))
 
 
+@pytest.mark.parametrize("name", ["study.yaml", "chats.csv", "gold.csv", "outcomes.csv", "tagger.csv"])
+def test_power_never_writes_what_it_reads(name: str, folder: Path, refused: Callable[..., str]) -> None:
+    study = _write(folder, data={**STUDY["data"], "outcomes": "outcomes.csv"})
+    for other in ("outcomes.csv", "tagger.csv"):
+        (folder / other).write_text("mine")
+    before = (folder / name).read_bytes()
+    arguments = ("--width", 0.5, "--gold", 90, "--tagger", folder / "tagger.csv", "-o", folder / name)
+    assert f"{name} is an input" in refused("power", study, *arguments, "--force")
+    assert (folder / name).read_bytes() == before
+
+
+def test_power_writes_over_a_file_only_when_forced(folder: Path, refused: Callable[..., str]) -> None:
+    (folder / "c.csv").write_text("mine")
+    arguments = ("--width", 0.5, "--gold", 90, "-o", folder / "c.csv")
+    assert "--force" in refused("power", folder / "study.yaml", *arguments)
+    assert (folder / "c.csv").read_text() == "mine"
+    done("power", folder / "study.yaml", *arguments, "--force")
+    assert (folder / "c.csv").read_text().startswith("conversation_id,probability\n")
+
+
 def _tagged(platform: Platform, folder: Path, chats: int = 250) -> None:
     """Chats as mi-code tag writes them, and gold codes of some, message by message."""
     random = np.random.default_rng(4)

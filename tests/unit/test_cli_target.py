@@ -1,11 +1,11 @@
-"""What may be written: `new_file`."""
+"""What may be written: `new_file` and `new_files`."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, new_files
 from mi_coder.errors import UsageProblem
 
 
@@ -50,3 +50,26 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageProblem, match=r"file/a\.txt cannot be written"):
         new_file(tmp_path / "file" / "a.txt", force=False)
+
+
+def test_several_files_are_several(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.csv", tmp_path / "new" / "b.csv"
+    assert new_files([one, None, other], force=False) == [one, other]
+    assert other.parent.is_dir()
+    one.touch()
+    (tmp_path / "hard.csv").hardlink_to(one)
+    (tmp_path / "here").symlink_to(tmp_path)
+    for name in (one, tmp_path / "hard.csv", tmp_path / "here" / "a.csv", tmp_path / "new" / ".." / "a.csv"):
+        with pytest.raises(UsageProblem, match="is named for two of the files to write"):
+            new_files([other, one, None, name], force=True)
+    with pytest.raises(UsageProblem, match="two of the files"):
+        new_files([tmp_path / "no.csv", tmp_path / "here" / "no.csv"], force=False)
+
+
+def test_each_of_several_files_is_looked_at(tmp_path: Path) -> None:
+    one, other = tmp_path / "a.csv", tmp_path / "b.csv"
+    other.touch()
+    with pytest.raises(UsageProblem, match=r"b\.csv exists"):
+        new_files([one, other], force=False)
+    with pytest.raises(UsageProblem, match=r"b\.csv is an input"):
+        new_files([one, other], force=True, inputs=iter([other]))

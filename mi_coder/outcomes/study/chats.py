@@ -15,6 +15,7 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import COUNSELOR, Conversation, Message
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.outcomes.frame_guard import unguarded
 from mi_coder.outcomes.study.spec import Data, LabelError
 
 OWN_COLUMNS = ("messages", "log_messages")
@@ -191,7 +192,7 @@ def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int
 
 
 def read_table(path: Path, id_column: str) -> pd.DataFrame:
-    """A CSV or Parquet table by chat id, as text.
+    """A CSV or Parquet table by chat id, as text. The guard against spreadsheet formulas is dropped from CSV.
 
     Raises:
         UsageProblem: it cannot be read, has no such column, or has an id twice or empty.
@@ -200,7 +201,8 @@ def read_table(path: Path, id_column: str) -> pd.DataFrame:
         if path.suffix == ".parquet":
             frame = pd.read_parquet(path)
         else:
-            frame = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype={id_column: str})
+            separator = "\t" if path.suffix == ".tsv" else ","
+            frame = unguarded(pd.read_csv(path, sep=separator, dtype={id_column: str}))
     except FileNotFoundError:
         raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.") from None
     except ImportError:

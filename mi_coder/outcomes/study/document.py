@@ -15,6 +15,7 @@ import pandas as pd
 
 from mi_coder.formats.results import NAME, ResultFile, Results, write_results
 from mi_coder.outcomes import figures, tables
+from mi_coder.outcomes.frame_guard import guarded
 from mi_coder.outcomes.study.history import recorded, remarks
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.report.page import Section as PageSection
@@ -73,7 +74,7 @@ class Document:
         sentences: what can and cannot be said.
         sections: what matters most first.
         notes: what was left out, and why.
-        data: tables that are written as CSV, by title.
+        data: tables that are written as CSV, with the guard of guard.py, by title.
         provenance: where it comes from.
     """
 
@@ -103,7 +104,7 @@ def write_document(document: Document, study: Study, folder: Path, output: Path)
     with recorded(study, folder, output, document.verb, _names(document)) as facts:
         document = replace(document, sentences=(*remarks(facts), *document.sentences), provenance=facts)
         for title, table in document.data.items():
-            table.to_csv(output / f"{stem_of(title)}.csv", index=False)
+            guarded(table).to_csv(output / f"{stem_of(title)}.csv", index=False)
         for picture in document.pictures():
             figures.save(picture.figure, output / picture.stem)
         for name, text in zip(REPORTS, (to_markdown(document), _html(document, output), _latex(document)), strict=True):

@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import platform
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ def provenance(study: Study, folder: Path, verb: str, in_output: Sequence[Run], 
         in_output, beside: earlier runs, of the history in the output folder and beside the study file.
     """
     design, fields = _design(study, verb), sorted({each for outcome in study.outcomes for each in outcome.fields})
-    data = {path: _hash(folder / path) for path in _files(study)}
+    data = {path: _hash(folder / path) for path in data_files(study)}
     earlier = [run for run in in_output if run.get("verb", verb) == verb]
     known = {run["run"] for run in earlier if "run" in run}
     elsewhere = [
@@ -104,6 +104,18 @@ def provenance(study: Study, folder: Path, verb: str, in_output: Sequence[Run], 
             **{name: importlib.metadata.version(name) for name in _PACKAGES},
         },
     }
+
+
+def data_files(study: Study) -> list[str]:
+    """The files that a study reads, as it names them: chats, counts, outcomes and gold."""
+    named = (
+        *study.data.chats,
+        study.data.counts,
+        study.data.outcomes,
+        *study.label_error.gold,
+        study.label_error.counts,
+    )
+    return [path for path in named if path]
 
 
 def remarks(facts: Mapping[str, Any]) -> tuple[str, ...]:
@@ -201,17 +213,6 @@ def _design(study: Study, verb: str) -> str:
     """Hash of those parts of the study that the verb reads."""
     unread = {part: None for other, part in _OF_ONE_VERB.items() if other != verb}
     return msgspec.structs.replace(study, **unread).digest
-
-
-def _files(study: Study) -> Iterable[str]:
-    named = (
-        *study.data.chats,
-        study.data.counts,
-        study.data.outcomes,
-        *study.label_error.gold,
-        study.label_error.counts,
-    )
-    return [path for path in named if path]
 
 
 def _hash(path: Path) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
+from mi_coder.outcomes.frame_guard import unguarded
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, fit_pieces
 from mi_coder.outcomes.power import Budget, budget, sampling_probabilities
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
@@ -231,7 +232,7 @@ def read_tagger(path: Path) -> pd.DataFrame:
         UsageProblem: no such file, or other columns.
     """
     try:
-        table = pd.read_csv(path)
+        table = unguarded(pd.read_csv(path))
     except (OSError, ValueError) as error:
         raise UsageProblem(f"{path} cannot be read as a table: {error}.") from None
     for name in ("code", "precision", "recall"):
