@@ -8,8 +8,8 @@ python benchmarks/experiments.py table                                       wri
 docs/experiments.md is laid out in `experiments_page.py`; what was tried on the way and is told in words stands in
 `runs/experiments/tried.md`.
 
-Gold files are those of the README's training command. The test part is never read. A run trains on every sixth
-conversation unless it says otherwise, so that a machine without a GPU can try many.
+Gold files are those by which the bundled model was made (docs/training.md). The test part is never read. A run trains
+on every sixth conversation unless it says otherwise, so that a machine without a GPU can try many.
 
 A stored run (`NAME.DEV.json`) carries a hash of the dev part that judged it. Runs of one dev part are set against the
 `reference` of that part and never against another; what is stored for a dev part is not run again on it. To run one

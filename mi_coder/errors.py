@@ -1,6 +1,7 @@
 """Errors that teach: what was wrong, where, what is allowed and what to run."""
 
 import importlib
+import sys
 from collections.abc import Iterable
 from types import ModuleType
 
@@ -46,7 +47,7 @@ def need(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
         raise MissingExtra(
-            f"This needs the package {package}. Install it with:  pip install 'mi-coder[{extra}]'"
+            f"This needs the package {package}. Install it with:  {sys.executable} -m pip install 'mi-coder[{extra}]'"
         ) from error
 
 

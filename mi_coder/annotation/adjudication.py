@@ -122,13 +122,13 @@ def check_texts(tasks: Sequence[Task], units: Iterable[Unit], sources: Mapping[s
     """Whether the chats hold the messages that were coded.
 
     Raises:
-        UsageProblem: one is not there, or has another text.
+        UsageProblem: one is not there, or has another text than the one that its codings tell.
     """
     hashes = {task.utterance_id: task.to_import()["data"]["text_hash"] for task in tasks}
     for unit in units:
         if unit.id not in hashes:
             raise UsageProblem(f"{unit.id} is coded, and the chats have no such counselor message. Name its chats.")
-        if hashes[unit.id] != sources[unit.id].text_hash:
+        if sources[unit.id].text_hash not in ("", hashes[unit.id]):
             raise UsageProblem(f"{unit.id} has another text in the chats than the one that was coded.")
 
 
@@ -230,7 +230,7 @@ def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settle
     gold: Gold | None = choices[-1][0]
     alike = sorted({one.coder for one in unit.given if one.gold == gold and one.own in (None, own)})
     why = f"as coded by {', '.join(alike)}" if alike else "unlike every coding"
-    if any(one.text_hash != source.text_hash for one in decisions):
+    if any(source.text_hash not in ("", one.text_hash) for one in decisions):
         gold, why = None, "another text was shown to the adjudicator than the one that was coded"
     elif any(one != choices[-1] for one in choices):
         gold, why = None, "adjudicators differ: " + "; ".join(told(*one) for one in choices)

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.annotation.codings import Given, Unit, rater_names
+from mi_coder.annotation.codings import Given, Unit, is_complete, rater_names
 from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
 from mi_coder.annotation.masi import masi_distances
 from mi_coder.codebook import Codebook
@@ -45,7 +45,7 @@ class Agreement:
         given: how many of these codings have the first of two values (the code is present); of more values, and for
             sets, how many codings there are.
         share: the same as a share; nan for sets and for more than two values.
-        rarest: how many of them have the value that comes least; for sets, how many codings there are.
+        rarest: how many messages have the value that comes least, in any coding; for sets, how many messages there are.
         alpha: Krippendorff's alpha; for sets with MASI distances.
         fleiss, cohen, ac1: Fleiss' kappa, the mean of Cohen's kappa over pairs of coders, and Gwet's AC1.
         positive, negative: agreement on the first and on the second of two values (see `Nominal.specific`).
@@ -65,21 +65,29 @@ class Agreement:
 
     @property
     def verdict(self) -> str:
-        """Krippendorff's reading of alpha: reliable from .8, tentative from .667, else unreliable."""
+        """How alpha reads, by the lower end of its interval where it has one.
+
+        Krippendorff's bounds: reliable from .8, tentative from .667. Below them unreliable, or uncertain where only the
+        interval falls short: what counts is whether alpha may fail to reach a bound (Hayes and Krippendorff 2007,
+        Communication Methods and Measures 1(1), 77-89).
+        """
         if math.isnan(self.alpha.value):
-            return "not told"
-        if self.alpha.value >= RELIABLE:
+            return "all the same" if self.units else "not told"
+        low = self.alpha.value if math.isnan(self.alpha.low) else self.alpha.low
+        if low >= RELIABLE:
             return "reliable"
-        return "tentative" if self.alpha.value >= TENTATIVE else "unreliable"
+        if low >= TENTATIVE:
+            return "tentative"
+        return "uncertain" if self.alpha.value >= TENTATIVE else "unreliable"
 
     @property
     def reading(self) -> str:
-        """The verdict, and a warning where it rests on few codings."""
-        return f"{self.verdict}, few" if self.few else self.verdict
+        """The verdict, and a warning where it rests on few messages."""
+        return f"{self.verdict}, few" if self.few and not math.isnan(self.alpha.value) else self.verdict
 
     @property
     def few(self) -> bool:
-        """Whether fewer than `FEW` codings have one of the values: too few to rely on the figures."""
+        """Whether fewer than `FEW` messages have one of the values: too few to rely on the figures."""
         return self.rarest < FEW
 
 
@@ -154,7 +162,7 @@ def exact_match(units: Iterable[Unit]) -> float:
     """Share of pairs of complete codings of one message that have the very same set of codes; nan without pairs."""
     same = pairs = 0
     for unit in units:
-        for one, other in combinations(filter(_is_complete, unit.codings), 2):
+        for one, other in combinations(filter(is_complete, unit.codings), 2):
             same += one.positive == other.positive
             pairs += 1
     return same / pairs if pairs else math.nan
@@ -211,7 +219,7 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
         units=int(nominal.pairable),
         given=int(nominal.given[0] if two else nominal.given.sum()),
         share=float(nominal.share(0)) if two else math.nan,
-        rarest=int(nominal.given.min()),
+        rarest=int((counts > 0).sum(axis=0).min()),
         alpha=Figure.of(nominal.alpha(), draw.alpha()),
         fleiss=Figure.of(nominal.fleiss_kappa(), draw.fleiss_kappa()),
         cohen=Figure.of(mean_cohen_kappa(joint), mean_cohen_kappa(joint_draw)),
@@ -223,18 +231,19 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
 
 def _set_agreement(codings: _Codings) -> Agreement:
     """Alpha on the sets of codes with MASI distances, over the complete codings."""
-    complete = [gold.positive if _is_complete(gold) else None for gold in codings.golds]
+    complete = [gold.positive if is_complete(gold) else None for gold in codings.golds]
     sets = sorted({one for one in complete if one is not None}, key=sorted)
     number: Mapping[frozenset[str] | None, float] = {None: math.nan} | {one: i for i, one in enumerate(sets)}
     counts = _counts([number[one] for one in complete], len(sets), codings)
     distance = masi_distances(sets)
     totals, drawn = _totals(_by_conversation(distance_terms(counts, distance), codings), codings)
+    units = int((counts.sum(axis=1) > 1).sum())
     return Agreement(
         name=SETS,
-        units=int((counts.sum(axis=1) > 1).sum()),
+        units=units,
         given=int(totals[1:].sum()),
         share=math.nan,
-        rarest=int(totals[1:].sum()),
+        rarest=units,
         alpha=Figure.of(alpha_of_totals(totals, distance), alpha_of_totals(drawn, distance)),
     )
 
@@ -283,7 +292,3 @@ def _detail(gold: Gold, code: str, attribute: str, allowed: Sequence[str]) -> fl
     """The number of the attribute's value, nan where the coding does not have the code or no value."""
     value = getattr(gold, attribute)
     return allowed.index(value) if code in gold.positive and value is not None else math.nan
-
-
-def _is_complete(gold: Gold) -> bool:
-    return len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of

@@ -162,10 +162,13 @@ class AgreementReport:
     def _legend(self, markdown: bool) -> str:
         others = "" if markdown else " Those of the other figures: --as markdown, json or csv."
         return (
-            f"Reading, by alpha: reliable from {RELIABLE}, tentative from {TENTATIVE}, else unreliable. Few: present "
-            f"or absent fewer than {FEW} times.\n"
+            f"Reading, by the lower end of alpha's interval: reliable from {RELIABLE}, tentative from {TENTATIVE}, "
+            f"else unreliable; uncertain where alpha itself is {TENTATIVE} or more.\n"
+            f"Few: one of the values is given to fewer than {FEW} messages. All the same: all codings have one and the "
+            "same value, and alpha cannot be computed.\n"
+            "Cohen κ: the mean over pairs of coders, each pair counted once, however few messages it shares.\n"
             f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth, permission and reason: among "
-            "codings that agree on the code; few where one of the values is.\n"
+            "codings that agree on the code.\n"
             f"Brackets: 95 % intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
         )
 
@@ -289,7 +292,7 @@ def _line(row: Agreement) -> list[Cell]:
     """A row of the CSV after its group."""
     figures = [getattr(row, name) for name in FIGURES]
     ends = [_defined(end) for one in figures for end in (one.value, one.low, one.high)]
-    return [row.name, row.units, row.given, _defined(row.share), *ends, row.verdict]
+    return [row.name, row.units, row.given, _defined(row.share), *ends, row.reading]
 
 
 def _csv(header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> str:

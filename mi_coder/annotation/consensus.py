@@ -1,7 +1,7 @@
 """One coding from several: which messages their coders agree on, and what a rule makes of the others.
 
 A message stays open where the rule does not settle it: on a tie, where no code is left, where the codes left are not
-allowed together, or where a code is settled and its depth, permission or reason is not.
+allowed together, or where there is a tie on the depth, permission or reason of a settled code.
 """
 
 from collections import Counter
@@ -127,20 +127,24 @@ def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:
     if "OT" in codes and len(codes) > 1:
         return None, "OT is left beside others"
     carriers = {name: {code for code in codes if name in book[code].attributes} for name in _ATTRIBUTES}
-    values = {name: _value(unit, name, carriers[name]) for name in _ATTRIBUTES}
-    if lacking := [name for name, value in values.items() if carriers[name] and value is None]:
-        return None, f"{', '.join(lacking)} undecided"
+    told = {name: _told(unit, name, carriers[name]) for name in _ATTRIBUTES}
+    values = {name: _most(told[name]) for name in _ATTRIBUTES}
+    if undecided := [name for name in _ATTRIBUTES if told[name] and values[name] is None]:
+        return None, f"{', '.join(undecided)} undecided"
     depth, permission, reason = (values[name] for name in _ATTRIBUTES)
     return Gold(codes, frozenset(book.ids) - codes, (), depth, permission, reason), ""
 
 
-def _value(unit: Unit, name: str, carriers: set[str]) -> str | None:
-    """The value that an attribute has in more than half of the codings that have a code which carries it."""
-    given = Counter(getattr(gold, name) for gold in unit.codings if gold.positive & carriers and getattr(gold, name))
-    if not given:
-        return None
-    [(value, count)] = given.most_common(1)
-    return str(value) if 2 * count > given.total() else None
+def _told(unit: Unit, name: str, carriers: set[str]) -> Counter[str]:
+    """The values that an attribute has in the codings that have a code which carries it and tell the value."""
+    return Counter(
+        value for gold in unit.codings if gold.positive & carriers and (value := getattr(gold, name)) is not None
+    )
+
+
+def _most(values: Counter[str]) -> str | None:
+    """The value of more than half of them, None where there is none."""
+    return next((value for value, count in values.items() if 2 * count > values.total()), None)
 
 
 def _named(unit: Unit) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ codings give equal estimates, in whatever order they come. Coders need not code 
 With fewer than three coders the codings do not tell how often each of them is right, so no estimate is made.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,8 +95,13 @@ def estimate(answers: Floats, smoothing: float = 0.0) -> Estimate:
     return Estimate(classes, rates, posterior, converged=False)
 
 
-def code_estimates(units: Sequence[Unit]) -> list[CodeEstimate]:
+def code_estimates(
+    units: Sequence[Unit], progress: Callable[[str, int, int], None] = lambda code, number, codes: None
+) -> list[CodeEstimate]:
     """Each code that anybody gave, present or absent, in the order of the codebook.
+
+    Args:
+        progress: told before each code: its id, its number from 1, and how many there are.
 
     Raises:
         UsageProblem: there are fewer than three coders.
@@ -109,8 +114,12 @@ def code_estimates(units: Sequence[Unit]) -> list[CodeEstimate]:
             "two coders who differ do not tell which of them is right. Use --rule majority or unanimous."
         )
     number = {rater: coders.index(name) for rater, name in names.items()}
-    given = {code for unit in units for gold in unit.codings for code in gold.positive}
-    return [_code_estimate(code, units, coders, number) for code in Codebook.load().in_order(given)]
+    given = Codebook.load().in_order({code for unit in units for gold in unit.codings for code in gold.positive})
+    estimates = []
+    for at, code in enumerate(given, start=1):
+        progress(code, at, len(given))
+        estimates.append(_code_estimate(code, units, coders, number))
+    return estimates
 
 
 def _code_estimate(

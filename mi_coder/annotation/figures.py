@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def alpha_by_code(groups: Mapping[str, Mapping[str, "Agreement"]], codes: Sequence[str]) -> "Picture":
     """Krippendorff's alpha of each code with its interval, and where reading it changes: .667 dashed, .8 solid.
 
-    Codes that are present or absent in few codings are hollow. Of one group the picture says how often each code was
+    Codes that are present or absent in few messages are hollow. Of one group the picture says how often each code was
     given.
 
     Args:
@@ -36,7 +36,9 @@ def alpha_by_code(groups: Mapping[str, Mapping[str, "Agreement"]], codes: Sequen
     )
     axis.set_xlim(min(-0.02, axis.get_xlim()[0]), 1.02)
     if any(spread.hollow for told in spreads.values() for spread in told):
-        axis.plot([], [], "o", color=GRAY, markerfacecolor="white", label=f"present or absent fewer than {FEW} times")
+        axis.plot(
+            [], [], "o", color=GRAY, markerfacecolor="white", label=f"present or absent in fewer than {FEW} messages"
+        )
     if axis.get_legend_handles_labels()[1]:
         legend(picture, axis, columns=3)
     return picture

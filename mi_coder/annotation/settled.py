@@ -2,8 +2,8 @@
 
 The gold file is a CSV that `mi_coder.corpora.standoff` reads, of the round `adjudicated`. Its coder is "settled:" and
 the way (agreed, single, majority, dawid-skene), or the person who decided. Its confidence is the lowest of the codings
-that were settled; where a person decided, 1 if unsure, else 3. The log has one JSON object a line for each message,
-open ones too. No text of a message is in the files, unless an adjudicator quotes it in a comment.
+that were settled, empty where none tells it; where a person decided, 1 if unsure, else 3. The log has one JSON object a
+line for each message, open ones too. No text of a message is in them, unless an adjudicator quotes it in a comment.
 """
 
 import csv
@@ -14,10 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.codings import Unit, is_complete, read_codings
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Gold
-from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, read_standoff
+from mi_coder.conversation import MOST_CODES, Gold
+from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
+from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 
 ROUND = "adjudicated"
@@ -28,12 +29,13 @@ class Source:
     """What is known of the codings of a message beside the codes.
 
     Attributes:
-        confidence: the lowest of them.
+        text_hash: empty where no coding tells it.
+        confidence: the lowest of them; None where no coding tells it.
         gold_from: who the coders are.
     """
 
     text_hash: str
-    confidence: int
+    confidence: int | None
     gold_from: frozenset[str]
 
 
@@ -44,7 +46,7 @@ class Settled:
     Attributes:
         gold: None where it stays open.
         rule: how it was settled, or would have been.
-        coder: as it stands in the gold file.
+        coder, confidence: as they stand in the gold file; None is an empty cell.
         when: ISO 8601, UTC.
         comment: the adjudicator's.
         own: the codes of the platform's own.
@@ -54,7 +56,7 @@ class Settled:
     gold: Gold | None
     rule: str
     coder: str
-    confidence: int
+    confidence: int | None
     why: str
     when: str
     comment: str = ""
@@ -62,17 +64,27 @@ class Settled:
 
 
 def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
-    """By id of the message, from stand-off files.
+    """By id of the message, from files of codings.
 
     Raises:
-        BadStandoff, UsageProblem: as `read_standoff` says.
+        UsageProblem: gold of chats that no coder may give, such as one that leaves codes open.
+        MiCoderError: as `read_codings` says.
     """
     found: dict[str, Source] = {}
     for path in paths:
-        for row in read_standoff(path):
-            name = f"{row.conversation_id}#{row.index}"
-            one = found.get(name, Source(row.text_hash, row.confidence, frozenset()))
-            found[name] = Source(one.text_hash, min(one.confidence, row.confidence), one.gold_from | {row.gold_from})
+        for one in read_codings(path):
+            if not _is_coding(one.given.gold):
+                raise UsageProblem(
+                    f"{path}: conversation {one.conversation!r}, message {one.index}: this gold is no whole coding. "
+                    f"What is settled has one to {MOST_CODES} codes, or OT alone, and leaves none open."
+                )
+            name = f"{one.conversation}#{one.index}"
+            known = found.get(name, Source("", None, frozenset()))
+            found[name] = Source(
+                known.text_hash or one.text_hash,
+                min((told for told in (known.confidence, one.confidence) if told is not None), default=None),
+                known.gold_from | {one.gold_from},
+            )
     return found
 
 
@@ -113,6 +125,11 @@ def write_open(path: Path, settled: Iterable[Settled]) -> None:
         file.writelines(f"{one.unit.id}\n".encode() for one in settled if one.gold is None)
 
 
+def _is_coding(gold: Gold) -> bool:
+    alone = "OT" not in gold.positive or len(gold.positive) == 1
+    return is_complete(gold) and 1 <= len(gold.positive) <= MOST_CODES and alone
+
+
 def _row(one: Settled, gold: Gold, text_hash: str) -> Sequence[object]:
     return (
         one.unit.conversation,
@@ -122,7 +139,7 @@ def _row(one: Settled, gold: Gold, text_hash: str) -> Sequence[object]:
         gold.depth or "",
         gold.permission or "",
         gold.reason or "",
-        one.confidence,
+        "" if one.confidence is None else one.confidence,
         one.coder,
         ROUND,
     )

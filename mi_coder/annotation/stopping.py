@@ -28,13 +28,15 @@ class AlphaPoint:
     Attributes:
         messages: those coded at least twice.
         alpha: on sets of codes.
-        reliable, tentative, unreliable, few: how many codes are so (see `Agreement.verdict` and `Agreement.few`).
+        reliable, tentative, uncertain, unreliable, few: how many codes are so (see `Agreement.verdict` and
+            `Agreement.few`).
     """
 
     messages: int
     alpha: Figure
     reliable: int
     tentative: int
+    uncertain: int
     unreliable: int
     few: int
 
@@ -130,6 +132,7 @@ def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint
                 alpha=figures[SETS].alpha,
                 reliable=told.count("reliable"),
                 tentative=told.count("tentative"),
+                uncertain=told.count("uncertain"),
                 unreliable=told.count("unreliable"),
                 few=sum(row.few for row in rows),
             )
@@ -190,8 +193,10 @@ def _advice_on_agreement(alpha: Sequence[AlphaPoint], weak: Sequence[str]) -> st
     last = alpha[-1]
     if weak:
         return f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: mend the guideline first."
-    if not last.reliable + last.tentative:
+    if not last.reliable + last.tentative + last.uncertain:
         return "No code is given often enough to tell how far coders agree: have more messages coded twice."
     if not last.alpha.high - last.alpha.low <= WIDE:
         return f"The interval of alpha is wider than {WIDE:g}: have more conversations coded twice."
+    if not last.reliable + last.tentative:
+        return f"Of no code it is sure that alpha reaches {TENTATIVE}: have more conversations coded twice."
     return "Agreement is high enough and well enough known: from here one coding a message will do."

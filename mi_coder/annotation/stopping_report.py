@@ -22,7 +22,7 @@ def render(report: StoppingReport, style: Style) -> str:
 def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
     yield f"{report.codings} codings of {report.messages} messages."
     if report.alpha:
-        header = ("coded twice", "alpha of all codes", "reliable", "tentative", "unreliable", "few")
+        header = ("coded twice", "alpha of all codes", "reliable", "tentative", "uncertain", "unreliable", "few")
         yield table(header, [_alpha_cells(point) for point in report.alpha], markdown)
     if report.curve:
         yield table(("trained on", "macro F1"), _curve_cells(report.curve), markdown)
@@ -44,7 +44,7 @@ def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
 
 
 def _alpha_cells(point: AlphaPoint) -> list[str]:
-    counts = (point.reliable, point.tentative, point.unreliable, point.few)
+    counts = (point.reliable, point.tentative, point.uncertain, point.unreliable, point.few)
     return [str(point.messages), figure(point.alpha), *map(str, counts)]
 
 

@@ -12,13 +12,10 @@ _REMEDIES = {
         (
             "column_count",
             "invalid_csv",
-            "invalid_json",
-            "invalid_utf8",
             "missing_conversation_id",
             "missing_messages",
             "missing_role",
             "missing_text",
-            "not_an_object",
             "nul_byte",
             "unparsed_line",
         ),

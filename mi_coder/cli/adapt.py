@@ -6,6 +6,7 @@ import click
 
 from mi_coder.cli.options import Finite
 from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.sigterm import ending_on_sigterm
 from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
 
@@ -33,7 +34,7 @@ Example:
 @click.option("--max-tokens", default=128, show_default=True, type=int, help="Longest piece of a chat, in tokens.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Pieces per step.")
 @click.option("--lr", type=Finite(min=0, min_open=True), help="Peak learning rate.  [default: by size]")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @reading_options()
 def command(
@@ -61,7 +62,8 @@ def command(
     options = AdaptOptions(
         epochs=epochs, minutes=minutes, max_tokens=max_tokens, batch=batch, lr=lr, seed=seed, threads=threads
     )
-    report = adapt(base, reading.conversations(chats), output, options, Shown())
+    with ending_on_sigterm():
+        report = adapt(base, reading.conversations(chats), output, options, Shown())
     click.echo(
         f"{report.conversations} conversations, {report.tokens} tokens, {report.steps} steps. Perplexity of hidden "
         f"tokens in {report.held_out} held-out conversations: {report.before:.1f} before, {report.after:.1f} after."

@@ -48,8 +48,9 @@ def _outputs(command: Any) -> Any:
 def command() -> None:
     """One gold coding where coders differ: by a rule, or by a person in Label Studio.
 
-    CODES are stand-off files (CSV), such as `mi-code studio pull` writes them, with codings of the same messages by
-    several coders or in several rounds.
+    CODES are files with codings of the same messages by several coders or in several rounds: codes apart from the texts
+    (CSV with the columns conversation_id, index and codes, such as `mi-code studio pull` writes it) or chats whose
+    messages carry a field gold.
     """
 
 
@@ -97,7 +98,8 @@ def settle(
     new_files((output, log, still_open, rates), force, codes)
     sources = read_sources(codes)
     units = read_units(codes)
-    estimates = code_estimates(units) if rule == "dawid-skene" else []
+    _say_unchecked(codes)
+    estimates = code_estimates(units, _say_code) if rule == "dawid-skene" else []
     now = _now()
     settled = [
         Settled(
@@ -181,6 +183,7 @@ def push(
     if not units:
         raise UsageProblem("The codings differ on no message: there is nothing to adjudicate. Use `adjudicate settle`.")
     check_own(units, own.ids if own else ())
+    _say_unchecked(codes)
     pending = list(tasks(reading.conversations([chats]), context, frozenset(unit.id for unit in units)))
     check_texts(pending, units, read_sources(codes))
     ready = list(with_codings(pending, units, seed))
@@ -229,6 +232,7 @@ def pull(
     client = connect(url)
     sources = read_sources(codes)
     units = read_units(codes)
+    _say_unchecked(codes)
     there = client.project(project)
     tasks = client.export(there.id)
     check_export(tasks, there.id)
@@ -263,6 +267,17 @@ def _write(
     click.echo(f"{output}: {ways.total()} of {len(settled)} messages settled ({how or 'none'}), {len(left)} open")
     if left and not still_open:
         click.echo(f"open: {some(left)}; all of them with --open FILE", err=True)
+
+
+def _say_unchecked(codes: Sequence[Path]) -> None:
+    from mi_coder.annotation.codings import unchecked
+
+    if note := unchecked(codes):
+        click.echo(note, err=True)
+
+
+def _say_code(code: str, number: int, codes: int) -> None:
+    click.echo(f"estimating {code}, {number} of {codes} codes ...", err=True)
 
 
 def _write_rates(path: Path, estimates: "Sequence[CodeEstimate]") -> None:

@@ -67,8 +67,9 @@ def command(
 ) -> None:
     """How far coders agree on the messages that the files CODES... code at least twice.
 
-    CODES are stand-off files (CSV with conversation_id, index, codes ...) or chats whose messages carry a field gold, a
-    file for each coder. There may be many coders, and not all need to code each message.
+    CODES are files of codes (CSV with the columns conversation_id, index and codes; others if you have them) or chats
+    whose messages carry a field gold, a file for each coder. There may be many coders, and not all need to code each
+    message.
 
     Per code, as present or absent: Krippendorff's alpha, Fleiss' kappa, Cohen's kappa (mean over pairs of coders),
     Gwet's AC1, and agreement on its presence (positive) and absence (negative). Then alpha on the sets of codes (MASI),
@@ -80,7 +81,10 @@ def command(
     if output:
         new_file(output, force, codes)
     from mi_coder.annotation.agreement_report import report
-    from mi_coder.annotation.codings import read_units
+    from mi_coder.annotation.codings import read_units, unchecked
 
-    rendered = report(read_units(codes), by, samples, seed, most).render(style)
+    units = read_units(codes)
+    if note := unchecked(codes):
+        click.echo(note, err=True)
+    rendered = report(units, by, samples, seed, most).render(style)
     show_report(rendered, output, style)

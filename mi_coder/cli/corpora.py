@@ -15,7 +15,7 @@ from mi_coder.cli.target import new_file
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.source import locate
 from mi_coder.corpora.splits import read_splits, with_splits
-from mi_coder.corpora.standoff import read_standoff, with_standoff
+from mi_coder.corpora.standoff import hashed, read_standoff, with_standoff
 from mi_coder.corpora.tally import CorpusPart, Tally, by_part, count_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import Layout, read_conversations, write_conversations
@@ -89,7 +89,7 @@ def convert(
         format_to_write(Path(output))
         new_file(Path(output), force, [*codes, *([splits] if splits else []), *_files(name, root)])
     tally = Tally()
-    standoff = chain.from_iterable(map(read_standoff, codes))
+    standoff = hashed(chain.from_iterable(map(read_standoff, codes)))
     conversations = with_standoff(corpora.load(name, root), standoff, only_coded)
     if splits:
         own = [split for split in read_splits(splits) if split.corpus == name]

@@ -44,6 +44,7 @@ def command(output: Path, force: bool) -> None:
     from mi_coder.measures.groups import ALL
     from mi_coder.measures.profile import profile
     from mi_coder.measures.reading import read_chats
+    from mi_coder.measures.words import CORRECTED
     from mi_coder.report.build import ReportOptions, build_report
     from mi_coder.tagger.tagger import Tagger
 
@@ -69,7 +70,8 @@ def command(output: Path, force: bool) -> None:
     with atomic_file(page) as file:
         file.write(build_report([str(output)], options).encode())
     click.echo(
-        f"\nOpen {page} in a browser. It shows use of codes, counselors, order in chats and the tagger's quality."
+        f"\nOpen {page} in a browser. It shows use of codes, counselors, order in chats and the tagger's quality.\n"
+        f"Figures with {CORRECTED} there are corrected for the tagger's errors; above they are as tagged."
     )
     click.echo("Next:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
 

@@ -24,8 +24,10 @@ def command(study: Path, output: Path | None) -> None:
     """Relate technique use to counselors' experience, as a STUDY file says.
 
     Pooled slopes and slopes within and between counselors side by side, use by months since the first chat for all and
-    for those who stayed, and a picture of counselors' curves for each technique. The folder holds report.html and
-    report.md, tables as CSV and LaTeX, and figures as SVG and PNG.
+    for those who stayed, and a picture of counselors' curves for each technique. Codes are the tagger's: label_error
+    corrects them in `mi-code relate` alone.
+
+    The folder holds report.html and report.md, tables as CSV and LaTeX, and figures as SVG and PNG.
     """
     need_analysis()
     from mi_coder.outcomes.study.experience import run_experience

@@ -27,6 +27,8 @@ def command(study: Path, output: Path | None) -> None:
 
     Propensity score by logit, greedy 1:1 pairs within a caliper, balance before and after, the effect with errors by
     pair beside weighting and regression, the E-value, Rosenbaum bounds and a placebo. It says so when balance fails.
+    Codes are the tagger's: label_error corrects them in `mi-code relate` alone.
+
     The folder holds report.html and report.md, tables as CSV and LaTeX, and figures as SVG and PNG.
     """
     need_analysis()

@@ -45,7 +45,7 @@ Examples:
     "--validation",
     type=click.Path(exists=True, dir_okay=False),
     help="Tagged chats that have gold codes too: figures of which all codes are found often enough there are corrected "
-    "for the tagger's errors, and their intervals hold them.",
+    "for the tagger's errors, marked with *, and their intervals hold them.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="All figures (.csv, .jsonl or .parquet).")
 @click.option("--counts", type=click.Path(path_type=Path), help="Counts by chat (.csv, .jsonl or .parquet).")
@@ -54,6 +54,13 @@ Examples:
     type=click.Path(path_type=Path),
     help="Which codes go together, follow each other within a turn and across the client's, and stand where in a chat, "
     "over all chats (.csv, .jsonl or .parquet).",
+)
+@click.option(
+    "--min-chats",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Leave out groups with fewer chats; how many is said. Not of --counts and --patterns.",
 )
 @click.option("--draws", default=500, show_default=True, type=click.IntRange(min=50), help="Draws for intervals.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the intervals.")
@@ -68,6 +75,7 @@ def command(
     output: Path | None,
     counts: Path | None,
     patterns: Path | None,
+    min_chats: int,
     draws: int,
     seed: int,
     force: bool,
@@ -81,8 +89,8 @@ def command(
     from mi_coder.measures.profile import GOLD_ERRS_NOT, count
     from mi_coder.measures.reading import fields_of, read_chats
     from mi_coder.measures.summaries import legend
-    from mi_coder.measures.validation import errors_of
     from mi_coder.measures.writing import write_rows
+    from mi_coder.report.seen import checked_errors
 
     if gold and validation:
         raise UsageProblem(GOLD_ERRS_NOT)
@@ -91,15 +99,15 @@ def command(
     names = [name.strip() for name in by.split(",") if name.strip()]
     fields = fields_needed(names, time)
     rejects: list[Reject] = []
-    errors = None
-    if validation:
-        errors = errors_of(read_chats(validation), read_chats(validation, gold=True), unit)
+    errors, warning = checked_errors(validation, unit) if validation else (None, "")
     chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
     counted = count(chats, unit)
     check_fields(counted.fields, fields, lambda: fields_of(tagged))
-    found = counted.profile(names, time, errors, draws, seed)
+    found = counted.profile(names, time, errors, draws, seed, min_chats)
+    if not found.figures:
+        raise UsageProblem(f"No group has {min_chats:,} chats. Choose a lower --min-chats, or larger groups with --by.")
     by_chat = found.counts_table() if counts else []
-    click.echo(f"{found.summary()}\n\n{legend()}")
+    click.echo("\n\n".join(filter(None, (found.summary(), warning, legend()))))
     if output:
         write_rows(output, found.long())
     if counts:

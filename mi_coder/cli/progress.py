@@ -58,6 +58,8 @@ class Bar:
 
 def summary(counts: "Counts", output: str, rejects: str) -> str:
     """The table at the end of a run: codes by count, share for review, and what became of the records."""
+    from mi_coder.formats import REJECT_CODES
+
     lines = [f"{'code':6}{'messages':>9}{'share':>8}"]
     for code, number in sorted(counts.codes.items(), key=lambda pair: (-pair[1], pair[0])):
         lines.append(f"{code:6}{number:>9,}{number / counts.messages:>8.1%}")
@@ -76,4 +78,5 @@ def summary(counts: "Counts", output: str, rejects: str) -> str:
     if counts.rejected:
         reasons = ", ".join(f"{number:,} {code}" for code, number in sorted(counts.rejects.items()))
         lines.append(f"Rejected: {reasons}. See {rejects}.")
+        lines += [f"  {code}: {REJECT_CODES[code]}" for code in sorted(counts.rejects)]
     return "\n".join(lines)

@@ -27,6 +27,13 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
 @choice("--period", values=["month", "week", "year"], help="Steps of the pictures over time.")
 @choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
+@click.option(
+    "--min-chats",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Leave counselors with fewer chats, and their periods with fewer, out of tables and pictures.",
+)
 @click.option("--validation", type=click.Path(dir_okay=False), help="Tagged chats that have gold codes too.")
 @click.option("--agreement", type=_FILE, help="Report of mi-code agreement --as json.")
 @click.option("--outcomes", type=click.Path(file_okay=False, path_type=Path), help="Folder of mi-code relate.")
@@ -40,6 +47,7 @@ def command(
     time: str,
     period: str,
     unit: "Unit",
+    min_chats: int,
     validation: str | None,
     agreement: Path | None,
     outcomes: Path | None,
@@ -63,6 +71,7 @@ def command(
             time=time,
             period=period,
             unit=unit,
+            min_chats=min_chats,
             validation=validation or "",
             agreement=agreement,
             outcomes=outcomes,

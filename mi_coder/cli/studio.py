@@ -186,13 +186,15 @@ def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, fo
 
     Of several codings of a message the last in the files counts: settle them before with `mi-code adjudicate`.
     """
-    from mi_coder.corpora.standoff import read_standoff, with_standoff
+    from mi_coder.corpora.standoff import read_standoff, texts_unchecked, with_standoff
     from mi_coder.formats import write_conversations
 
     new_file(output, force, [Path(chats), *codes])
     standoff = chain.from_iterable(map(read_standoff, codes))
     coded = with_standoff(reading.conversations([chats]), standoff, only_coded)
     write_conversations(coded, str(output))
+    if note := texts_unchecked(codes):
+        click.echo(note, err=True)
     click.echo(f"Evaluate on it:  mi-code evaluate {output}", err=True)
 
 

@@ -146,7 +146,10 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _check_header(header: Sequence[str], columns: Sequence[str], place: str) -> None:
     missing = [column for column in columns if column not in header]
     if missing:
-        raise UsageProblem(f"{place}: no column {', '.join(missing)}. Expected columns: {', '.join(columns)}.")
+        separated = " They are separated by commas." if len(header) == 1 else ""
+        raise UsageProblem(
+            f"{place}: no column {', '.join(missing)}. Expected columns: {', '.join(columns)}.{separated}"
+        )
     if len(set(header)) < len(header):
         raise UsageProblem(f"{place}: the header names a column twice.")
 

@@ -1,13 +1,17 @@
 """Stand-off codes: the project's own codes for public chats, in files without the text.
 
 A file is a CSV with one coded counselor message a row: `conversation_id`, `index` (place of the message in its
-conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text), `codes` (joined by "+", most
-salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
+conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text as UTF-8), `codes` (joined by "+",
+most salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
 
 Beside it stands `NAME.csv.meta.json` with the hash of the codebook by which the codes were given and who gave them.
+
+A table of one's own needs `conversation_id`, `index` and `codes` alone. What else is there is checked; a column that is
+missing is read as empty, the coder then as the name of the file, and the round as 1.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -32,7 +36,13 @@ COLUMNS = (
     "coder",
     "round",
 )
+NEEDED = ("conversation_id", "index", "codes")
 CONFIDENCES = ("1", "2", "3")
+HOW_HASHED = (
+    "the first 16 hex digits of the SHA-256 of the text as UTF-8, in lower case; in Python "
+    "mi_coder.corpora.standoff.text_hash(text)"
+)
+_HASH = re.compile("[0-9a-f]{16}")
 
 
 class BadStandoff(UsageProblem):
@@ -60,8 +70,10 @@ class StandoffCode:
     """One row: where it belongs, the complete coding, and who gave it how surely in which round.
 
     Attributes:
+        text_hash: empty where the file does not tell it.
+        confidence: None where the file does not tell it.
         coder: the id of one coder in its file.
-        gold_from: who the coders of that file are.
+        gold_from: who the coders of that file are; without a sidecar the name of the file.
         source: the project and the annotation in Label Studio from which it was pulled; empty where it was not.
     """
 
@@ -69,7 +81,7 @@ class StandoffCode:
     index: int
     text_hash: str
     gold: Gold
-    confidence: int
+    confidence: int | None
     coder: str
     round: str
     gold_from: str
@@ -77,21 +89,45 @@ class StandoffCode:
 
 
 def text_hash(text: str) -> str:
-    """First 16 hex digits of the SHA-256 of a text."""
+    """First 16 hex digits of the SHA-256 of a text as UTF-8."""
     return sha256(text.encode()).hexdigest()[:16]
 
 
 def read_standoff(path: Path) -> Iterator[StandoffCode]:
-    """Read one file and its sidecar.
+    """Read one file and, if there is one, its sidecar.
 
     Raises:
-        BadStandoff: the sidecar is missing or names another codebook.
+        BadStandoff: the sidecar is damaged or names another codebook.
         UsageProblem: a row is malformed or breaks the rules of the codebook; names file, line and column.
     """
     book = Codebook.load()
-    gold_from = _read_meta(path, book).coder
-    for row in read_rows(path, COLUMNS):
-        yield _parse(row, book, gold_from)
+    meta = _read_meta(path, book)
+    for row in read_rows(path, NEEDED):
+        yield _parse(row, book, path.stem, meta.coder if meta else path.stem)
+
+
+def texts_unchecked(paths: Iterable[Path]) -> str:
+    """What to say of the files of codes that do not tell the texts they are for; empty where all do."""
+    names = [str(path) for path in paths if any(not row.get("text_hash") for row in read_rows(path, NEEDED))]
+    if not names:
+        return ""
+    return f"Without text_hash it is not checked that codes and texts belong together: {', '.join(names)}"
+
+
+def hashed(codes: Iterable[StandoffCode]) -> Iterator[StandoffCode]:
+    """The codes, for a corpus of which there are several releases.
+
+    Raises:
+        BadStandoff: one does not tell the text that it is for.
+    """
+    for code in codes:
+        if not code.text_hash:
+            raise BadStandoff(
+                f"Conversation {code.conversation_id!r}, message {code.index}: the codes have no text_hash, and a "
+                f"corpus has releases with other texts. Add it: {HOW_HASHED}. To go without: mi-code corpora convert "
+                "NAME --root FOLDER -o chats.jsonl, then mi-code studio gold chats.jsonl CODES -o gold.jsonl"
+            )
+        yield code
 
 
 def with_standoff(
@@ -104,7 +140,7 @@ def with_standoff(
         only_coded: leave out conversations without any of the codes.
 
     Raises:
-        BadStandoff: a row names a message that is not there, or whose text is another.
+        BadStandoff: a row names a message that is not there, or whose text is another than the one it tells.
     """
     by_conversation: dict[str, dict[int, StandoffCode]] = {}
     for code in codes:
@@ -125,24 +161,26 @@ def with_standoff(
 
 def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> None:
     for index, code in codes.items():
+        place = f"Conversation {conversation.id!r}, message {index}"
         message = conversation.messages[index] if index < len(conversation.messages) else None
-        if message is None or not message.is_counselor or text_hash(message.text) != code.text_hash:
+        if message is None or not message.is_counselor:
             raise BadStandoff(
-                f"Conversation {conversation.id!r}, message {index}: "
-                "the corpus has another text here than the one that was coded."
+                f"{place}: the counselor says nothing here. The index counts all messages of a conversation, those of "
+                "the client too, from 0."
+            )
+        if code.text_hash and code.text_hash != text_hash(message.text):
+            raise BadStandoff(
+                f"{place}: there is another text here than the one that was coded. Its text_hash is {HOW_HASHED}."
             )
         message.gold = code.gold
 
 
-def _read_meta(path: Path, book: Codebook) -> StandoffMeta:
+def _read_meta(path: Path, book: Codebook) -> StandoffMeta | None:
     sidecar = path.with_name(path.name + ".meta.json")
     try:
         meta = msgspec.json.decode(sidecar.read_bytes(), type=StandoffMeta)
     except FileNotFoundError:
-        raise BadStandoff(
-            f"{sidecar} is missing: it says by which codebook the codes were given. If that is the present one, write "
-            f'{{"codebook": "{book.hash}", "coder": "...", "unit": "message"}} into it, with who the coders are.'
-        ) from None
+        return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadStandoff(f"{sidecar}: {error}") from None
     if meta.codebook != book.hash:
@@ -154,40 +192,52 @@ def _read_meta(path: Path, book: Codebook) -> StandoffMeta:
     return meta
 
 
-def _parse(row: Row, book: Codebook, gold_from: str) -> StandoffCode:
+def _parse(row: Row, book: Codebook, coder: str, gold_from: str) -> StandoffCode:
     codes = _codes(row, book)
-    values: dict[str, str | None] = {}
-    for name, allowed in book.attributes.items():
-        due = any(name in book[code].attributes for code in codes)
-        value = row[name] or None
-        if due != (value is not None) or (value is not None and value not in allowed):
-            raise row.problem(name, f"one of {', '.join(allowed)} with the codes that carry it, and empty otherwise")
-        values[name] = value
+    details = _details(row, codes, book)
     gold = Gold(
         frozenset(codes),
         frozenset(book.ids) - set(codes),
-        depth=values["depth"],
-        permission=values["permission"],
-        reason=values["reason"],
+        depth=details["depth"],
+        permission=details["permission"],
+        reason=details["reason"],
     )
     return StandoffCode(
         row["conversation_id"],
         row.count("index"),
-        row["text_hash"],
+        _text_hash(row),
         gold,
-        int(row.one_of("confidence", CONFIDENCES)),
-        row["coder"],
-        row["round"],
+        int(row.one_of("confidence", CONFIDENCES)) if row.get("confidence") else None,
+        row.get("coder") or coder,
+        row.get("round") or "1",
         gold_from,
         f"{row['project']}/{row['annotation']}" if row.get("project") and row.get("annotation") else "",
     )
+
+
+def _text_hash(row: Row) -> str:
+    value = row.get("text_hash", "")
+    if value and not _HASH.fullmatch(value):
+        raise row.problem("text_hash", f"must be {HOW_HASHED}, or empty")
+    return value
+
+
+def _details(row: Row, codes: Sequence[str], book: Codebook) -> dict[str, str | None]:
+    """Depth, permission and reason, each None where the row does not tell it."""
+    values = {name: row.get(name) or None for name in book.attributes}
+    for name, value in values.items():
+        carried = any(name in book[code].attributes for code in codes)
+        if value is not None and not (carried and value in book.attributes[name]):
+            allowed = ", ".join(book.attributes[name])
+            raise row.problem(name, f"one of {allowed} with the codes that carry it, and empty otherwise")
+    return values
 
 
 def _codes(row: Row, book: Codebook) -> tuple[str, ...]:
     try:
         codes = tuple(book[name].id for name in row["codes"].split("+"))
     except UnknownName as error:
-        raise UsageProblem(f"{row.place}: codes: {error}") from None
+        raise UsageProblem(f'{row.place}: codes: {error} Join several by "+", as in OQ+SU.') from None
     if not 1 <= len(set(codes)) == len(codes) <= 3:
         raise row.problem("codes", "one to three different codes are allowed")
     if "OT" in codes and len(codes) > 1:

@@ -118,7 +118,7 @@ def _from_cell(value: Any, name: str, decode: Callable[[str], Any] = msgspec.jso
     try:
         return decode(value)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise _wrong(name, "JSON") from error
+        raise _wrong(name, 'JSON, such as {"codes": ["OQ", "SU"]}' if name == "gold" else "JSON") from error
 
 
 def _list(value: Any, name: str) -> list[Any]:

@@ -53,10 +53,11 @@ def _check_header(header: tuple[str, ...], place: str, options: ReadOptions) -> 
     for field, choice in chosen.items():
         names = names_of(field, choice)
         if column_of(header, names) is None:
-            option = f"--{field.removesuffix('_id')}-field"
+            option = f"{field.removesuffix('_id')}_field"
             raise MiCoderError(
                 f"{place}: the header has no column {' or '.join(map(repr, names))}.{_separated_otherwise(header)} "
-                f"The first line must name the columns; say which one it is with {option} NAME."
+                f"The first line must name the columns; say which one it is with "
+                f"--{option.replace('_', '-')} NAME (in Python: ReadOptions({option}=NAME))."
             )
     if len(set(header)) < len(header):
         raise MiCoderError(f"{place}: the header names a column twice.")

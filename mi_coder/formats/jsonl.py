@@ -13,6 +13,8 @@ from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
 
 MAX_DEPTH = 100
+_OPENED = {"{": "jq -c .", "[": "jq -c '.[]'", "[{": "jq -c '.[]'"}
+"""How the first line of JSON over several lines begins, and what puts it into one object a line."""
 _decode = msgspec.json.Decoder().decode
 
 
@@ -38,7 +40,10 @@ def decode_object(raw: bytes) -> dict[str, Any] | BadRecord:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _diagnose(raw, error)
     if type(value) is not dict:
-        return BadRecord("not_an_object", 'the line must be a JSON object such as {"role": "client", "text": "..."}')
+        how = "; write a list as one object a line (jq -c '.[]')" if type(value) is list else ""
+        return BadRecord(
+            "not_an_object", f'the line must be a JSON object such as {{"role": "client", "text": "..."}}{how}'
+        )
     if len(raw) > 2 * MAX_DEPTH and raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         return _too_deep()
     return value
@@ -80,8 +85,8 @@ def _diagnose(raw: bytes, error: Exception) -> BadRecord:
     except RecursionError:
         return _too_deep()
     except json.JSONDecodeError as problem:
-        if text.strip() in ("[", "{"):
-            return BadRecord("invalid_json", "the JSON runs over several lines; write one object a line (jq -c '.[]')")
+        if how := _OPENED.get("".join(text.split())):
+            return BadRecord("invalid_json", f"the JSON runs over several lines; write one object a line ({how})")
         return BadRecord("invalid_json", f"not JSON: {problem.msg} at character {problem.pos + 1}")
     except ValueError:
         return _out_of_range()

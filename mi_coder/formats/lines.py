@@ -52,7 +52,10 @@ def not_utf8(line: bytes, error: UnicodeDecodeError) -> BadRecord:
     """What is said of a line that cannot be decoded."""
     if line.startswith(UTF16_BOMS):
         return BadRecord("invalid_utf8", UTF16_ADVICE)
-    return BadRecord("invalid_utf8", f"the line is not UTF-8 at its byte {error.start + 1}")
+    return BadRecord(
+        "invalid_utf8",
+        f"the line is not UTF-8 at its byte {error.start + 1}; change a Latin-1 file with iconv -f latin1 -t utf8",
+    )
 
 
 def _skip_to_newline(stream: io.BufferedReader) -> int:

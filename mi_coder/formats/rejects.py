@@ -1,4 +1,4 @@
-"""Why a record was turned away: a closed list of codes, and the entry that goes to the rejects file."""
+"""Why a record was turned away, and what mends it: a closed list of codes, and the entry of the rejects file."""
 
 import os
 from types import MappingProxyType
@@ -7,17 +7,21 @@ import msgspec
 
 REJECT_CODES = MappingProxyType(
     {
-        "invalid_utf8": "The line is not UTF-8.",
+        "invalid_utf8": "The line is not UTF-8. Change a file that is Latin-1 with "
+        "`iconv -f latin1 -t utf8 OLD > NEW`.",
         "nul_byte": "The line holds a raw NUL byte.",
         "line_too_long": "The line, or the record that spans several lines, is longer than the limit.",
         "truncated_file": "The compressed or Parquet file ends too early; all whole records before this were read.",
         "corrupt_file": "The compressed or Parquet file is damaged from here on.",
-        "invalid_json": "The line is not JSON.",
+        "invalid_json": "The line is not JSON. JSON Lines has one object a line: make it with "
+        "`jq -c . FILE.json > FILE.jsonl` where the file is one object over several lines, with "
+        "`jq -c '.[]' FILE.json > FILE.jsonl` where it is a list.",
         "not_a_number": "The JSON holds NaN or Infinity, which JSON does not allow.",
         "number_out_of_range": "A number is too large to be kept exactly.",
         "lone_surrogate": "A string holds half of a surrogate pair, which no UTF-8 file can hold.",
         "too_deep": "Lists and objects are nested too deeply.",
-        "not_an_object": "The line is JSON but not an object.",
+        "not_an_object": "The line is JSON but not an object. JSON Lines has one object a line: make it from a "
+        "list with `jq -c '.[]' FILE.json > FILE.jsonl`.",
         "invalid_csv": "Quotes stand where CSV does not allow them.",
         "unclosed_quote": "A quote opens here and never closes.",
         "column_count": "The record has more or fewer columns than the header.",
@@ -28,9 +32,11 @@ REJECT_CODES = MappingProxyType(
         "missing_role": "A message has no role.",
         "missing_text": "A message has no text. (An empty text is fine.)",
         "wrong_type": "A field has a value of the wrong type.",
-        "unknown_role": "The role is not in the table of roles.",
+        "unknown_role": "The role is not in the table of roles. Say which it is with --role NAME=counselor or "
+        "--role NAME=client.",
         "duplicate_id": "The id was used before: a message id in its conversation, or a conversation id in its file.",
-        "non_contiguous": "The conversation comes back after another one began.",
+        "non_contiguous": "The conversation comes back after another one began. Sort the file by conversation, "
+        "or start conversations afresh with --non-contiguous restart.",
         "already_coded": "The record already has fields that tagging would write.",
     }
 )

@@ -9,6 +9,7 @@ from mi_coder.formats.fields import column_of, names_of
 from mi_coder.formats.lines import BOM, UTF16_ADVICE, UTF16_BOMS
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
+from mi_coder.formats.unknown_roles import roles_advice
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "convokit", "chat-text")
 SUFFIXES = {
@@ -22,6 +23,7 @@ SUFFIXES = {
 }
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 PARQUET_MAGIC = b"PAR1"
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTTERANCES = "utterances.jsonl"
 _CHAT_LINES = 20
 
@@ -80,13 +82,19 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
             return name
     if head.startswith(UTF16_BOMS):
         raise MiCoderError(f"{opened.name}: {UTF16_ADVICE}.")
-    if _is_chat(head, options):
+    if head.startswith(_WORKBOOKS):
+        raise MiCoderError(
+            f"{opened.name}: this looks like an Excel workbook, or a ZIP archive. Save the sheet as CSV UTF-8; unpack "
+            "an archive first."
+        )
+    speakers = _speakers(head)
+    if any(map(options.roles.role, speakers)):
         return "chat-text"
     if not head or source == "-" or not isinstance(source, str | os.PathLike):
         return "jsonl"
     raise MiCoderError(
         f"{opened.name}: the format cannot be told from the name or the first bytes. "
-        f"Name it with --format: {', '.join(FORMATS)} (chat-text for pasted chats)."
+        f"Name it with --format: {', '.join(FORMATS)} (chat-text for pasted chats).{_advice(head, speakers)}"
     )
 
 
@@ -97,12 +105,21 @@ def _head(opened: ByteSource) -> bytes:
         return b""
 
 
-def _is_chat(head: bytes, options: ReadOptions) -> bool:
-    """Whether one of the first lines starts a message of somebody whose role is known."""
+def _speakers(head: bytes) -> list[str]:
+    """Who speaks in the first lines, if these are a pasted chat."""
     from mi_coder.formats.chat_text import speaker_of
 
     lines = head.decode("utf-8", "replace").splitlines()[:_CHAT_LINES]
-    return any(options.roles.role(speaker) for speaker in map(speaker_of, lines) if speaker)
+    return [speaker for speaker in map(speaker_of, lines) if speaker]
+
+
+def _advice(head: bytes, speakers: list[str]) -> str:
+    """What mends a file that looks like a pasted chat of people whose roles are not known, or like a JSON list."""
+    if advice := roles_advice(speakers):
+        return f" If it is a pasted chat: {advice[0].lower()}{advice[1:]}"
+    if head.startswith(b"["):
+        return " If it is a JSON list: make JSON Lines of it with `jq -c '.[]' FILE > FILE.jsonl`."
+    return ""
 
 
 def _is_header(line: bytes, delimiter: bytes, options: ReadOptions) -> bool:

@@ -5,9 +5,10 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 from mi_coder.measures.summaries import MEASURES
-from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, points
+from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, points
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Picture
 
     from mi_coder.measures.profile import Figure
@@ -27,14 +28,16 @@ def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]
     known = {measure.name: measure for measure in MEASURES}
     places = heights(len(groups))
     for axis, name in zip(made, measures, strict=True):
-        for threshold, style in ((known[name].fair, "--"), (known[name].good, "-")):
+        for threshold, style, meaning in ((known[name].fair, "--", "fair"), (known[name].good, "-", "good")):
             if threshold is not None:
-                axis.axvline(threshold, color=GRAY, linestyle=style, linewidth=0.9)
+                axis.axvline(threshold, color=GRAY, linestyle=style, linewidth=0.9, label=f"{meaning}, MITI 4.2.1")
         points(axis, [_spread(figures[name]) for figures in groups.values()], places, MARKS[0])
         axis.set_title(name, fontsize=9)
-        axis.set_xlim(0, None)
+        _start_at_zero(axis)
         axis.set_ylim(-0.6, len(groups) - 0.4)
     made[0].set_yticks(places, list(groups))
+    if with_thresholds := [axis for axis in made if axis.get_legend_handles_labels()[0]]:
+        legend(picture, with_thresholds[0], columns=2)
     return picture
 
 
@@ -46,7 +49,7 @@ def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str
         points(axis, [_spread(figures[code], scale=100) for code in codes], places, mark, label)
     code_lines(axis, codes)
     axis.set_xlabel(f"% of {unit}s")
-    axis.set_xlim(0, None)
+    _start_at_zero(axis)
     if len(groups) > 1:
         axis.legend(frameon=False)
     return picture
@@ -73,6 +76,13 @@ def heat(rows: Sequence[Mapping[str, Any]], title: str) -> "Picture":
     axis.set_yticks(range(len(firsts)), [f"{first} (n {of:,})" for first, of in firsts.items()])
     axis.set_title(f"{title}: % of n", fontsize=9)
     return picture
+
+
+def _start_at_zero(axis: "Axes") -> None:
+    """Begin the axis at 0, with whole marks there."""
+    axis.set_xlim(0, None)
+    for drawn in axis.get_lines():
+        drawn.set_clip_on(False)
 
 
 def _spread(figure: "Figure", scale: float = 1) -> Spread:

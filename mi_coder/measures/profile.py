@@ -1,7 +1,7 @@
 """Profiles of technique use: by conversation, counselor, period or all together, each figure with n and an interval."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,6 +18,7 @@ from mi_coder.measures.reading import Chat, as_chat
 from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
 from mi_coder.measures.validation import SPLITS, TaggerErrors, expected
+from mi_coder.measures.words import corrected_legend, notes, shown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,6 +94,8 @@ class Profile:
         ids, counts: [conversations] and their counts [conversations, columns] (`mi_coder.measures.tally.COLUMNS`).
         patterns: of all chats together; what gold leaves open counts as absent there.
         without: by field of `by`, how many conversations have no value for it.
+        min_chats: groups of fewer conversations have no figures here.
+        left_out: how many groups these are.
     """
 
     by: tuple[str, ...]
@@ -102,6 +105,8 @@ class Profile:
     counts: Floats
     patterns: Patterns
     without: Mapping[str, int]
+    min_chats: int = 1
+    left_out: int = 0
 
     def long(self) -> list[dict[str, Any]]:
         """One row per group and measure, ready for a file."""
@@ -158,17 +163,18 @@ class Profile:
         """The summaries of the groups with most units, as text."""
         groups = self._groups()
         largest = sorted(groups.items(), key=lambda item: -item[1]["R:Q"].units)[:most]
-        lines = []
+        lines, told = [], []
         for group, figures in largest:
             title = ", ".join(f"{name} {value or NONE}" for name, value in zip(self.by, group, strict=True))
             size = figures["R:Q"]
             lines.append(f"{title or 'all chats'}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
             chosen = [figures[measure.name] for measure in (*SUMMARIES, *TOTALS)]
-            lines += [f"  {figure.measure:26} {_shown(figure)}" for figure in chosen]
-            lines += [f"  {note}" for note in _notes(chosen)]
+            lines += [f"  {figure.measure:26} {shown(figure)}" for figure in chosen]
+            lines += [f"  {note}" for note in notes(chosen)]
+            told += chosen
         if len(groups) > most:
             lines.append(f"... and {len(groups) - most:,} more groups; write them all with -o.")
-        return "\n".join((*lines, *self._left_blank()))
+        return "\n".join((*lines, *corrected_legend(told), *self._left_blank(), *self.few()))
 
     def plot(self, *measures: str) -> "Picture":
         """Measures of the groups with most units, with intervals and the manual's thresholds (fair dashed, good solid).
@@ -211,14 +217,25 @@ class Profile:
         groups = self._largest(MOST_SHOWN)
         head = (", ".join(self.by) or "group", "conversations", f"{self.unit}s", *(one.name for one in SUMMARIES))
         rows = [
-            [name, str(size.conversations), str(size.units), *(_shown(figures[one.name]) for one in SUMMARIES)]
+            [name, str(size.conversations), str(size.units), *(shown(figures[one.name]) for one in SUMMARIES)]
             for name, figures in groups.items()
             for size in [figures["R:Q"]]
         ]
         left = len(self._groups()) - len(groups)
-        notes = [f"{left:,} more groups are not shown"] if left else []
-        notes += _notes([figures[one.name] for figures in groups.values() for one in SUMMARIES])
-        return html_table(head, rows, ". ".join((*notes, *self._left_blank())))
+        said = [f"{left:,} more groups are not shown"] if left else []
+        chosen = [figures[one.name] for figures in groups.values() for one in SUMMARIES]
+        said += [*notes(chosen), *corrected_legend(chosen)]
+        return html_table(head, rows, ". ".join((*said, *self._left_blank(), *self.few())))
+
+    def few(self) -> list[str]:
+        """A sentence on the groups that are left out, where there are any."""
+        if not self.left_out:
+            return []
+        of = self.left_out + len(self._groups())
+        return [
+            f"{self.left_out:,} of {of:,} groups have fewer than {self.min_chats:,} chats and are left out, as "
+            "--min-chats asks"
+        ]
 
     def _left_blank(self) -> list[str]:
         """A sentence per field that conversations have no value for."""
@@ -266,6 +283,7 @@ class Counted:
         errors: TaggerErrors | None = None,
         draws: int = DRAWS,
         seed: int = 1,
+        min_chats: int = 1,
     ) -> Profile:
         """Figures by group, as `profile` gives them.
 
@@ -286,13 +304,17 @@ class Counted:
         groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for i, (chat, fields) in enumerate(zip(self.ids, self.fields, strict=True)):
             groups[tuple(value_of(chat, fields, name, time) for name in names)].append(i)
+        kept = {group: places for group, places in sorted(groups.items()) if len(places) >= min_chats}
         figures = [
             figure
-            for group, places in sorted(groups.items())
+            for group, places in kept.items()
             for figure in _figures(group, self.counts[places], self.gold, errors, draws, seed)
         ]
         without = {name: sum(not has(chat, name) for chat in self.fields) for name in needed}
-        return Profile(names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, without)
+        left_out = len(groups) - len(kept)
+        return Profile(
+            names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, without, min_chats, left_out
+        )
 
 
 def profile(
@@ -303,6 +325,7 @@ def profile(
     errors: TaggerErrors | None = None,
     draws: int = DRAWS,
     seed: int = 1,
+    min_chats: int = 1,
 ) -> Profile:
     """Profile conversations in memory, by the tagger's codes, or chats of a file.
 
@@ -316,13 +339,14 @@ def profile(
         errors: of the tagger (`mi_coder.measures.validation.errors_of`); figures of which all codes are validated are
             corrected and their intervals hold them, the others say why not.
         draws: of the bootstrap over conversations.
+        min_chats: groups of fewer conversations are left out, and their number is said.
 
     Raises:
         UsageProblem: another unit, a period without `time`, a time that is none, a field that no chat has, errors of
             the tagger for gold codes, or no conversation.
     """
     check_periods(by, time)
-    return count(chats, unit).profile(by, time, errors, draws, seed)
+    return count(chats, unit).profile(by, time, errors, draws, seed, min_chats)
 
 
 def count(chats: Iterable[Chat | Conversation], unit: Unit = "message") -> Counted:
@@ -361,15 +385,16 @@ def _figures(
     for i, measure in enumerate(MEASURES):
         lacking = errors.lacking(measure) if errors else ""
         corrected = errors is not None and not lacking and bool(measure.codes)
-        shown = mended if corrected else total
-        value = float(measure.value(shown))
+        used = mended if corrected else total
+        doubt = errors.doubt if errors and corrected else ""
+        value = float(measure.value(used))
         reason = measure.needs(total)
         known = not reason
         if known and np.isnan(value):
             reason = NOTHING
         low, high = (None, None) if reason or ends is None or np.isnan(ends[i][0]) else ends[i]
         kind: Interval = "" if low is None else "conversations and tagger" if corrected else "conversations"
-        numerator, denominator = float(measure.numerator(shown)), float(measure.denominator(shown))
+        numerator, denominator = float(measure.numerator(used)), float(measure.denominator(used))
         n = measure.denominator(total) if measure.bottom else measure.numerator(total)
         yield Figure(
             group,
@@ -380,7 +405,7 @@ def _figures(
             kind,
             len(counts),
             int(total[AT["units"]] - (total[AT[OPEN[measure.name]]] if measure.name in OPEN else 0)),
-            reason or "; ".join(filter(None, (lacking, "" if gold or corrected else _weak(measure, total)))),
+            reason or "; ".join(filter(None, (lacking, doubt, "" if gold else _weak(measure, total)))),
             corrected and not reason,
             numerator if known else None,
             denominator if known and measure.bottom else None,
@@ -392,30 +417,3 @@ def _weak(measure: Measure, total: Floats) -> str:
     """What to say of a measure that rests on the tagger's depth or permission."""
     attributes = dict.fromkeys(SPLITS[code][0] for code in measure.split if total[AT[code]])
     return f"{' and '.join(attributes)} by the tagger: weak, see the model card" if attributes else ""
-
-
-def _notes(figures: Iterable[Figure]) -> list[str]:
-    """What values do not hold, each once, with the measures that it is said of."""
-    measures: dict[str, dict[str, None]] = defaultdict(dict)
-    for figure in figures:
-        if figure.value is not None and figure.note:
-            measures[figure.note][figure.measure] = None
-    return [f"{', '.join(names)}: {note}" for note, names in measures.items()]
-
-
-def _shown(figure: Figure) -> str:
-    if figure.value is None:
-        return figure.note
-    if figure.denominator is None or figure.numerator is None:
-        return _number(figure.value) + _between(figure, _number)
-    made_of = f"{_number(figure.numerator)} / {_number(figure.denominator)}"
-    return f"{figure.value:.2f}{_between(figure, '{:.2f}'.format)}  ({made_of})"
-
-
-def _between(figure: Figure, shown: Callable[[float], str]) -> str:
-    return "" if figure.low is None or figure.high is None else f"  [{shown(figure.low)}, {shown(figure.high)}]"
-
-
-def _number(value: float) -> str:
-    """A count: whole, or with one digit where it was corrected."""
-    return f"{value:,.1f}".removesuffix(".0")

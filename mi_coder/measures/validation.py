@@ -44,11 +44,13 @@ class TaggerErrors:
         codes: by code.
         splits: by code with a depth or permission, where tagger and gold have both: gold's first and second value where
             the tagger gave the first, and the same where it gave the second.
+        doubt: what to say of every figure that they correct; empty where nothing speaks against them.
     """
 
     unit: Unit
     codes: Mapping[str, Errors]
     splits: Mapping[str, tuple[tuple[int, int], tuple[int, int]]]
+    doubt: str = ""
 
     def lacking(self, measure: Measure) -> str:
         """Why the errors cannot be put into a measure; empty where they can, or where it counts no codes."""

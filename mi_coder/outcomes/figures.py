@@ -113,12 +113,13 @@ def forest(tidy: pd.DataFrame) -> "Figure":
     return figure
 
 
-def predicted_ratings(frame: pd.DataFrame, use: str = "Use of the technique") -> "Figure":
+def predicted_ratings(frame: pd.DataFrame, use: str = "Use of the technique", title: str = "") -> "Figure":
     """Predicted probability of each rating over the use of a technique, with 95 % bands.
 
     Args:
         frame: columns share, level, probability, low, high.
         use: which technique and in which unit, below the axis.
+        title: above the picture.
     """
     figure, (axis,) = _axes(1, (6.0, 4.0))
     levels = sorted(frame["level"].unique())
@@ -135,6 +136,7 @@ def predicted_ratings(frame: pd.DataFrame, use: str = "Use of the technique") ->
     axis.set_ylim(0, None)
     axis.set_xlabel(textwrap.fill(use, 2 * _LINE), parse_math=False)
     axis.set_ylabel("Predicted probability")
+    axis.set_title(title, fontsize=10, parse_math=False)
     axis.legend(title="rating", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure
 

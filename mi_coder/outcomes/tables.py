@@ -2,7 +2,7 @@
 
 Intervals come before p values, and no stars are set. HTML carries classes and no colors, so that it follows the page it
 stands on. All three take columns (name in the frame: header, in this order; all by default), formats of numbers by name
-in the frame, such as ".1f" or ",.0f", and notes that stand below.
+in the frame, such as ".1f" or ",.0f". Markdown and LaTeX take notes that stand below, too; a page sets its own.
 """
 
 import re
@@ -98,7 +98,6 @@ def to_html(
     *,
     columns: Mapping[str, str] | None = None,
     formats: Mapping[str, str] | None = None,
-    notes: Sequence[str] = (),
 ) -> str:
     """A table with scopes for screen readers, of the class `mi-table`; columns of numbers have the class `number`.
 
@@ -115,9 +114,7 @@ def to_html(
         for first, *rest in sheet.rows
     )
     titled = f"<caption>{escape(_text(caption))}</caption>" if caption else ""
-    below = "".join(f'<tr><td colspan="{len(kinds)}">{escape(_text(note))}</td></tr>' for note in notes)
-    foot = f"<tfoot>{below}</tfoot>" if notes else ""
-    return f'<table class="mi-table">{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody>{foot}</table>'
+    return f'<table class="mi-table">{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def to_latex(

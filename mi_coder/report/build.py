@@ -18,9 +18,9 @@ from mi_coder.measures.groups import ALL, PERIODS, check_fields
 from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat, fields_of, read_chats
 from mi_coder.measures.tally import Unit
-from mi_coder.measures.validation import errors_of
 from mi_coder.report import quality, sections
 from mi_coder.report.page import page, paragraph
+from mi_coder.report.seen import checked_errors
 from mi_coder.tagger.model import BUNDLED
 
 TEXTS_PER_CODE = 3
@@ -33,6 +33,7 @@ class ReportOptions:
     Attributes:
         counselor, time: fields of the conversation; empty where there is none.
         period: year, month or week.
+        min_chats: counselors with fewer chats, and their periods with fewer, are left out.
         validation: tagged chats with gold codes, for the tagger's errors.
         agreement: a report of `mi-code agreement` as JSON.
         outcomes: a folder that `mi-code relate` wrote.
@@ -43,6 +44,7 @@ class ReportOptions:
     time: str = ""
     period: str = "month"
     unit: Unit = "message"
+    min_chats: int = 1
     validation: str = ""
     agreement: Path | None = None
     outcomes: Path | None = None
@@ -59,23 +61,23 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     fields = [field for field in (options.counselor, options.time) if field]
     chats = [chat for path in paths for chat in read_chats(path, fields)]
     check_fields([chat.fields for chat in chats], fields, lambda: fields_of(paths))
-    errors, unit = None, options.unit
-    if options.validation:
-        errors = errors_of(read_chats(options.validation), read_chats(options.validation, gold=True), unit)
+    unit, least = options.unit, options.min_chats
+    errors, warning = checked_errors(options.validation, unit) if options.validation else (None, "")
     counted = count(chats, unit)
     whole = counted.profile([ALL], errors=errors)
     parts = [
         sections.overview(_overview(chats, options), whole.figures),
-        sections.code_use(whole.figures, unit, errors is not None),
+        sections.code_use(whole.figures, unit, errors is not None, warning),
     ]
     if options.counselor:
-        parts.append(sections.counselors(counted.profile([options.counselor], errors=errors), options.counselor))
+        each = counted.profile([options.counselor], errors=errors, min_chats=least)
+        parts.append(sections.counselors(each, options.counselor))
     if options.counselor and options.time:
         if options.period not in PERIODS:
             raise UsageProblem(f"The period is one of {', '.join(PERIODS)}.")
-        over = counted.profile([options.counselor, options.period], options.time, errors)
+        over = counted.profile([options.counselor, options.period], options.time, errors, min_chats=least)
         periods = sorted({figure.group[1] for figure in over.figures} - {""})
-        if len(periods) > 1:
+        if len(periods) > 1 or over.left_out:
             parts.append(sections.over_time(over, periods))
     parts.append(sections.order(counted.patterns))
     coders = read_report(options.agreement) if options.agreement else None

@@ -9,7 +9,7 @@ Cells = Sequence[str | float | int | None]
 """A row of a table."""
 _LONG = 30
 _CROWDED = 9
-"""With more columns the cells of a table are broken on paper."""
+"""With more columns the cells of a table are broken into lines."""
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 

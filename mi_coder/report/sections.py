@@ -13,10 +13,13 @@ from mi_coder.measures.patterns import FROM, Patterns
 from mi_coder.measures.profile import Figure, Profile
 from mi_coder.measures.summaries import SUMMARIES
 from mi_coder.measures.tally import CODES
+from mi_coder.measures.words import CORRECTED, corrected_legend, made_of, mark, reasons
 from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
 from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, plot, table
 
 TRACKED = ("% MI-consistent", "R:Q")
+NO_FIGURE = "\u2013"
+NO_BREAK, MAY_BREAK = "\u00a0", "\u200b"
 MOST_COUNSELORS = 12
 MOST_GROUPS = 6
 THRESHOLDS = (
@@ -62,11 +65,12 @@ def overview(facts: Overview, whole: Sequence[Figure]) -> Section:
     )
 
 
-def code_use(whole: Sequence[Figure], unit: str, validated: bool) -> Section:
+def code_use(whole: Sequence[Figure], unit: str, validated: bool, warning: str) -> Section:
     """How often each code is used.
 
     Args:
         validated: whether validated chats were given, so that figures are corrected where these suffice.
+        warning: what speaks against the corrections.
     """
     names = _names()
     by_code = {figure.measure: figure for figure in whole}
@@ -83,16 +87,17 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool) -> Section:
     if validated:
         told = (
             f"The shares of {', '.join(corrected) or 'no code'} are corrected for the tagger's errors on validated "
-            "chats, and their intervals hold them. The other codes were rightly found there too rarely: their shares "
-            "are as tagged, and their intervals are over conversations only."
+            f"chats (marked {CORRECTED}), and their intervals hold them. The other codes were rightly found there too "
+            "rarely: their shares are as tagged, and their intervals are over conversations only."
         )
     cells: list[Cells] = [[names[f.measure], f.measure, _interval(f, percent=True), f.units] for f in used]
     return Section(
         "use",
         "Use of codes",
-        paragraph(f"Share of {unit}s that carry each code; a {unit} can carry up to three.")
+        paragraph(f"Share of {unit}s that carry each code; a {unit} can carry several.")
         + dots(rows, f"Share of {unit}s with each code, with 95 % intervals")
         + paragraph(told, note=True)
+        + (paragraph(warning) if warning else "")
         + folded(
             "The same as a table",
             table(f"Share of {unit}s with each code", ["code", "id", "share [95 %]", f"{unit}s"], cells),
@@ -109,18 +114,23 @@ def counselors(found: Profile, field: str) -> Section:
             group[0] or "(none)",
             figures[0].conversations,
             figures[0].units,
-            *(_interval(figure) for figure in figures if figure.measure in wanted),
+            *(_cell(figure) for figure in figures if figure.measure in wanted),
         ]
         for group, figures in sorted(groups.items(), key=lambda item: -item[1][0].units)
     ]
+    told = [figure for figure in found.figures if figure.measure in wanted]
+    why = [f"{NO_FIGURE} no figure ({'; '.join(missing)})"] if (missing := reasons(told)) else []
+    below = [*corrected_legend(told), *why, *found.few()]
     return Section(
         "counselors",
         "Counselors",
         paragraph(
             "Each figure with its 95 % interval over the counselor's conversations; without one there are fewer than "
-            "five. Wide intervals overlap: do not rank by them."
+            "five. In brackets the two numbers that it is made of: where they are small, it says little. Wide "
+            "intervals overlap: do not rank by them."
         )
-        + table(f"By {field}", [field, "chats", f"{found.unit}s", *wanted], rows),
+        + table(f"By {field}", [field, "chats", f"{found.unit}s", *wanted], rows)
+        + (paragraph(f"{'. '.join(below)}.", note=True) if below else ""),
     )
 
 
@@ -131,11 +141,17 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
     for (counselor, _), figures in groups.items():
         sizes[counselor] = sizes.get(counselor, 0) + figures[0].units
     chosen = sorted(sizes, key=lambda name: -sizes[name])[:MOST_COUNSELORS]
-    body = paragraph(
+    few = "".join(paragraph(f"{sentence}. A group is a counselor in a period.", note=True) for sentence in found.few())
+    if len(periods) < 2:
+        return Section("time", "Counselors over time", few)
+    body = few + paragraph(
         f"The {len(chosen)} counselors with most messages. The band is the 95 % interval of a period with five "
         "conversations or more; what lies within it may be chance."
     )
+    drawn = [figure for figure in found.figures if figure.measure in TRACKED and figure.group[0] in chosen]
+    body += "".join(paragraph(f"{sentence}.", note=True) for sentence in corrected_legend(drawn))
     for measure in TRACKED:
+        sign = CORRECTED if any(figure.corrected for figure in drawn if figure.measure == measure) else ""
         tracks = {
             name: [_step(groups.get((name, period), ()), measure, period) for period in periods] for name in chosen
         }
@@ -146,7 +162,7 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
         )
         rows: list[Cells] = [[name or "(none)", _told(steps)] for name, steps in tracks.items()]
         behind = table(f"{measure} by period, with 95 % intervals", ["counselor", "periods"], rows)
-        body += f'<h3>{escape(measure)}</h3><div class="many">{pictures}</div>'
+        body += f'<h3>{escape(measure)}{sign}</h3><div class="many">{pictures}</div>'
         body += folded("The same as a table", behind)
     return Section("time", "Counselors over time", body)
 
@@ -159,7 +175,10 @@ def order(patterns: Patterns) -> Section:
     tenths = [Line(f"{10 * i}-{10 * i + 10}", f"{10 * i}", n) for i, n in enumerate(patterns.messages)]
     before = [Line(names.get(FROM[i], "client's message"), FROM[i], sum(patterns.following[i])) for i in origins]
     with_code = [Line(names[CODES[i]], CODES[i], patterns.together[i][i]) for i in used]
-    few = f"Of fewer than {FEWEST} nothing is shaded: one message would look like a habit. The table has them."
+    few = (
+        "The darkest shade is the highest share of the picture; a shade without a number is under 10 %. "
+        f"Of fewer than {FEWEST} nothing is shaded: one message would look like a habit. The table has them."
+    )
     return Section(
         "order",
         "Order in chats",
@@ -243,7 +262,8 @@ def agreement(report: AgreementReport) -> Section:
     lead = paragraph(
         "Krippendorff's alpha of each code as present or absent, with its 95 % interval over conversations; after each "
         f"code how many codings have it. Dashed: tentative from {TENTATIVE}, reliable from {RELIABLE}. A hollow dot: "
-        f"present or absent fewer than {FEW} times. Agreement is not accuracy: coders with the same blind spot agree."
+        f"present or absent in fewer than {FEW} messages. Agreement is not accuracy: coders with the same blind spot "
+        "agree."
     )
     largest = sorted(report.groups, key=lambda group: -group.messages)[:MOST_GROUPS]
     parts = [_agreement(group, report.by) for group in report.groups if group in largest]
@@ -320,7 +340,10 @@ def _summaries(caption: str, figures: Sequence[Figure]) -> str:
         for figure in figures
         if figure.measure in known
     ]
-    return table(caption, ["figure", "value [95 %]", "fair, good", "formula"], rows) + paragraph(THRESHOLDS, note=True)
+    legend = [f"{sentence}." for sentence in corrected_legend(figure for figure in figures if figure.measure in known)]
+    return table(caption, ["figure", "value [95 %]", "fair, good", "formula"], rows) + paragraph(
+        " ".join((*legend, THRESHOLDS)), note=True
+    )
 
 
 def _by_group(figures: Sequence[Figure]) -> dict[tuple[str, ...], list[Figure]]:
@@ -346,9 +369,17 @@ def _interval(figure: Figure, percent: bool = False) -> str:
     def shown(value: float) -> str:
         return f"{value:.1%}" if percent else f"{value:.2f}"
 
+    value = shown(figure.value) + mark(figure)
     if figure.low is None or figure.high is None:
-        return shown(figure.value)
-    return f"{shown(figure.value)} [{shown(figure.low)}, {shown(figure.high)}]"
+        return value
+    return f"{value} [{shown(figure.low)}, {shown(figure.high)}]"
+
+
+def _cell(figure: Figure) -> str:
+    """A figure with its two numbers; narrow columns break it before the interval and the numbers, and between these."""
+    if figure.value is None:
+        return NO_FIGURE
+    return f"{_interval(figure).replace(', ', f',{NO_BREAK}')} ({made_of(figure, f'/{MAY_BREAK}')})"
 
 
 def _names() -> dict[str, str]:

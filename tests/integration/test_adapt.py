@@ -2,6 +2,8 @@
 
 import json
 import random
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +145,30 @@ def test_a_number_that_is_none_is_refused(option: str, tmp_path: Path) -> None:
     said = CliRunner().invoke(command, ["chats.jsonl", "-o", str(tmp_path / "encoder"), option, "nan"])
     assert said.exit_code == 2
     assert f"Invalid value for '{option}': nan is not a finite number." in said.output
+
+
+def test_a_seed_that_numpy_cannot_take_is_refused(tmp_path: Path) -> None:
+    said = CliRunner().invoke(command, ["chats.jsonl", "-o", str(tmp_path / "encoder"), "--seed", "4294967296"])
+    assert said.exit_code == 2
+    assert "Invalid value for '--seed': 4294967296 is not in the range 0<=x<=4294967295." in said.output
+
+
+def test_the_license_of_the_base_goes_with_the_encoder_and_into_the_models_from_it(
+    roberta: Path, gold: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(roberta, tmp_path / "base")
+    terms = "Chats of a helpline, for research alone.\n\nName the helpline.\n"
+    (base / "LICENSE").write_text(terms, encoding="utf-8")
+    adapt(str(base), chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
+    assert (tmp_path / "encoder" / "LICENSE").read_text(encoding="utf-8") == terms
+
+    def license(encoder: Path) -> str:
+        output = tmp_path / f"from {encoder.name}"
+        train(TrainOptions(gold=(gold,), output=output, version="1", base=str(encoder), fit=replace(FAST, epochs=1)))
+        return (output / "LICENSE").read_text(encoding="utf-8")
+
+    assert license(tmp_path / "encoder").endswith(
+        "Training started from the encoder base, adapted, whose own license applies to it.\n\n"
+        f"Terms of the encoder base, adapted, beside what stands above:\n\n{terms}"
+    )
+    assert license(base).endswith("Training started from the encoder base, whose own license applies to it.\n")

@@ -88,6 +88,20 @@ def test_the_stored_run_is_whole_and_names_no_machine(path: Path) -> None:
             assert not (found := _MACHINE.search(text)), text[max(found.start() - 40, 0) : found.end() + 40]
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_text_says_what_its_figures_are_of_where_data_may_be_missing(path: Path) -> None:
+    cells = _read(path).cells
+    needs_data = any("MI_CODER_DATA" in cell.source for cell in cells if cell.cell_type == "code")
+    assert ("those of the stored run" in cells[0].source) == needs_data
+
+
+def test_the_plan_draws_its_sample_as_mi_code_power_says() -> None:
+    last = _read(next(path for path in NOTEBOOKS if path.name.startswith("06"))).cells[-1].source
+    printed = (ROOT / "mi_coder" / "cli" / "power.py").read_text(encoding="utf-8")
+    for option in ("-o to_code.csv", "--n ", "--unit conversation", "--design given", "--chances "):
+        assert option in last and option in printed
+
+
 def test_stored_runs_are_small() -> None:
     assert sum(path.stat().st_size for path in NOTEBOOKS) < MOST_BYTES
 

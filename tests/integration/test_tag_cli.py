@@ -278,7 +278,8 @@ def test_an_output_named_among_the_inputs_is_refused(run: Run, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("line", "words", "absent"),
     [
-        ("hello", "--format", "--overwrite"),
+        ("hello", "jq -c '.[]'", "--format"),
+        ('{"conversation_id": "x", "role": "helper"}', "--format", "--overwrite"),
         ('{"conversation_id": "x", "role": "helper", "text": "a", "review": 1}', "--overwrite", "--format"),
         ('{"conversation_id": "x", "role": "wizard", "text": "a"}', "role is not in the table", "--format"),
     ],

@@ -47,27 +47,40 @@ def test_codes_sets_and_attributes() -> None:
     assert rows["OQ"].negative.value == pytest.approx(4 / 5)
     assert (rows["REF"].alpha.value, rows["REF"].verdict, rows["REF"].few) == (1, "reliable", True)
     assert math.isnan(rows["IP"].alpha.value)
-    assert rows["IP"].verdict == "not told"
+    assert rows["IP"].reading == "all the same"
+    assert (rows["permission of RC"].units, rows["permission of RC"].verdict) == (0, "not told")
     assert rows["depth of REF"].units == 2
     assert rows["depth of REF"].alpha.value == pytest.approx(1 - 3 * 1 / (3 * 1))
     assert exact_match(UNITS) == 3 / 4
 
 
 @pytest.mark.parametrize(
-    ("alpha", "verdict"),
-    [(0.8, "reliable"), (0.7999, "tentative"), (0.667, "tentative"), (0.6669, "unreliable"), (math.nan, "not told")],
+    ("alpha", "low", "verdict"),
+    [
+        (0.9, 0.8, "reliable"),
+        (0.9, 0.7999, "tentative"),
+        (0.8, 0.667, "tentative"),
+        (0.888, -0.0001, "uncertain"),
+        (0.667, 0.6669, "uncertain"),
+        (0.6669, 0.5, "unreliable"),
+        (0.8, math.nan, "reliable"),
+        (0.7999, math.nan, "tentative"),
+        (0.667, math.nan, "tentative"),
+        (0.6669, math.nan, "unreliable"),
+        (math.nan, math.nan, "all the same"),
+    ],
 )
-def test_the_readings_change_at_their_marks(alpha: float, verdict: str) -> None:
-    row = Agreement("OQ", 50, 40, 0.4, 40, Figure(alpha, math.nan, math.nan))
-    assert row.verdict == verdict
+def test_the_readings_change_at_their_marks(alpha: float, low: float, verdict: str) -> None:
+    row = Agreement("OQ", 50, 40, 0.4, 40, Figure(alpha, low, 1.0))
+    assert row.reading == verdict
 
 
-def test_few_are_fewer_than_20_of_either_value() -> None:
+def test_few_are_fewer_than_20_messages_with_either_value() -> None:
     def few(present: int, absent: int) -> bool:
         units = [unit("a", 0, gold("OQ"), gold("OQ"))] * present + [unit("a", 0, gold("SU"), gold("SU"))] * absent
         return agreements(units, samples=0)[Codebook.load().ids.index("OQ")].few
 
-    assert (few(10, 10), few(9, 50), few(50, 9)) == (False, True, True)
+    assert (few(20, 20), few(19, 50), few(50, 19)) == (False, True, True)
 
 
 def test_permission_is_compared_where_both_give_the_same_code() -> None:

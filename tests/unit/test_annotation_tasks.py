@@ -19,6 +19,7 @@ from mi_coder.annotation.suggestions import results, with_suggestions
 from mi_coder.annotation.tasks import Task, context_html, messages_before, tasks
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Conversation, Message
+from mi_coder.corpora.standoff import text_hash
 from mi_coder.errors import UsageProblem
 
 BOOK = Codebook.load()
@@ -87,7 +88,7 @@ def test_a_share_of_the_suggestions_is_hidden_and_remembered() -> None:
 
 
 def export(*annotations: dict[str, Any], **task: Any) -> Export:
-    data = {"conversation_id": "c", "index": 3, "text_hash": "ab"}
+    data = {"conversation_id": "c", "index": 3, "text_hash": text_hash("so")}
     return read_export(
         [{"id": 7, "project": 2, "data": data, "annotations": list(annotations), **task}], {1: "a@x.org"}
     )
@@ -116,7 +117,7 @@ def test_an_annotation_becomes_a_coding() -> None:
     assert (coding.coder, coding.unsure, coding.comment, coding.seconds) == ("a@x.org", True, "hm", 3.21)
     assert (coding.suggestion, coding.accepted, coding.model) == ("shown", True, "m 1")
     row = render_codings([coding], "2").splitlines()[1]
-    assert row.startswith("c,3,ab,SU+PR,,with,,1,a@x.org,2,,hm,")
+    assert row.startswith(f"c,3,{text_hash('so')},SU+PR,,with,,1,a@x.org,2,,hm,")
 
 
 @pytest.mark.parametrize(

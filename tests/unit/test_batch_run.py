@@ -529,7 +529,8 @@ def test_a_damaged_input_fails_however_many_errors_are_allowed(tmp_path: Path, t
     ("line", "words", "remedy"),
     [
         ('{"conversation_id": "x", "role": "helper", "text": "a", "codes": []}', "already has fields", Remedy.RECODE),
-        ("hello", "line is not JSON", Remedy.FORMAT),
+        ("hello", "line is not JSON", None),
+        ('{"conversation_id": "x", "role": "helper"}', "text", Remedy.FORMAT),
         ('{"conversation_id": "x", "role": "wizard", "text": "a"}', "not in the table of roles", None),
     ],
 )

@@ -124,6 +124,72 @@ def test_the_order_of_files_changes_nothing(tmp_path: Path) -> None:
     assert sorted(one, key=str) == sorted(other, key=str)
 
 
+def test_an_estimate_says_how_far_it_is(tmp_path: Path) -> None:
+    done, _, _ = settle(tmp_path, *write(tmp_path), "--rule", "dawid-skene")
+    lines = [line for line in done.stderr.splitlines() if line.startswith("estimating")]
+    assert lines[0] == "estimating OQ, 1 of 6 codes ..." and len(lines) == 6
+
+
+def own_table(path: Path, *rows: str) -> Path:
+    """Codes in a table of one's own: conversation, place, codes."""
+    path.write_text("\n".join(("conversation_id,index,codes", *rows)) + "\n")
+    return path
+
+
+def test_tables_of_ones_own_are_settled_and_settled_again(tmp_path: Path) -> None:
+    paths = [
+        own_table(tmp_path / "ann.csv", "c,0,REF", "c,1,OQ+SU"),
+        own_table(tmp_path / "ben.csv", "c,0,REF", "c,1,OQ"),
+        own_table(tmp_path / "cho.csv", "c,0,REF+AF", "c,1,OQ+SU"),
+    ]
+    done, rows, log = settle(tmp_path, *paths)
+    assert done.stderr.count("Without text_hash") == 1
+    assert [(row["codes"], row["text_hash"], row["confidence"], row["depth"]) for row in rows] == [
+        ("REF", "", "", ""),
+        ("OQ+SU", "", "", ""),
+    ]
+    assert [one["coder"] for one in log[0]["codings"]] == ["ann", "ben", "cho"]
+    [first, _] = read_standoff(tmp_path / "gold.csv")
+    assert first.gold_from == "settled from codings by: ann; ben; cho"
+    assert len(read_units([tmp_path / "gold.csv", paths[1]])[0].given) == 2
+    check_texts([Task("c", 0, "counselor", "any")], read_units(paths)[:1], read_sources(paths))
+
+
+def test_what_one_coder_alone_tells_fills_the_gaps(tmp_path: Path) -> None:
+    [whole] = write(tmp_path, [("REF:simple!2",)], ["ann"])
+    _, [row], _ = settle(tmp_path, whole, own_table(tmp_path / "ben.csv", "c,0,REF"))
+    assert (row["depth"], row["confidence"], row["text_hash"]) == ("simple", "2", text_hash("text 0"))
+
+
+def gold_chats(path: Path, *golds: object) -> Path:
+    """Chats with gold, one message a chat."""
+    lines = [
+        {"conversation_id": f"c{at}", "messages": [{"role": "counselor", "text": f"text {at}", "gold": gold}]}
+        for at, gold in enumerate(golds)
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return path
+
+
+def test_chats_with_gold_are_settled_as_agreement_takes_them(tmp_path: Path) -> None:
+    ann = gold_chats(tmp_path / "ann.jsonl", {"codes": ["OQ"]}, {"codes": ["REF"], "depth": "simple"})
+    ben = gold_chats(tmp_path / "ben.jsonl", {"codes": ["OQ"]}, {"codes": ["SU"]})
+    done, [row], _ = settle(tmp_path, ann, ben)
+    assert (row["conversation_id"], row["codes"], row["text_hash"]) == ("c0", "OQ", text_hash("text 0"))
+    assert "1 of 2 messages settled" in done.output and "Without text_hash" not in done.output
+
+
+@pytest.mark.parametrize(
+    "gold", [{"positive": ["OQ"]}, {"codes": []}, {"codes": ["OQ", "SU", "CQ", "AF"]}, {"codes": ["OT", "SU"]}]
+)
+def test_gold_that_no_coder_gives_is_not_settled(tmp_path: Path, gold: object) -> None:
+    path = gold_chats(tmp_path / "ann.jsonl", {"codes": ["OQ"]}, gold)
+    done = run("settle", path, "-o", tmp_path / "gold.csv")
+    assert isinstance(done.exception, UsageProblem)
+    assert f"{path}: conversation 'c1', message 0: this gold is no whole coding" in str(done.exception)
+    assert not (tmp_path / "gold.csv").exists()
+
+
 def test_refusals(tmp_path: Path) -> None:
     paths = write(tmp_path)
     gold = tmp_path / "gold.csv"

@@ -182,6 +182,50 @@ def test_codings_that_cannot_be_compared_are_named(files: list[Path], tmp_path: 
         read_units([files[0], changed])
 
 
+def plain(path: Path, *rows: str, header: str = "conversation_id,index,codes") -> Path:
+    """A table of one's own, without a sidecar; a row is `conversation,index,codes`."""
+    path.write_text("\n".join((header, *rows)) + "\n")
+    return path
+
+
+def test_tables_of_ones_own_are_compared_and_what_is_not_checked_is_said_once(tmp_path: Path) -> None:
+    ann = plain(tmp_path / "ann.csv", "c,0,OQ", "c,2,REF+SU", "d,1,PR")
+    ben = plain(tmp_path / "ben.csv", "c,0,OQ", "c,2,REF", "d,1,IP")
+    done = run(ann, ben, "--by", "pair")
+    assert done.exit_code == 0, done.output
+    assert done.stdout.startswith("Pair ann and ben\n\n3 messages of 2 conversations")
+    assert done.stderr.count("Without text_hash it is not checked") == 1
+    assert done.stderr.endswith(f"{ann}, {ben}\n")
+    rounds = [
+        plain(tmp_path / "1.csv", "c,0,OQ,ann", header="conversation_id,index,codes,coder"),
+        plain(tmp_path / "2.csv", "c,0,OQ,ben", header="conversation_id,index,codes,coder"),
+    ]
+    assert {row["group"] for row in table(run(*rounds, "--by", "round", "--as", "csv"))} == {"1"}
+
+
+def test_a_table_of_ones_own_beside_files_that_tell_their_texts(files: list[Path], tmp_path: Path) -> None:
+    own = plain(tmp_path / "own.csv", "c,0,INT+OQ", "c,2,CQ")
+    done = run(*files, own, "--as", "json")
+    assert json.loads(done.stdout)["groups"][0]["messages"] == 3
+    assert done.stderr.endswith(f": {own}\n")
+    assert not run(*files).stderr
+    changed = codes(tmp_path / "changed.csv", "c 2 CQ", coder="z")
+    changed.write_text(changed.read_text().replace(text_hash(SECRET + "2"), text_hash("another")))
+    with pytest.raises(UsageProblem, match="another text"):
+        read_units([own, files[0], changed])
+
+
+def test_what_kappa_is_and_what_cannot_be_told_is_explained(tmp_path: Path) -> None:
+    permitted = [chats(tmp_path / f"{name}.jsonl", "c OQ RC", "d RC OQ") for name in ("ann", "ben")]
+    for path in permitted:
+        path.write_text(path.read_text().replace('["RC"]', '["RC"], "permission": "without"'))
+    shown = run(*permitted).stdout
+    [line] = [line for line in shown.splitlines() if line.startswith("permission of RC")]
+    assert line.endswith("all the same")
+    assert "All the same: all codings have one and the same value, and alpha cannot be computed." in shown
+    assert "Cohen κ: the mean over pairs of coders" in shown
+
+
 def test_chats_without_gold_or_broken_are_named(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"empty\.jsonl: no message has gold"):
         read_units([chats(tmp_path / "empty.jsonl", "c - -")])

@@ -2,13 +2,22 @@
 
 import csv
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
-from mi_coder.corpora.standoff import COLUMNS, BadStandoff, read_standoff, text_hash, with_standoff
+from mi_coder.corpora.standoff import (
+    COLUMNS,
+    BadStandoff,
+    hashed,
+    read_standoff,
+    text_hash,
+    texts_unchecked,
+    with_standoff,
+)
 from mi_coder.errors import UsageProblem
 
 TEXTS = ("i lost my job", "You lost your job. What happened?", "they closed the shop")
@@ -82,9 +91,9 @@ def test_gold_of_uncoded_conversations_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text_hash": "0" * 16}, "another text"),
-        ({"index": "0"}, "another text"),
-        ({"index": "9"}, "another text"),
+        ({"text_hash": "0" * 16}, "another text here.*first 16 hex digits of the SHA-256"),
+        ({"index": "0"}, "counselor says nothing here"),
+        ({"index": "9"}, "counts all messages"),
         ({"conversation_id": "c9"}, "not in the corpus"),
     ],
 )
@@ -101,7 +110,8 @@ def test_codes_of_another_text_are_refused(tmp_path: Path, changes: dict[str, st
         ({"codes": "REF+OQ+AF+SU"}, "codes"),
         ({"codes": "REF+REF"}, "codes"),
         ({"codes": "RFE"}, "RFE"),
-        ({"depth": ""}, "depth"),
+        ({"codes": "REF, OQ"}, r'Join several by "\+"'),
+        ({"text_hash": sha256(TEXTS[1].encode()).hexdigest()}, "text_hash: must be the first 16 hex digits"),
         ({"depth": "deep"}, "depth"),
         ({"permission": "with"}, "permission"),
         ({"reason": "abuse"}, "reason"),
@@ -125,9 +135,46 @@ def test_rows_that_break_the_codebook_name_file_line_and_field(
 def test_missing_columns_are_named(tmp_path: Path) -> None:
     path = tmp_path / "codes.csv"
     path.write_text("conversation_id,codes\nc1,OQ\n")
-    write_meta(path)
-    with pytest.raises(UsageProblem, match="text_hash"):
+    with pytest.raises(UsageProblem, match=r"no column index\. Expected columns: conversation_id, index, codes"):
         list(read_standoff(path))
+
+
+def test_a_table_with_semicolons_is_told_what_separates(tmp_path: Path) -> None:
+    path = tmp_path / "codes.csv"
+    path.write_text("conversation_id;index;codes\nc1;1;OQ\n")
+    with pytest.raises(UsageProblem, match="They are separated by commas"):
+        list(read_standoff(path))
+
+
+def test_a_table_of_ones_own_needs_three_columns(tmp_path: Path) -> None:
+    path = tmp_path / "ann.csv"
+    path.write_bytes("\ufeffcodes,conversation_id,index\r\nREF+OQ,c1,1\r\n".encode())
+    [code] = read_standoff(path)
+    assert (code.coder, code.round, code.gold_from) == ("ann", "1", "ann")
+    assert (code.text_hash, code.confidence, code.gold.depth) == ("", None, None)
+    [coded] = with_standoff([conversation()], [code])
+    assert coded.messages[1].gold is not None and coded.messages[1].gold.positive == {"REF", "OQ"}
+    assert texts_unchecked([path, write(tmp_path, row())]) == (
+        f"Without text_hash it is not checked that codes and texts belong together: {path}"
+    )
+
+
+@pytest.mark.parametrize("column", ["text_hash", "depth", "confidence", "coder", "round"])
+def test_an_empty_cell_is_as_no_column(tmp_path: Path, column: str) -> None:
+    emptied = row(**{column: ""})
+    without = {name: cell for name, cell in emptied.items() if name != column}
+    path = tmp_path / "less" / "codes.csv"
+    path.parent.mkdir()
+    path.write_text(f"{','.join(without)}\n{','.join(without.values())}\n")
+    write_meta(path)
+    assert list(read_standoff(path)) == list(read_standoff(write(tmp_path, emptied)))
+
+
+def test_where_a_text_has_to_be_told_it_is_said_how(tmp_path: Path) -> None:
+    told, untold = [*read_standoff(write(tmp_path, row()))], [*read_standoff(write(tmp_path, row(text_hash="")))]
+    assert list(hashed(told)) == told
+    with pytest.raises(BadStandoff, match=r"first 16 hex digits of the SHA-256 of the text as UTF-8.*mi-code studio"):
+        list(hashed(untold))
 
 
 @pytest.mark.parametrize(
@@ -157,15 +204,6 @@ def test_codes_of_another_codebook_are_refused(tmp_path: Path) -> None:
     assert Codebook.load().hash in str(error.value)
 
 
-def test_codes_without_a_codebook_are_refused_with_what_to_write(tmp_path: Path) -> None:
-    path = write(tmp_path, row())
-    sidecar = write_meta(path)
-    sidecar.unlink()
-    with pytest.raises(BadStandoff, match=r"codes\.csv\.meta\.json is missing") as error:
-        next(read_standoff(path))
-    assert f'{{"codebook": "{Codebook.load().hash}"' in str(error.value)
-
-
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b'{"codebook": "x", "coder": "y", "unit": "sentence"}'])
 def test_a_damaged_sidecar_is_named(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path, row())
@@ -193,3 +231,13 @@ def test_the_projects_codes_fit_the_shared_corpora(shared: Path, corpus: str) ->
     codes = [code for path in sorted(root.glob("*.csv")) for code in read_standoff(path)]
     coded = sum(1 for _ in with_standoff(corpora.load(corpus, shared), codes, only_coded=True))
     assert coded == len({code.conversation_id for code in codes}) > 40
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "annotations").glob("*/*.csv")), ids=str)
+def test_the_projects_codes_tell_everything(path: Path) -> None:
+    assert not texts_unchecked([path])
+    book = Codebook.load()
+    for code in read_standoff(path):
+        due = {name for one in code.gold.positive for name in book[one].attributes}
+        assert due == {name for name in book.attributes if getattr(code.gold, name)}, (code.conversation_id, code.index)
+        assert code.confidence

@@ -85,11 +85,10 @@ def test_agreement_as_a_picture() -> None:
     assert [list(line.get_xdata()) for line in axis.get_lines()[:2]] == [[0.667, 0.667], [0.8, 0.8]]
     assert _points(axis)[:2] == [[0.5, 0.9], [1.0]], "few stand apart, hollow"
     assert [-0.2, 0.7] in [list(line.get_xdata()) for line in axis.get_lines()] and axis.get_xlim()[0] <= -0.2
-    assert _legend(picture) == ["present or absent fewer than 20 times"]
+    assert _legend(picture) == ["present or absent in fewer than 20 messages"]
     groups = _agreement(9).plot()
-    assert len([name for name in _legend(groups) if "messages" in name]) == 7 and "<k8> and b (98 messages)" in _legend(
-        groups
-    )
+    names = [name for name in _legend(groups) if "messages)" in name]
+    assert len(names) == 7 and "<k8> and b (98 messages)" in names
     assert _labels(groups.axes[0])[0] == "Support (SU)"
 
 

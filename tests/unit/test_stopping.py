@@ -1,13 +1,14 @@
 """What the stopping report advises."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
 from mi_coder.annotation.codings import Given, Unit
 from mi_coder.annotation.learning import Curve, Point, TooLittleGold, learning_curve
 from mi_coder.annotation.sample_file import Drawn
-from mi_coder.annotation.stopping import alpha_growth, stopping_report
+from mi_coder.annotation.stopping import _advice, alpha_growth, stopping_report
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
 
@@ -36,9 +37,9 @@ def advice(coded: list[Unit], curve: Curve | None = None) -> str:
 
 
 def test_alpha_on_growing_parts_ends_with_all_of_it() -> None:
-    points, rows = alpha_growth(units(8, "OQ/OQ", "SU/SU", "OQ/SU", "CQ"))
-    assert [point.messages for point in points] == [6, 12, 18, 24]
-    assert points[-1].alpha.value == pytest.approx(1 - (1 / 3) / (1 - (24**2 + 24**2 - 48) / (48 * 47)))
+    points, rows = alpha_growth(units(12, "OQ/OQ", "SU/SU", "OQ/SU", "CQ"))
+    assert [point.messages for point in points] == [9, 18, 27, 36]
+    assert points[-1].alpha.value == pytest.approx(1 - (1 / 3) / (1 - (36**2 + 36**2 - 72) / (72 * 71)))
     assert {row.name: row.verdict for row in rows}["OQ"] == "unreliable"
     assert points[0].few == 21 and points[-1].unreliable == 2
 
@@ -69,7 +70,13 @@ def test_an_interval_that_is_wide_or_unknown() -> None:
     differing = [*units(8, *["OQ/OQ", "SU/SU"] * 4), *units(1, *["OQ/SU"] * 12)]
     differing[-12:] = [Unit("other", unit.index, unit.given) for unit in differing[-12:]]
     assert "The interval of alpha is wider" in advice(differing)
-    assert "The interval of alpha is wider" in advice(units(1, *["OQ/OQ", "SU/SU"] * 12))
+    assert "The interval of alpha is wider" in advice(units(1, *["OQ/OQ", "SU/SU"] * 20))
+
+
+def test_where_every_code_may_be_unreliable_it_is_said() -> None:
+    sure = alpha_growth(units(60, "OQ/OQ", "SU/SU"))[0][-1]
+    [told] = _advice([replace(sure, reliable=0, uncertain=2)], (), (), None, None)
+    assert told == "Of no code it is sure that alpha reaches 0.667: have more conversations coded twice."
 
 
 def test_rates_weigh_and_tell_what_is_missing() -> None:

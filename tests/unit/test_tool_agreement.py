@@ -61,7 +61,7 @@ def test_the_test_part_is_that_of_the_splits(root: Path) -> None:
 
 
 def test_how_to_read_it_stands_there_once(root: Path) -> None:
-    assert tool.render(root, samples=20).count("Reading, by alpha:") == 1
+    assert tool.render(root, samples=20).count("Reading, by the lower end of alpha's interval:") == 1
 
 
 def test_a_stale_page_is_named_and_mended(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ from mi_coder.outcomes.frame_guard import guarded
 from mi_coder.outcomes.study.history import recorded, remarks
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.report.page import Section as PageSection
-from mi_coder.report.page import bullets, folded, page, plot
+from mi_coder.report.page import bullets, folded, page, paragraph, plot
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -159,11 +159,12 @@ def _html(document: Document, output: Path) -> str:
 def _html_part(part: Table | Picture, output: Path) -> str:
     if isinstance(part, Picture):
         return plot((output / f"{part.stem}.svg").read_text(encoding="utf-8"), part.title)
-    table = tables.to_html(part.frame, part.caption, formats=part.formats, notes=part.notes)
-    scrolling = f'<div class="scroll" tabindex="0">{table}</div>'
+    table = tables.to_html(part.frame, part.caption, formats=part.formats)
+    notes = "".join(paragraph(note, note=True) for note in part.notes)
+    shown = f'<div class="scroll" tabindex="0">{table}</div>{notes}'
     if part.folded:
-        return folded(part.title, scrolling)
-    return (f"<h3>{escape(part.title)}</h3>" if part.title else "") + scrolling
+        return folded(part.title, shown)
+    return (f"<h3>{escape(part.title)}</h3>" if part.title else "") + shown
 
 
 def _latex(document: Document) -> str:

@@ -35,6 +35,11 @@ CORRELATION_NOTE = (
     "what else changed over the same months (training, clients, the platform) is in them too."
 )
 
+TAGGERS_CODES = (
+    "Codes are the tagger's, and gold chats (label_error) do not correct them here: errors that change with experience "
+    "would look like change of practice."
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ExperienceResult:
@@ -100,7 +105,7 @@ class ExperienceResult:
         said.append(CORRELATION_NOTE)
         if self.stays is not None:
             said += self.stays.summary().splitlines()
-        said.append("Codes are the tagger's; errors that change with experience would look like change of practice.")
+        said.append(TAGGERS_CODES)
         return tuple(said)
 
     def plot(self, code: str) -> "Figure":

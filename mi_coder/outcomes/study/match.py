@@ -54,6 +54,11 @@ NO_CLIENT_VARIANCE = (
     "Client variance is estimated as 0, so there is no random effect for the client: least squares with errors "
     "clustered by client stand instead."
 )
+TAGGERS_CODES = (
+    "Codes are the tagger's, and gold chats (label_error) do not correct them here: a chat in which it misses the "
+    "technique counts as one without it, and errors that depend on the outcome can hide a difference, make one up or "
+    "turn it round."
+)
 SAME = 1 - 1e-9
 """Covariates whose correlation with the score before is not below this are that score, perhaps on another scale."""
 
@@ -79,6 +84,7 @@ class Matched:
     Attributes:
         question: what is compared with what, in which outcome.
         treated: [rows]
+        by_codes: whether the tagger's codes say who was treated, not a column.
         attempts: all propensity scores that were tried; the last one counts.
         effects: matched, matched and adjusted, weighted, and plain regression; then a placebo, where there is one.
         random_effects: [terms] the matched rows with a random effect for the client, where there are clients; its
@@ -89,6 +95,7 @@ class Matched:
 
     question: str
     treated: Bools
+    by_codes: bool
     attempts: tuple[Attempt, ...]
     effects: tuple[Effect, ...]
     placebo: Effect | None
@@ -177,6 +184,8 @@ class Matched:
         )
         if self.placebo and not self.placebo.low <= 0 <= self.placebo.high:
             said.append("The placebo differs between matched groups: they differ for other reasons than the treatment.")
+        if self.by_codes:
+            said.append(TAGGERS_CODES)
         said.append("What was not measured is not balanced: this is no experiment.")
         return tuple(said)
 
@@ -276,6 +285,7 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     return Matched(
         f"{question} in {outcome.name}" + ("" if before is None else " (change: after - before)"),
         high,
+        not matching.treated,
         attempts,
         tuple(effects),
         placebo,

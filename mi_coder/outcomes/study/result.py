@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NAMING = ("design", "technique", "level")
 _REPORTED = ("corrected", "p corrected", "q corrected")
+PREDICTIONS = "on the tagger's codes, not corrected"
+"""What predicted ratings are, also beside corrected estimates."""
 NOT_CORRECTED = "not corrected"
 """What stands in place of a corrected figure where there is none beside others."""
 
@@ -119,7 +121,7 @@ class Result:
         return forest(self._chosen(outcome, model))
 
     def plot_predicted(self, code: str, outcome: str | None = None) -> "Figure":
-        """Predicted probabilities of the ratings over the use of a technique.
+        """Predicted probabilities of the ratings over the use of a technique, by the naive model.
 
         Raises:
             UnknownName: no such prediction.
@@ -143,7 +145,7 @@ class Result:
         per = str(rows["unit"].iloc[0]).partition(" per ")[2]
         within = chosen["term"].iloc[0] != code
         use = f"{code_name(code)}, in {per}" + (", from the counselor's own mean" if within else "")
-        return predicted_ratings(chosen.drop(columns="term"), use)
+        return predicted_ratings(chosen.drop(columns="term"), use, PREDICTIONS.capitalize())
 
     def summary(self) -> str:
         """What was found, in plain text."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from mi_coder.outcomes import figures
 from mi_coder.outcomes.study import further_tables as further
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, write_document
-from mi_coder.outcomes.study.result import Result, code_name
+from mi_coder.outcomes.study.result import PREDICTIONS, Result, code_name
 
 PREDICTED = 3
 """Techniques of which predicted ratings are drawn; all are in the table."""
@@ -89,7 +89,7 @@ def _predicted(result: Result, outcome: str, model: str) -> list[Picture]:
             result.plot_predicted(code, outcome),
             stem_of(f"predicted {outcome} {code}"),
             "predicted",
-            f"Predicted {outcome} by use of {code_name(code)}",
+            f"Predicted {outcome} by use of {code_name(code)}, {PREDICTIONS}",
         )
         for code in _clearest(result, outcome, model)
     ]

@@ -67,3 +67,13 @@ def test_codes_are_drawn_that_were_given_in_percent_with_a_legend_where_groups_d
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["<k0>", "<k1>"]
     [alone] = _axes(_found(groups=1).plot_codes())
     assert alone.get_legend() is None and alone.get_xlabel() == "% of messages"
+
+
+def test_thresholds_have_a_legend_and_marks_at_zero_are_whole() -> None:
+    pytest.importorskip("matplotlib")
+    picture: Any = _found().plot("talk share", "R:Q")
+    [legend] = picture.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["fair, MITI 4.2.1", "good, MITI 4.2.1"]
+    assert not any(line.get_clip_on() for axis in picture.axes for line in axis.get_lines())
+    without: Any = _found().plot("talk share")
+    assert not without.legends

@@ -1,6 +1,7 @@
 """The tagger's errors: counted by message and by volley, put into the figures that they suffice for, and no others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,8 @@ def test_depth_is_shared_out_as_gold_has_it() -> None:
     # Of 100 that the tagger calls simple 30 are complex, of 50 that it calls complex 40 are.
     mended = _of(_errors({"REF": ((70, 30), (10, 40))}, REF=perfect))["% complex reflections"]
     assert mended.value == pytest.approx((1 - plain.value) * 30.5 / 101 + plain.value * 40.5 / 51, rel=1e-5)
-    assert (mended.interval, mended.note, mended.corrected) == ("conversations and tagger", "", True)
+    assert (mended.interval, mended.corrected) == ("conversations and tagger", True)
+    assert mended.note == plain.note, "the depths stay weak"
     many = _of(_errors({"REF": ((7000, 3000), (1000, 4000))}, REF=perfect))["% complex reflections"]
     assert _width(mended) > 1.3 * _width(many)
     few = _of(_errors({"REF": ((70, 30), (3, 1))}, REF=perfect))["% complex reflections"]
@@ -96,6 +98,23 @@ def test_reflections_that_are_corrected_keep_their_depths_in_proportion() -> Non
     done = _errors({"REF": ((60, 20), (10, 30))}, REF=Errors(80, 20, 40)).mended(counts, expected)
     assert done[AT["REF"]] == pytest.approx(10 * (80.5 / 101) / (80.5 / 121))
     assert done[AT["REF:simple"]] + done[AT["REF:complex"]] == pytest.approx(done[AT["REF"]])
+
+
+def test_corrected_figures_are_marked_and_the_mark_is_explained_once() -> None:
+    errors = _errors(OQ=Errors(40, 10, 40), CQ=Errors(9, 0, 0))
+    found = profile(_chats(), ["conversation"], errors=errors).summary(most=2)
+    lines = [line.split() for line in found.splitlines() if "% open questions " in line]
+    assert all(line[3].endswith("*") and "." in line[-1] for line in lines) and len(lines) == 2
+    assert found.count("* corrected for the tagger's errors on the validated chats") == 1
+    assert "*" not in profile(_chats(), ["all"]).summary()
+    assert "*" not in profile(_chats(), ["all"], errors=_errors(OQ=Errors(40, 10, 40))).summary(), "none of those shown"
+
+
+def test_a_doubt_of_the_errors_goes_to_all_figures_that_they_correct() -> None:
+    errors = replace(_errors(OQ=Errors(40, 10, 40)), doubt="seen in training")
+    found = _of(errors)
+    assert found["OQ"].note == "seen in training" and "seen" not in found["R:Q"].note
+    assert "seen" not in found["talk share"].note
 
 
 def test_gold_depth_bears_no_note() -> None:

@@ -251,12 +251,11 @@ def test_chosen_columns_headers_formats_caption_and_notes() -> None:
     assert to_markdown(GROUPS, **given) == (
         "Chats & groups\n\n| chats | group |\n| ---: | --- |\n| 12,345 | a |\n|  | b |\n\n50 % of all.\n\na < b"
     )
-    assert to_html(GROUPS, **given) == (
+    assert to_html(GROUPS, "Chats & groups", **CHOSEN) == (
         '<table class="mi-table"><caption>Chats &amp; groups</caption><thead><tr>'
         '<th scope="col" class="number">chats</th><th scope="col">group</th></tr></thead><tbody>'
         '<tr><th scope="row" class="number">12,345</th><td>a</td></tr>'
-        '<tr><th scope="row" class="number"></th><td>b</td></tr></tbody>'
-        '<tfoot><tr><td colspan="2">50 % of all.</td></tr><tr><td colspan="2">a &lt; b</td></tr></tfoot></table>'
+        '<tr><th scope="row" class="number"></th><td>b</td></tr></tbody></table>'
     )
     assert to_latex(GROUPS, **given).splitlines() == [
         *(r"\begin{table}", r"\centering", r"\caption{Chats \& groups}", r"\begin{tabular}{rl}", r"\toprule"),

@@ -128,6 +128,31 @@ def test_the_headline_comes_first_and_long_tables_are_folded(folder: Path) -> No
     assert page.seen.count("table") - page.folded_tables == 4
 
 
+def test_predicted_ratings_say_that_they_are_not_corrected(folder: Path) -> None:
+    predicted = [each for each in read_results(folder / "relate", "relate").files if each.kind == "predicted"]
+    assert len(predicted) == 2
+    for each in predicted:
+        assert each.title.endswith("on the tagger's codes, not corrected")
+        picture = (folder / "relate" / each.file).read_text(encoding="utf-8")
+        assert "On the tagger's codes, not corrected</text>" in picture.replace("&#x27;", "'").replace("&apos;", "'")
+
+
+@pytest.mark.parametrize("verb", ["match", "experience"])
+def test_what_gold_chats_do_not_correct_is_said(folder: Path, verb: str) -> None:
+    said = read_results(folder / verb, verb).sentences
+    assert (
+        sum("Codes are the tagger's, and gold chats (label_error) do not correct them here" in each for each in said)
+        == 1
+    )
+
+
+def test_notes_stand_below_the_scrolled_table(folder: Path) -> None:
+    html = (folder / "relate" / "report.html").read_text(encoding="utf-8")
+    headline = html.partition('<h2 id="part-0-title">')[2].partition("</section>")[0]
+    table, end, notes = headline.partition("</table></div>")
+    assert end and notes.startswith('<p class="note">Between: uncorrected') and 'class="note"' not in table
+
+
 def _rows(folder: Path, title: str) -> list[list[str]]:
     """Cells of the first table after a title of the report, without its header."""
     markdown = (folder / "relate" / "report.md").read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ from mi_coder.outcomes.matching import match_pairs  # noqa: E402
 from mi_coder.outcomes.propensity import fit_propensity  # noqa: E402
 from mi_coder.outcomes.study import match  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
-from mi_coder.outcomes.study.match import Matched, run_matching  # noqa: E402
+from mi_coder.outcomes.study.match import TAGGERS_CODES, Matched, run_matching  # noqa: E402
 from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
 from mi_coder.outcomes.study.spec import Study, study_of  # noqa: E402
 
@@ -238,6 +238,7 @@ def test_a_column_of_treated_rows_in_place_of_a_technique() -> None:
     chats = _chats()
     given = {"treated": "seen", "covariates": ["before", "age"]}
     by_column, by_technique = _matched(chats, matching=given), _matched(chats)
+    assert TAGGERS_CODES in by_technique.sentences() and TAGGERS_CODES not in by_column.sentences()
     assert by_column.effects[0].estimate == pytest.approx(by_technique.effects[0].estimate)
     chats.frame.loc["chat0", "seen"] = np.nan
     assert _matched(chats, matching=given).dropped == {"no seen": 1}
@@ -312,6 +313,7 @@ def test_a_folder_with_report_tables_and_figures(matched: Matched, tmp_path: Pat
     written = (tmp_path / "out" / "report.md").read_text()
     assert "Rosenbaum bounds" in report and "![" not in report and "(love_plot.svg)" in written
     assert set(report.splitlines()) < set(written.splitlines())
+    assert f"- {TAGGERS_CODES}\n" in report
     assert json.loads((tmp_path / "out" / "run.json").read_text())["exploratory"] is False
     again = write_matched(matched, _study(seed=2), tmp_path, tmp_path / "out")
     assert again.splitlines()[2].startswith("- Exploratory")
