@@ -1,6 +1,7 @@
 """`mi-code evaluate`: how good are the codes?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,10 +11,13 @@ from mi_coder.cli.suite import check_options, run
 from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
 
+if TYPE_CHECKING:
+    from mi_coder.corpora.splits import Part
+
 EPILOG = """\b
 Examples:
   mi-code evaluate gold.jsonl                                the bundled model
-  mi-code evaluate gold.jsonl --model model/ --only-unseen
+  mi-code evaluate gold.jsonl --model model/ --part test     what mi-code train left for testing
   mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --as markdown -o evaluation.md
   mi-code evaluate --suite                                   in a checkout with the corpora beside it
 """
@@ -21,6 +25,7 @@ Examples:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ROOT = click.Path(file_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_PARTS: "tuple[Part, ...]" = ("train", "dev", "test")
 
 
 @click.command(epilog=EPILOG)
@@ -57,6 +62,9 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
 @force_option("Write over a file that is there.")
+@click.option(
+    "--part", type=click.Choice(_PARTS), help="Only the conversations of this part of GOLD, as mi-code train cuts them."
+)
 @click.option("--suite", is_flag=True, help="Every target of a model from the project's stored data; no GOLD.")
 @click.option("--data", type=_ROOT, default=Path("../shared/data"), help="With --suite: folder of the public corpora.")
 @click.option("--annotations", type=_ROOT, default=Path("annotations"), help="With --suite: the project's codes.")
@@ -75,6 +83,7 @@ def command(
     style: str,
     output: Path | None,
     force: bool,
+    part: "Part | None",
     suite: bool,
     data: Path,
     annotations: Path,
@@ -106,6 +115,7 @@ def command(
         tagged=tagged,
         model=model,
         baseline=baseline,
+        part=part,
         seen="leave out" if only_unseen else "allow" if allow_seen else "refuse",
         options=Options(min_support, bootstrap, seed),
         threads=threads or cores(),

@@ -63,7 +63,7 @@ def attribute_scores(
     for attribute, codes in CODES_WITH_ATTRIBUTE.items():
         judged = [
             (getattr(known, attribute), getattr(given, attribute))
-            if getattr(known, attribute) and known.positive.intersection(codes, given.codes)
+            if getattr(known, attribute) and known.resolved().positive.intersection(codes, given.codes)
             else None
             for known, given in zip(gold, coding, strict=True)
         ]

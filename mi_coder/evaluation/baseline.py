@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from zipfile import BadZipFile
 
 import msgspec
 import numpy as np
@@ -24,7 +25,7 @@ from mi_coder.tagger.decoding import choose
 ARRAYS_FILE = "baseline.npz"
 WORDS_FILE = "baseline.json"
 
-
+_MEND = "Copy the whole folder again, or train the model again."
 _TOKEN = re.compile(r"\b\w+\b|\?")
 
 
@@ -124,12 +125,15 @@ class Baseline:
         """
         try:
             meta = msgspec.json.decode((folder / WORDS_FILE).read_bytes(), type=_Meta)
-            with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
+            with (folder / ARRAYS_FILE).open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 coefficients, intercepts, idf = (arrays[name] for name in ("coefficients", "intercepts", "idf"))
         except FileNotFoundError as error:
             raise MiCoderError(f"{folder} has no baseline: {Path(error.filename).name} is missing.") from None
-        except (msgspec.DecodeError, KeyError, ValueError) as error:
-            raise MiCoderError(f"The baseline in {folder} is malformed: {error}. Train the model again.") from None
+        except (msgspec.DecodeError, KeyError, ValueError, EOFError, BadZipFile, OSError) as error:
+            raise MiCoderError(f"The baseline in {folder} is malformed: {error}. {_MEND}") from None
+        features, codes = len(meta.words) + len(meta.characters), len(meta.codes)
+        if (coefficients.shape, intercepts.shape, idf.shape) != ((codes, features), (codes,), (features,)):
+            raise MiCoderError(f"The baseline in {folder} is malformed: its two files do not fit. {_MEND}")
         return cls(
             codes=tuple(meta.codes),
             trained=np.array(meta.trained),

@@ -56,12 +56,13 @@ def _risk(comparison: Comparison, options: Options, scored: Bools, wrong: Bools)
 
 
 def _sets(comparison: Comparison, options: Options, scored: Bools, cut: float) -> SetScore:
-    """Args: scored: [messages] those that are judged."""
+    """Args: scored: [messages] those that are judged; all of their codes are known."""
     counts = np.zeros((len(scored), 3))
     for row in np.flatnonzero(scored):
         coding = comparison.coding[row]
         held = prediction_set(coding.codes, coding.scores, cut, comparison.codes)
-        counts[row] = comparison.gold[row].positive.issubset(held), len(held), 1
+        right = {code for code, applies in zip(comparison.codes, comparison.truth[row], strict=True) if applies}
+        counts[row] = right.issubset(held), len(held), 1
     totals, samples = counts.sum(axis=0), resampled(counts, comparison.conversation, options.samples, options.seed)
     held_and_size = [Figure.of(share(totals[[at, 2]]), share(samples[:, [at, 2]])) for at in (0, 1)]
     return SetScore(float(SETS), int(scored.sum()), *held_and_size)

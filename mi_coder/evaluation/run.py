@@ -7,6 +7,7 @@ from typing import Literal
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
+from mi_coder.corpora.splits import Part
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.baseline import WORDS_FILE, Baseline
 from mi_coder.evaluation.coder import Coder, file_coder, model_coder
@@ -16,9 +17,11 @@ from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
-from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
+from mi_coder.formats.gold_reading import gold_conversations
+from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
+from mi_coder.training.split import split
 
 Seen = Literal["refuse", "leave out", "allow"]
 
@@ -38,6 +41,7 @@ class Request:
         tagged: the same messages with a coder's codes; None to tag them with `model`.
         model: model folder; None for the bundled model. Beside `tagged`: the model that made it.
         baseline: folder of a model whose baseline is set beside; None for the baseline of the evaluated model.
+        part: the part of `gold` that is tested, by the same rule as in training; None for all of it.
         seen: what to do with conversations that a model was trained on, or whose `source_group` it was trained on.
         threads: messages that are tagged at the same time. It changes the speed, never a figure.
         read: how both files are read.
@@ -47,6 +51,7 @@ class Request:
     tagged: Path | None = None
     model: Path | None = None
     baseline: Path | None = None
+    part: Part | None = None
     seen: Seen = "refuse"
     options: Options = field(default_factory=Options)
     threads: int = 1
@@ -64,6 +69,8 @@ def evaluate_files(request: Request) -> EvaluationReport:
     book = Codebook.load()
     coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
     gold, gold_remark = _read_gold(request.gold, request.read)
+    if request.part:
+        gold = _of_part(gold, request.part, request.gold)
     seen = overlap(gold, _training_ids(coder, request.baseline))
     tested = _tested(gold, seen, request.seen)
     comparison = compare(tested, coder.codings(tested, request.threads, request.read), book.ids)
@@ -82,13 +89,20 @@ def evaluate_files(request: Request) -> EvaluationReport:
 
 def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:
     """The conversations with gold, or, in a file without any, those with finished codes, and a remark on it."""
-    conversations = list(read_conversations(path, options))
+    conversations = list(gold_conversations(path, options))
     if any(message.gold for one in conversations for message in one.messages):
         return list(filter(has_gold, conversations)), []
     coded = [from_codes(one, Codebook.load().ids) for one in conversations]
     return list(filter(has_gold, coded)), [
         f"{path.name} has no field gold: its field codes is taken for complete gold."
     ]
+
+
+def _of_part(gold: Sequence[Conversation], part: Part, path: Path) -> list[Conversation]:
+    kept = split(gold)[part]
+    if not kept:
+        raise UsageProblem(f"No conversation of {path} with gold codes is in the part {part}.")
+    return kept
 
 
 def _training_ids(coder: Coder, baseline: Path | None) -> list[str]:

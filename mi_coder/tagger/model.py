@@ -61,7 +61,11 @@ def open_model(folder: Path | None = None) -> ModelFolder:
             f"{found.path / ASKING_FILE} is no file of this model. Remove it, or copy the whole folder again."
         )
     book = Codebook.load()
-    if found.config.codebook != book.hash or tuple(found.config.codes) != book.ids:
+    if found.config.codebook == book.hash and tuple(found.config.codes) != book.ids:
+        raise BadModel(
+            f"{found.path / CONFIG_FILE}: its codes are not those of its codebook. Copy the whole folder again."
+        )
+    if found.config.codebook != book.hash:
         raise BadModel(
             f"{found.path / CONFIG_FILE}: the model was made for the codebook {found.config.codebook}, "
             f"this version has {book.hash}. "

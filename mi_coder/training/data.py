@@ -6,7 +6,8 @@ from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold, model_text
 from mi_coder.errors import UsageProblem
-from mi_coder.formats import AS_CODED, ReadOptions, read_conversations
+from mi_coder.formats.gold_reading import gold_conversations
+from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
 UNCODED = "no codes; what teachers tell of it is learned"
@@ -39,13 +40,14 @@ def read_gold(paths: Sequence[Path], read: ReadOptions = AS_CODED) -> list[Conve
     They may be tagged files: what a tagger gave stands beside the gold and has no part in training.
 
     Raises:
-        UsageProblem: a conversation id occurs twice, so that its messages could land in two parts.
+        UsageProblem: a conversation id occurs twice, so that its messages could land in two parts; or as
+            `gold_conversations`.
         MiCoderError: a file is malformed; names file, line and field.
     """
     conversations: list[Conversation] = []
     seen: dict[str, Path] = {}
     for path in paths:
-        for conversation in read_conversations(path, read):
+        for conversation in gold_conversations(path, read):
             if conversation.id in seen:
                 raise UsageProblem(
                     f"The conversation id {conversation.id!r} of {path} is already in {seen[conversation.id]}. "

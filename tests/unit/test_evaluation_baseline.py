@@ -91,6 +91,22 @@ def test_saved_and_loaded_it_predicts_the_same(baseline: Baseline, tmp_path: Pat
     assert loaded.codes == CODES
 
 
+@pytest.mark.parametrize("kept", [0, 20, 200])
+def test_arrays_that_break_off_are_named(baseline: Baseline, tmp_path: Path, kept: int) -> None:
+    baseline.save(tmp_path)
+    (tmp_path / ARRAYS_FILE).write_bytes((tmp_path / ARRAYS_FILE).read_bytes()[:kept])
+    with pytest.raises(MiCoderError, match=r"malformed: .*Copy the whole folder again"):
+        Baseline.load(tmp_path)
+
+
+def test_words_of_another_baseline_are_named(baseline: Baseline, tmp_path: Path) -> None:
+    baseline.save(tmp_path)
+    meta = json.loads((tmp_path / WORDS_FILE).read_text())
+    (tmp_path / WORDS_FILE).write_text(json.dumps(meta | {"words": [*meta["words"], "more"]}))
+    with pytest.raises(MiCoderError, match="its two files do not fit"):
+        Baseline.load(tmp_path)
+
+
 def test_a_missing_or_broken_baseline_is_named(baseline: Baseline, tmp_path: Path) -> None:
     with pytest.raises(MiCoderError, match=WORDS_FILE):
         Baseline.load(tmp_path)

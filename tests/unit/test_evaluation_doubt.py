@@ -87,6 +87,17 @@ def test_sets_of_a_report() -> None:
     assert (sets.size.low, sets.size.high) == (1.0, 2.5)
 
 
+def test_a_code_that_follows_from_a_group_must_be_in_the_set() -> None:
+    coding = Coding(("OQ",), {"OQ": 0.9, "CQ": 0.0, "SU": 0.1})
+    for gold in (
+        Gold(frozenset({"SU"}), frozenset({"OQ", "CQ"})),
+        Gold(negative=frozenset({"OQ", "CQ"}), any_of=(frozenset({"SU"}),)),
+    ):
+        chats = [Conversation("a", [Message("counselor", "x", gold=gold, coding=coding)])]
+        sets = doubt(compare(chats, chats, CODES), OPTIONS, 0.2).sets
+        assert sets is not None and sets.held.value == 0
+
+
 def test_review_of_a_report() -> None:
     review = doubt(compare(CHATS, CHATS, CODES), OPTIONS, None).review
     assert review is not None
