@@ -117,7 +117,9 @@ codes given and no text), made by `python benchmarks/experiments.py run NAME` an
 also chose epoch and thresholds: read the differences, not the levels. The difference to `reference` has its 95 %
 interval by resampling conversations; one that holds 0 is no finding. Dev grew and its codes were settled in the
 meantime: runs are compared only where a hash says that the same messages with the same codes judged them. Figures are
-macro-F1 over the codes with at least 20 positives in the dev chats of a corpus."""
+macro-F1 over the codes with at least 20 positives in the dev chats of a corpus.
+
+![Macro-F1 on the newest dev part by the number of training messages](images/learning_curve.png)"""
 
 _CURVE = """### Learning curve
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mi_coder import corpora
-from mi_coder.corpora.splits import Split, group_of, hashed_part, render_splits
+from mi_coder.corpora.splits import PARTS, Split, group_of, hashed_part, render_splits
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.formats import AS_CODED, read_conversations
-from mi_coder.training.split import PARTS, split
+from mi_coder.training.split import split
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLITS = "annotations/splits.csv"

@@ -69,5 +69,6 @@ def command(
         f"tokens in {report.held_out} held-out conversations: {report.before:.1f} before, {report.after:.1f} after."
     )
     click.echo(
-        f"The encoder is in {report.folder}. Train from it:  mi-code train gold.jsonl --base {report.folder}", err=True
+        f"The encoder is in {report.folder}. Train from it:  mi-code train gold.jsonl --base {report.folder} -o model/",
+        err=True,
     )

@@ -9,6 +9,7 @@ import click
 
 from mi_coder.cli.options import Finite
 from mi_coder.cli.reading import Reading, reading_options
+from mi_coder.cli.sigterm import ending_on_sigterm
 from mi_coder.cli.train_progress import Shown
 from mi_coder.errors import need
 from mi_coder.evaluation import render
@@ -177,7 +178,7 @@ def _fold(context: click.Context, parameter: click.Parameter, value: str | None)
     help="Share of the weights of the model that training goes on from that is left in the new one: what is learned "
     "counts less, and less is lost on other chats. Needs a model as --base.  [default: 0]",
 )
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0))
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @click.option(
     "--device",
@@ -235,7 +236,7 @@ def command(
     gold lacks stays. Its license applies to what comes out.
 
     A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
-    done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of other settings, the
+    done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of another training, the
     command says what differs and starts anew.
     """
     for module in ("torch", "transformers", "sklearn", "onnx"):
@@ -305,7 +306,9 @@ def command(
         leave_out=leave_out,
         keep=keep or 0.0,
     )
-    _show(train(options, Shown()), test)
+    with ending_on_sigterm():
+        report = train(options, Shown())
+    _show(report, test)
 
 
 def _show(report: "TrainReport", test: bool) -> None:
@@ -315,6 +318,14 @@ def _show(report: "TrainReport", test: bool) -> None:
     for part, figures in [("dev", report.dev), *([("test", report.test)] if test else [])]:
         counted = sum(row.counted for row in figures.rows)
         click.echo(f"{part:<6}{figures.messages:>10}{counted:>7}{_versus(figures.macro)}")
+        if not counted:
+            click.echo(
+                f"No code has {figures.options.min_support} messages in {part}, so there is no macro-F1. Exactly right "
+                f"there: {render.versus(figures.exact)}.",
+                err=True,
+            )
+    if report.config.untrained:
+        click.echo(f"Codes that it cannot give, for want of gold: {', '.join(report.config.untrained)}.", err=True)
     click.echo(
         f"The model is in {report.folder}. What it can and cannot do, on the test part too: "
         f"{report.folder / 'MODEL_CARD.md'}",
@@ -323,5 +334,6 @@ def _show(report: "TrainReport", test: bool) -> None:
 
 
 def _versus(macro: "Versus") -> str:
-    beside = macro.baseline.value if macro.baseline else math.nan
-    return f"{macro.coder.value:>10.3f}{beside:>9.3f}  {render.figure(macro.difference, '+')}"
+    values = (macro.coder.value, macro.baseline.value if macro.baseline else math.nan)
+    own, beside = ("–" if math.isnan(value) else f"{value:.3f}" for value in values)
+    return f"{own:>10}{beside:>9}  {render.figure(macro.difference, '+')}"

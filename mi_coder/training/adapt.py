@@ -27,18 +27,20 @@ from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.adapted import Adapted, read_adapted, write_adapted
 from mi_coder.training.base import NoBase, base_name, resolve_base
-from mi_coder.training.batches import Rows, shuffled_batches, sorted_batches
+from mi_coder.training.batches import EVALUATION_BATCH, Rows, shuffled_batches, sorted_batches
 from mi_coder.training.device import best_device, bf16_is_native
-from mi_coder.training.fit import TrainingFailed, set_seeds
+from mi_coder.training.fit import MAX_GRADIENT, SMALL_HIDDEN_SIZE, TrainingFailed, set_seeds
 from mi_coder.training.folder import new_folder, refuse_existing
+from mi_coder.training.license import LICENSE_FILE
 from mi_coder.training.masking import Masked, Vocabulary, hide
 from mi_coder.training.progress import Epoch, Progress
+from mi_coder.training.readable import check_readable, longest_text
 
 HELD_OUT_SHARE = 0.05
 
 _LEAST_TOKENS = 16
-_SMALL_HIDDEN_SIZE = 384
-_EVALUATION_BATCH = 64
+_MASKED = 0.15
+_WEIGHT_DECAY = 0.01
 _MEMORY = 0.9
 _RISE = 1.0
 
@@ -49,7 +51,6 @@ class AdaptOptions:
 
     Attributes:
         max_tokens: longest window, in tokens, special ones included.
-        masked: share of the tokens that are hidden.
         batch: windows per step.
         lr: peak learning rate; None takes 2e-4 for encoders of at most 384 hidden units and 5e-5 for larger ones.
         warmup: share of the training over which the learning rate rises; it then falls linearly to 0.
@@ -63,12 +64,9 @@ class AdaptOptions:
     max_steps: int | None = None
     minutes: float | None = None
     max_tokens: int = 128
-    masked: float = 0.15
     batch: int = 32
     lr: float | None = None
     warmup: float = 0.06
-    weight_decay: float = 0.01
-    max_gradient: float = 1.0
     dropout: bool = False
     seed: int = 1
     threads: int | None = None
@@ -111,16 +109,16 @@ def adapt(
 
     Codes that the conversations carry are not read. Leave out the chats on which a model is to be tested. A twentieth
     of the conversations, chosen by a hash of their ids and at least one, is held out to measure perplexity. The folder
-    holds `config.json`, `model.safetensors`, `tokenizer.json` and `adapted.json`, which says what it has read; it is
-    written whole or not at all.
+    holds `config.json`, `model.safetensors`, `tokenizer.json` and `adapted.json`, which says what it has read, and the
+    `LICENSE` of the base, where that has one; it is written whole or not at all.
 
     Args:
         base: as `mi_coder.training.base.resolve_base` takes it.
 
     Raises:
-        MissingExtra, NoBase: as `resolve_base`.
+        MissingExtra: as `resolve_base`.
         UsageProblem: the output exists, fewer than two conversations have text, or `max_tokens` is out of range.
-        NoBase: the folder holds no encoder that can tell hidden tokens.
+        NoBase: as `resolve_base` and `check_readable`, or the folder holds no encoder that can tell hidden tokens.
         TrainingFailed: the loss is no longer a finite number, or rises for good.
     """
     options, progress = options or AdaptOptions(), progress or Progress()
@@ -130,7 +128,7 @@ def adapt(
     set_seeds(options.seed)
     source = resolve_base(base)
     words = Vocabulary.from_file(source / TOKENIZER_FILE)
-    model, new_head = _load(source, words)
+    model, new_head = _load(source)
     _check_length(options.max_tokens, model)
     progress.stage("reading")
     known = set(before.training_ids) if (before := read_adapted(source)) else set()
@@ -147,6 +145,8 @@ def adapt(
     with new_folder(output) as folder, _quiet():
         model.base_model.save_pretrained(folder)
         shutil.copyfile(source / TOKENIZER_FILE, folder / TOKENIZER_FILE)
+        if (source / LICENSE_FILE).is_file():
+            shutil.copyfile(source / LICENSE_FILE, folder / LICENSE_FILE)
         for weights in folder.glob("*.safetensors"):  # written for their owner alone
             shutil.copymode(folder / TOKENIZER_FILE, weights)
         write_adapted(Adapted(base_name(base), sorted(known)), folder)
@@ -225,8 +225,8 @@ class _Adapter:
         self._options = options
         self._held_out = held_out
         self._half = bf16_is_native(model.device)
-        self._lr = options.lr or (2e-4 if model.config.hidden_size <= _SMALL_HIDDEN_SIZE else 5e-5)
-        self._optimizer = _optimizer(model, options.weight_decay)
+        self._lr = options.lr or (2e-4 if model.config.hidden_size <= SMALL_HIDDEN_SIZE else 5e-5)
+        self._optimizer = _optimizer(model)
         self._random = torch.Generator().manual_seed(options.seed)
         self._order = np.random.default_rng(options.seed)
         self._mean = self._lowest = math.inf
@@ -238,7 +238,7 @@ class _Adapter:
         random = torch.Generator().manual_seed(self._options.seed)
         total = count = 0.0
         with torch.inference_mode():
-            for rows in sorted_batches(self._held_out, _EVALUATION_BATCH):
+            for rows in sorted_batches(self._held_out, EVALUATION_BATCH):
                 loss, hidden = self._loss(self._held_out, rows, random)
                 total += loss.item() * hidden
                 count += hidden
@@ -285,7 +285,7 @@ class _Adapter:
         """The mean loss of the hidden tokens of a batch, and how many they are."""
         device = self._model.device
         pad_id = self._model.config.pad_token_id or 0
-        batch = hide([windows[row] for row in rows], self._words, pad_id, self._options.masked, random).to(device)
+        batch = hide([windows[row] for row in rows], self._words, pad_id, _MASKED, random).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=self._half):
             logits = predict(self._model, batch)
         return nn.functional.cross_entropy(logits.float(), batch.truth), len(batch.truth)
@@ -295,7 +295,7 @@ class _Adapter:
             group["lr"] = lr
         self._optimizer.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self._model.parameters(), self._options.max_gradient)
+        nn.utils.clip_grad_norm_(self._model.parameters(), MAX_GRADIENT)
         self._optimizer.step()
 
     def _watch(self, loss: float, name: str) -> None:
@@ -317,7 +317,7 @@ class _Adapter:
         return f"Train again with a lower learning rate (--lr; it was {self._lr:g}). Nothing was written."
 
 
-def _load(base: Path, words: Vocabulary) -> tuple[PreTrainedModel, bool]:
+def _load(base: Path) -> tuple[PreTrainedModel, bool]:
     """The encoder with its layers that tell tokens, and whether those start anew."""
     try:
         with _quiet():
@@ -335,23 +335,15 @@ def _load(base: Path, words: Vocabulary) -> tuple[PreTrainedModel, bool]:
         raise NoBase(
             f"The weights in {base} are not those of its config.json ({len(lost)} are missing). Save it again."
         )
-    if words.size > model.get_input_embeddings().weight.shape[0]:
-        raise NoBase(
-            f"The tokenizer in {base} has {words.size} tokens, more than the encoder has word vectors. "
-            "Copy the tokenizer.json that belongs to the encoder."
-        )
-    return model.float(), bool(missing)
+    model = model.float()
+    check_readable(model.base_model, base)
+    return model, bool(missing)
 
 
 def _check_length(max_tokens: int, model: PreTrainedModel) -> None:
-    most = getattr(model.config, "max_position_embeddings", None) or math.inf
-    positions = getattr(getattr(model.base_model, "embeddings", None), "position_embeddings", None)
-    if (padding := getattr(positions, "padding_idx", None)) is not None:
-        most -= padding + 1
+    most = longest_text(model.base_model)
     if not _LEAST_TOKENS <= max_tokens <= most:
-        raise UsageProblem(
-            f"--max-tokens is {max_tokens}; for this encoder it can be from {_LEAST_TOKENS} to {most:g}."
-        )
+        raise UsageProblem(f"--max-tokens is {max_tokens}; for this encoder it can be from {_LEAST_TOKENS} to {most}.")
 
 
 def _noted(conversations: Iterable[Conversation], known: set[str]) -> Iterator[Conversation]:
@@ -391,11 +383,11 @@ def _start_from_frequencies(model: PreTrainedModel, windows: Sequence[Tokens]) -
         bias.copy_(((counts + 1) / (counts + 1).sum()).log())
 
 
-def _optimizer(model: PreTrainedModel, weight_decay: float) -> AdamW:
+def _optimizer(model: PreTrainedModel) -> AdamW:
     weights = list(model.parameters())
     matrices = [weight for weight in weights if weight.ndim >= 2]
     vectors = [weight for weight in weights if weight.ndim < 2]
-    return AdamW([{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}])
+    return AdamW([{"params": matrices, "weight_decay": _WEIGHT_DECAY}, {"params": vectors, "weight_decay": 0.0}])
 
 
 def _perplexity(loss: float) -> float:

@@ -14,6 +14,9 @@ from mi_coder.tagger.window import Tokens
 
 Rows = NDArray[np.intp]
 
+EVALUATION_BATCH = 64
+"""Windows that are read at once where nothing is learned."""
+
 _BATCHES_SORTED_TOGETHER = 50
 _MESSAGE_STEP = 8
 

@@ -1,17 +1,15 @@
-"""The model card and the license of a model folder."""
+"""The model card of a model folder."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from mi_coder.evaluation import render
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.tagger.config import ModelConfig
-from mi_coder.training.sources import OWN_LICENSE, Source
+from mi_coder.training.license import bullets, terms
+from mi_coder.training.sources import Source
 from mi_coder.training.targets import ATTRIBUTES
-
-LICENSE_FILE = "LICENSE"
-LEGAL_CODE = "https://creativecommons.org/licenses/by-nc-sa/4.0/legalcode"
 
 _SUMMARY = (
     "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {given}, from one "
@@ -19,10 +17,6 @@ _SUMMARY = (
 )
 _ASKING = ", for permission also from the client's sentences in up to {}"
 _ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
-_WENT_ON = (
-    "Training went on from the model {}: what that was trained on is in this one too, and its terms, which stand in "
-    "the file LICENSE, bind whoever uses this one."
-)
 _LABELS = (
     "Codes that a data set does not label are missing in training, not negative. Codes that come through a crosswalk "
     "are only as good as the match of the two schemes, and those that people chose for their own messages carry their "
@@ -60,6 +54,7 @@ class Card:
     Attributes:
         sources: of the training part.
         went_on_from: the finished model from which training went on; empty where it started from an encoder.
+        teachers: the models that it learned from.
         sizes: conversations and messages by part.
         settings: name and value of what decided the training.
     """
@@ -71,6 +66,7 @@ class Card:
     dev: EvaluationReport
     test: EvaluationReport
     went_on_from: str = ""
+    teachers: tuple[str, ...] = ()
 
 
 def render_card(card: Card) -> str:
@@ -81,11 +77,11 @@ def render_card(card: Card) -> str:
         f"# {config.name} {config.version}",
         _summary(config),
         "## Terms",
-        _terms(card.sources, card.went_on_from),
+        terms(card.sources, card.went_on_from, card.teachers),
         "## Trained on",
         _table(("data set", "license", "where its codes come from", "conversations", "messages"), trained_on),
         _LABELS,
-        _bullets(dict.fromkeys(one.citation for one in card.sources if one.citation)),
+        bullets(dict.fromkeys(one.citation for one in card.sources if one.citation)),
         _PARTS,
         _table(("part", "conversations", "messages"), [(part, *size) for part, size in card.sizes.items()]),
         "## Not given",
@@ -94,11 +90,11 @@ def render_card(card: Card) -> str:
         f"{_FIGURES} {_NEW_ALONE}" if card.went_on_from else _FIGURES,
         *(f"##{report.to_markdown().rstrip()}" for report in (card.test, card.dev)),
         "## Settings",
-        _bullets(f"{name}: {value}" for name, value in card.settings.items()),
+        bullets(f"{name}: {value}" for name, value in card.settings.items()),
         "## Limits",
-        _bullets((*_LIMITS, *_weaknesses(card.test))),
+        bullets((*_LIMITS, *_weaknesses(card.test))),
         "## Who should not use it",
-        _bullets(_MISUSES),
+        bullets(_MISUSES),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -107,48 +103,6 @@ def _summary(config: ModelConfig) -> str:
     window = config.window
     asking = _ASKING.format(window.asking) if window.asking else ""
     return _SUMMARY.format(given=_given(config), context=window.context, asking=asking, codebook=config.codebook)
-
-
-def render_license(name: str, sources: Iterable[Source], base: str, went_on_from: str = "", inherited: str = "") -> str:
-    """The license of the folder: non-commercial where public corpora trained it, else left to the owner of the data.
-
-    Args:
-        went_on_from, inherited: the model from which training went on, and the text of its license. Of this, paragraphs
-            that stand in the new one already are not repeated.
-    """
-    sources = tuple(sources)
-    cited = [f"{one.title}. License: {one.license}.{f' {one.citation}.' if one.citation else ''}" for one in sources]
-    sections = [
-        f"Terms of the model {name} in this folder",
-        _terms(sources, went_on_from),
-        f"Trained on:\n{_bullets(dict.fromkeys(cited))}",
-        f"Training started from the encoder {base}, whose own license applies to it.",
-    ]
-    if went_on_from:
-        sections += [
-            f"Terms of {went_on_from}, beside what stands above:",
-            *_further(inherited.strip() or OWN_LICENSE, sections),
-        ]
-    return "\n\n".join(sections) + "\n"
-
-
-def _further(inherited: str, sections: Sequence[str]) -> list[str]:
-    """The paragraphs of `inherited` that the sections do not hold, each once."""
-    said = set("\n\n".join(sections).split("\n\n"))
-    return [one for one in dict.fromkeys(inherited.split("\n\n")) if one not in said] or ["None."]
-
-
-def _terms(sources: Iterable[Source], went_on_from: str) -> str:
-    public = dict.fromkeys(one.title for one in sources if one.public)
-    own = (
-        "Creative Commons Attribution-NonCommercial-ShareAlike 4.0 International (CC BY-NC-SA 4.0), "
-        f"because of the data it was trained on: {', '.join(public)}. Legal code: {LEGAL_CODE}"
-        if public
-        else "Trained on its owner's data."
-    )
-    if went_on_from:
-        return f"{own}\n\n{_WENT_ON.format(went_on_from)}"
-    return own if public else f"{own[:-1]}: the owner of the data decides on the terms of use."
 
 
 def _given(config: ModelConfig) -> str:
@@ -192,10 +146,6 @@ def _weaknesses(test: EvaluationReport) -> Iterator[str]:
                 f"{one.attribute.capitalize()} is hardly told: right in {right} of {one.messages} messages of the test "
                 f"part, where always naming the more frequent value is right in {render.number(one.majority)}."
             )
-
-
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
 
 
 def _table(header: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:

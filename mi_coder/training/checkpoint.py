@@ -9,6 +9,7 @@ import math
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from mi_coder.errors import MiCoderError
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.training.identity import difference
 from mi_coder.training.progress import Epoch
@@ -53,7 +55,6 @@ class Snapshot:
 
 
 class _State(msgspec.Struct, frozen=True):
-    run: str
     tensors: str
     epochs: list[dict[str, Any]]
     score: float
@@ -67,17 +68,15 @@ class Checkpoint:
 
     Attributes:
         folder: made when the first snapshot is kept.
-        run: what tells this training from others: a hash of its data and options. Snapshots of others are not used.
     """
 
     folder: Path
-    run: str
 
     def load(self, identity: Mapping[str, str]) -> Snapshot | None:
         """The snapshot that was kept; None where there is none.
 
         Args:
-            identity: that of the training that would go on; it tells what differs.
+            identity: that of the training that would go on. A snapshot of any other is not used.
 
         Raises:
             NotContinued: the snapshot is of another training, or damaged.
@@ -88,8 +87,8 @@ class Checkpoint:
             return None
         except (OSError, msgspec.DecodeError) as error:
             raise NotContinued(f"{STATE_FILE} is damaged") from error
-        if state.run != self.run:
-            raise NotContinued(difference(state.identity, identity))
+        if differs := difference(state.identity, identity):
+            raise NotContinued(differs)
         try:
             tensors = load_file(self.folder / state.tensors)
             epochs = tuple(Epoch(**{**one, "dev_f1": _number(one["dev_f1"])}) for one in state.epochs)
@@ -113,8 +112,11 @@ class Checkpoint:
         )
 
     def save(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot in place of the one before."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Keep a snapshot in place of the one before.
+
+        Raises:
+            MiCoderError: it cannot be written; the one before stays.
+        """
         tensors = {
             "random": snapshot.random,
             **{f"weights.{name}": value for name, value in snapshot.weights.items()},
@@ -126,12 +128,21 @@ class Checkpoint:
                 for field, value in fields.items()
             },
         }
-        name = f"epoch-{len(snapshot.epochs)}-{self.run[:12]}.safetensors"
-        save_file(
-            {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}, self.folder / name
-        )
+        identity = dict(snapshot.identity)
+        run = sha256(msgspec.json.encode(identity)).hexdigest()
+        name = f"epoch-{len(snapshot.epochs)}-{run[:12]}.safetensors"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_file(
+                {key: value.detach().cpu().clone().contiguous() for key, value in tensors.items()}, self.folder / name
+            )
+        except (OSError, SafetensorError) as error:
+            raise MiCoderError(
+                f"{self.folder}: the state of the training cannot be written: {error}. That of the epoch before stays. "
+                "Make room, or make the folder writable, and give the same command again."
+            ) from error
         epochs = [asdict(one) for one in snapshot.epochs]
-        state = _State(self.run, name, epochs, snapshot.score, json.dumps(snapshot.order), dict(snapshot.identity))
+        state = _State(name, epochs, snapshot.score, json.dumps(snapshot.order), identity)
         with atomic_file(self.folder / STATE_FILE) as file:
             file.write(msgspec.json.encode(state))
         for other in self.folder.glob("epoch-*.safetensors"):

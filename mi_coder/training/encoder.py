@@ -7,7 +7,8 @@ start.
 Two readers of the same Transformers weights:
 
 - `FullReader`: every layer reads message and context (any encoder). In a batch the padding between the two is moved to
-  the end, since encoders that look at the distance of tokens, such as MPNet, would count it.
+  the end, since encoders that look at the distance of tokens or at their places, such as MPNet and ModernBERT, would
+  count it.
 - `FunnelReader`: message and context are read together in the first layers (none, if so chosen); in the next one the
   message reads the context a last time; from there on only the tokens of the message are computed, and in the last
   layers only the first token. On chats, where the context is three times as long as the message, this is a fifth of the
@@ -15,6 +16,7 @@ Two readers of the same Transformers weights:
   the later layers no longer need.
 """
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -27,18 +29,41 @@ FUNNELED = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet")
 """What Transformers calls the encoders that `FunnelReader` can read; some others look alike and compute otherwise."""
 
 
-class FullReader(nn.Module):
-    """Reads message and context in all layers.
+class Reader(nn.Module):
+    """What an encoder is given.
 
     Args:
         encoder: a Transformers encoder model.
+
+    Attributes:
+        first: the number of the first position; None where the encoder has no table of positions, or counts by itself.
         segments: whether the encoder has token types.
     """
 
-    def __init__(self, encoder: nn.Module, segments: bool) -> None:
+    def __init__(self, encoder: nn.Module) -> None:
         super().__init__()
         self.encoder = encoder
-        self.segments = segments
+        taken = inspect.signature(encoder.forward).parameters
+        self.first = first_position(encoder) if "position_ids" in taken else None
+        self.segments = "token_type_ids" in taken and getattr(encoder.config, "type_vocab_size", 0) > 1
+
+    def inputs(self, message: Tensor, context: Tensor, mask: Tensor | None) -> dict[str, Tensor]:
+        """What the embeddings take, [batch, message + context tokens] each, messages first.
+
+        Position numbers skip padding, so that a padded batch and a single window give the same vectors.
+        """
+        ids = torch.cat([message, context], dim=1)
+        inputs = {"input_ids": ids}
+        if self.first is not None:
+            there = torch.ones_like(ids) if mask is None else mask
+            inputs["position_ids"] = (torch.cumsum(there, dim=1) - 1).clamp(min=0) + self.first
+        if self.segments:
+            inputs["token_type_ids"] = torch.cat([torch.zeros_like(message), torch.ones_like(context)], dim=1)
+        return inputs
+
+
+class FullReader(Reader):
+    """Reads message and context in all layers."""
 
     def forward(
         self, message: Tensor, context: Tensor, message_mask: Tensor | None = None, context_mask: Tensor | None = None
@@ -50,7 +75,7 @@ class FullReader(nn.Module):
             message_mask, context_mask: 1 for tokens and 0 for padding, same shapes; both None where nothing is padded.
         """
         mask = _joint(message_mask, context_mask)
-        inputs = inputs_of(self, message, context, mask)
+        inputs = self.inputs(message, context, mask)
         if mask is not None:
             order = mask.argsort(dim=1, descending=True, stable=True)[:, : int(mask.sum(dim=1).max())]
             inputs = {name: value.gather(1, order) for name, value in inputs.items()}
@@ -85,19 +110,16 @@ class Funnel:
         return f"the context in the first {first}, the first token alone in the last {last}"
 
 
-class FunnelReader(nn.Module):
+class FunnelReader(Reader):
     """Reads the context in the first layers only; for encoders built like BERT, RoBERTa and MPNet.
 
     Args:
         encoder: a Transformers encoder whose layers have BERT's parts or MPNet's.
-        segments: whether the encoder has token types.
         funnel: which positions are computed where; it must fit the number of layers.
     """
 
-    def __init__(self, encoder: nn.Module, segments: bool, funnel: Funnel) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.segments = segments
+    def __init__(self, encoder: nn.Module, funnel: Funnel) -> None:
+        super().__init__(encoder)
         self.funnel = funnel
 
     def forward(
@@ -105,7 +127,7 @@ class FunnelReader(nn.Module):
     ) -> Tensor:
         """As `FullReader.forward`."""
         mask = _joint(message_mask, context_mask)
-        inputs = inputs_of(self, message, context, mask)
+        inputs = self.inputs(message, context, mask)
         states = self.encoder.embeddings(**inputs)
         layers = list(self.encoder.encoder.layer)
         context_layers, last = self.funnel.context_layers, len(layers) - self.funnel.first_token_layers
@@ -146,6 +168,18 @@ class FunnelReader(nn.Module):
         if bias is None:
             return there
         return bias if there is None else bias.masked_fill(~there, float("-inf"))
+
+
+def first_position(encoder: nn.Module) -> int | None:
+    """The number of the first position in the table of an encoder; None where it has none, as ModernBERT and DeBERTa.
+
+    RoBERTa numbers its positions from `padding_idx + 1` and keeps the numbers below for padding; BERT starts at 0.
+    """
+    table = getattr(getattr(encoder, "embeddings", None), "position_embeddings", None)
+    if table is None:
+        return None
+    padding = getattr(table, "padding_idx", None)
+    return 0 if padding is None else padding + 1
 
 
 def _vector(first: Tensor, states: Tensor, mask: Tensor | None) -> Tensor:
@@ -215,25 +249,3 @@ def _joint(message_mask: Tensor | None, context_mask: Tensor | None) -> Tensor |
     if message_mask is None or context_mask is None:
         return None
     return torch.cat([message_mask, context_mask], dim=1)
-
-
-def inputs_of(
-    reader: "FullReader | FunnelReader", message: Tensor, context: Tensor, mask: Tensor | None
-) -> dict[str, Tensor]:
-    """What the embeddings of an encoder take, [batch, message + context tokens] each, messages first."""
-    ids = torch.cat([message, context], dim=1)
-    positions = _positions(torch.ones_like(ids) if mask is None else mask, reader.encoder)
-    inputs = {"input_ids": ids, "position_ids": positions}
-    if reader.segments:
-        inputs["token_type_ids"] = torch.cat([torch.zeros_like(message), torch.ones_like(context)], dim=1)
-    return inputs
-
-
-def _positions(mask: Tensor, encoder: nn.Module) -> Tensor:
-    """Position numbers that skip padding, so that a padded batch and a single window give the same vectors.
-
-    RoBERTa numbers its positions from `padding_idx + 1` and keeps the numbers below for padding; BERT starts at 0.
-    """
-    padding = encoder.embeddings.position_embeddings.padding_idx
-    first = 0 if padding is None else padding + 1
-    return (torch.cumsum(mask, dim=1) - 1).clamp(min=0) + first

@@ -2,6 +2,8 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from mi_coder.errors import MiCoderError
+from mi_coder.tagger.config import Window
 from mi_coder.tagger.encoder import INPUTS, OUTPUTS, PAD, Encoder, padded
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.encoder import FunnelReader
@@ -50,10 +53,16 @@ class _Together(_Alone):
         return self.outputs(self.model.told(vector, *said))
 
 
-def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens]) -> None:
+def export_onnx(
+    model: Coder, codes: int, path: Path, example: Sequence[Tokens], longest: int = Window().max_tokens
+) -> None:
     """Write a model as 32-bit ONNX for messages of any length, and compare it with the original on `example`.
 
     A model with a funnel is written for any number of messages, another for one.
+
+    Args:
+        longest: how many tokens the longest window has that will be read. One such window is compared, too, and traced
+            where there is no funnel: on a short one, encoders with sliding attention, such as ModernBERT, leave it out.
 
     Raises:
         ExportFailed: a logit differs by 1e-4 or more.
@@ -61,7 +70,8 @@ def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens])
     model = model.cpu().eval()
     together = isinstance(model.reader, FunnelReader)
     outputs = (_Together if together else _Alone)(model, codes).eval()
-    traced = padded([example[0], example[-1]] if together else example[:1])
+    long = _stretched(example[0], longest)
+    traced = padded([example[0], example[-1]] if together else [long])
     number = {0: "messages"} if together else {}
     with warnings.catch_warnings():
         # The tracing exporter warns that it is the older one and that it may fix lengths; `_check` would notice that.
@@ -79,7 +89,12 @@ def export_onnx(model: Coder, codes: int, path: Path, example: Sequence[Tokens])
             opset_version=OPSET,
             dynamo=False,
         )
-    _check(model, path, example)
+    _check(model, path, [long, *example])
+
+
+def _stretched(window: Tokens, tokens: int) -> Tokens:
+    """A window of so many tokens, half of them its message, with those of `window` over and over."""
+    return replace(window, ids=list(islice(cycle(window.ids), tokens)), own=tokens // 2)
 
 
 def simplify(source: Path, target: Path) -> None:

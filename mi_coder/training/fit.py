@@ -15,7 +15,15 @@ from torch.optim.swa_utils import AveragedModel
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.metrics import Confusion, Floats, macro
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import Rows, drop_context, drop_words, pad, shuffled_batches, sorted_batches
+from mi_coder.training.batches import (
+    EVALUATION_BATCH,
+    Rows,
+    drop_context,
+    drop_words,
+    pad,
+    shuffled_batches,
+    sorted_batches,
+)
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.device import Device, bf16_is_native, find_device
 from mi_coder.training.identity import identity
@@ -24,8 +32,12 @@ from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.targets import Targets
 
-_SMALL_HIDDEN_SIZE = 384
-_EVALUATION_BATCH = 64
+SMALL_HIDDEN_SIZE = 384
+"""Most hidden units of an encoder that learns at the higher of two learning rates."""
+
+MAX_GRADIENT = 1.0
+"""Largest norm of the gradient of a step; a larger one is scaled down to it."""
+
 _DIVERGED = 1.5
 _LAYER = re.compile(r"\.layers?\.(\d+)\.")
 
@@ -67,7 +79,6 @@ class FitOptions:
     lr: float | None = None
     warmup: float = 0.1
     weight_decay: float = 0.01
-    max_gradient: float = 1.0
     patience: int = 2
     weighting: Weighting = "root"
     logit_adjustment: float = 0.0
@@ -142,12 +153,12 @@ def fit(
     while not fitting.over:
         try:
             fitting.epoch()
+            if checkpoint:
+                checkpoint.save(fitting.snapshot())
         except KeyboardInterrupt:
             if not fitting.epochs:
                 raise
             break
-        if checkpoint:
-            checkpoint.save(fitting.snapshot())
     model.load_state_dict(fitting.best)
     model.eval()
     return fitting.epochs
@@ -181,6 +192,7 @@ class _Fitting:
 
     def __post_init__(self) -> None:
         model, options = self.model, self.options
+        self._identity = identity(model, self.train, self.dev, options)
         balance = options.balance(self.train.targets)
         self._weights, self._shift = _tensor(balance.weights, model), _tensor(balance.shift, model)
         constant = _tensor(base_logits(self.train.targets, balance), model)
@@ -196,7 +208,6 @@ class _Fitting:
             self.judged = self._mean.module
         self._optimizer = _optimizer(model, options)
         self._random = np.random.default_rng(options.seed)
-        self._identity = identity(model, self.train, self.dev, options)
         self.best = weights_of(model)
 
     @property
@@ -213,12 +224,13 @@ class _Fitting:
         if not np.isfinite(dev_loss):
             raise self._failed(f"The dev loss after epoch {len(self.epochs) + 1} is not a finite number.")
         score = -dev_loss if np.isnan(dev_f1) else dev_f1
-        epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, time.perf_counter() - started)
-        if score > self.score:
-            self.score, self.best = score, weights_of(self.judged)
-            self.epochs = [replace(one, best=False) for one in self.epochs]
-            epoch = replace(epoch, best=True)
-        self.epochs.append(epoch)
+        seconds, best = time.perf_counter() - started, score > self.score
+        epoch = Epoch(len(self.epochs) + 1, train_loss, dev_loss, dev_f1, seconds, best)
+        if best:
+            before = [replace(one, best=False) for one in self.epochs]
+            self.score, self.best, self.epochs = score, weights_of(self.judged), [*before, epoch]
+        else:
+            self.epochs.append(epoch)
         self.progress.epoch(epoch)
 
     def snapshot(self) -> Snapshot:
@@ -296,7 +308,7 @@ class _Fitting:
             group["lr"] = rate * group["scale"]
         self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_gradient)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), MAX_GRADIENT)
         self._optimizer.step()
         if self._mean:
             self._mean.update_parameters(self.model)
@@ -318,7 +330,7 @@ def logits(model: Coder, tokens: Sequence[Tokens]) -> Floats:
     model.eval()
     result = np.empty((len(tokens), model.output.out_features))
     with torch.inference_mode():
-        for rows in sorted_batches(tokens, _EVALUATION_BATCH):
+        for rows in sorted_batches(tokens, EVALUATION_BATCH):
             result[rows] = _forward(model, [tokens[row] for row in rows]).cpu().numpy()
     return result
 
@@ -337,7 +349,7 @@ def learning_rate(model: Coder, options: FitOptions) -> float:
     """The peak learning rate: the one asked for, or the default for the size of the encoder."""
     if options.lr is not None:
         return options.lr
-    return 1e-4 if model.reader.encoder.config.hidden_size <= _SMALL_HIDDEN_SIZE else 3e-5
+    return 1e-4 if model.reader.encoder.config.hidden_size <= SMALL_HIDDEN_SIZE else 3e-5
 
 
 def _forward(model: Coder, tokens: Sequence[Tokens]) -> Tensor:
@@ -372,7 +384,7 @@ def _layers_above(name: str, layers: int) -> int:
     """How many layers of the encoder lie above a weight: all above the word vectors, none above the output."""
     if match := _LAYER.search(name):
         return layers - 1 - int(match[1])
-    if "relative_attention_bias" in name:  # all layers of MPNet share it
+    if ".encoder.encoder." in name:  # what all layers share, such as the distances of MPNet and DeBERTa
         return layers - 1
     return layers if ".embeddings." in name else 0
 

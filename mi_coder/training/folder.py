@@ -51,19 +51,20 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_model(
-    model: Coder, codes: int, tokenizer: Path, config: Path, folder: Path, example: Sequence[Tokens]
+    model: Coder, codes: int, tokenizer: Path, config: Path, folder: Path, example: Sequence[Tokens], longest: int
 ) -> None:
     """Write `model.onnx` (checked against the trained one, then shrunk), `tokenizer.json` and `encoder.json`.
 
     Args:
         tokenizer, config: the files of the encoder.
+        example, longest: as `export_onnx` takes them.
 
     Raises:
-        ExportFailed: the exported model differs from the trained one on `example`.
+        ExportFailed: the exported model differs from the trained one.
     """
     with TemporaryDirectory(dir=folder.parent) as temporary:
         plain, simple = (Path(temporary) / name for name in ("plain.onnx", "simple.onnx"))
-        export_onnx(model, codes, plain, example)
+        export_onnx(model, codes, plain, example, longest)
         simplify(plain, simple)
         quantize_weights(simple, folder / MODEL_FILE)
     shutil.copyfile(tokenizer, folder / TOKENIZER_FILE)

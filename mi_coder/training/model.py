@@ -1,6 +1,5 @@
 """The model: one encoder pass gives the logits of all heads."""
 
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.tagger.config import MAX_TOKENS
 from mi_coder.training.base import NoBase
 from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader
+from mi_coder.training.readable import check_readable
 
 
 class Coder(nn.Module):
@@ -56,16 +56,19 @@ class Coder(nn.Module):
 
     @classmethod
     def from_folder(cls, folder: Path, heads: int, funnel: Funnel | None = None) -> "Coder":
-        """Start from the weights in a folder; the output layer is random.
+        """Start from the weights in a folder, as 32-bit floats; the output layer is random.
 
         Raises:
-            NoBase: the weights are not those of an encoder that transformers knows.
+            NoBase: the weights are not those of an encoder that transformers knows, or as `check_readable`.
+            BadModel: as `check_readable`.
             UsageProblem: as for the class.
         """
         try:
             encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
         except (OSError, ValueError) as error:
             raise NoBase(f"The encoder in {folder} cannot be loaded: {type(error).__name__}.") from error
+        encoder = encoder.float()
+        check_readable(encoder, folder)
         return cls(encoder, heads, funnel)
 
     @classmethod
@@ -177,10 +180,8 @@ def _sums(*values: Tensor) -> tuple[Tensor, ...]:
 
 
 def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:
-    accepted = "token_type_ids" in inspect.signature(encoder.forward).parameters
-    segments = accepted and getattr(encoder.config, "type_vocab_size", 0) > 1
     if funnel is None:
-        return FullReader(encoder, segments)
+        return FullReader(encoder)
     kind = encoder.config.model_type
     if kind not in FUNNELED:
         raise UsageProblem(f"--context-layers takes {', '.join(FUNNELED)}, and this encoder is {kind}: leave it out.")
@@ -190,4 +191,4 @@ def _reader(encoder: PreTrainedModel, funnel: Funnel | None) -> nn.Module:
             f"This encoder has {layers} layers; --context-layers ({funnel.context_layers}) and --first-token-layers "
             f"({funnel.first_token_layers}) can take {layers - 1} of them together, the second at least 1."
         )
-    return FunnelReader(encoder, segments, funnel)
+    return FunnelReader(encoder, funnel)

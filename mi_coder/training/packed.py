@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from mi_coder.training.encoder import Attention, FunnelReader, inputs_of
+from mi_coder.training.encoder import Attention, FunnelReader
 
 # A product with one row is computed otherwise, and its last bits depend on how far it is padded. So where one row is
 # wanted, two are computed: every message has two tokens at least, its special ones.
@@ -29,7 +29,7 @@ def read_packed(
     mask = torch.cat([message_mask, context_mask], dim=1)
     own, both = _Places.of(message_mask), _Places.of(mask)
     tokens = mask.flatten().nonzero()[:, 0]
-    inputs = {name: ids.flatten()[tokens][None] for name, ids in inputs_of(reader, message, context, mask).items()}
+    inputs = {name: ids.flatten()[tokens][None] for name, ids in reader.inputs(message, context, mask).items()}
     states = reader.encoder.embeddings(**inputs)
     layers, funnel = list(reader.encoder.encoder.layer), reader.funnel
     last = len(layers) - funnel.first_token_layers

@@ -3,28 +3,28 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import torch
-import transformers
 from numpy.typing import NDArray
 
-from mi_coder import __version__
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
+from mi_coder.corpora.splits import PARTS, Part, group_of
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.card import CARD_FILE
+from mi_coder.evaluation.compare import has_gold
 from mi_coder.evaluation.leak import overlap, training_hashes
 from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.asking import Asking, read_asking, write_asking
-from mi_coder.tagger.config import CONFIG_FILE, MODEL_FILE, ModelConfig, Window, write_config
+from mi_coder.tagger.config import MODEL_FILE, ModelConfig, Window, write_config
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder
-from mi_coder.tagger.model import file_sha256, unchecked_model
+from mi_coder.tagger.model import unchecked_model
 from mi_coder.tagger.record import EpochRecord, LayersRecord, TrainingRecord, write_record
 from mi_coder.tagger.sentences import spacy_splitter
 from mi_coder.tagger.window import Tokens, WindowBuilder
@@ -33,20 +33,22 @@ from mi_coder.training.asking import REACH, fit_asking
 from mi_coder.training.base import MINILM
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 from mi_coder.training.calibrate import MIN_OF_KIND, calibrated_heads, review_below, set_cuts
-from mi_coder.training.card import LICENSE_FILE, Card, render_card, render_license
+from mi_coder.training.card import Card, render_card
 from mi_coder.training.checkpoint import Checkpoint
 from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.device import find_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
-from mi_coder.training.judge import judge
+from mi_coder.training.judge import judge, macro_f1
 from mi_coder.training.known import Known
+from mi_coder.training.license import LICENSE_FILE, Licensed, read_license, render_license
 from mi_coder.training.mixing import mixed
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
+from mi_coder.training.readable import check_length
 from mi_coder.training.sources import Source, sources
-from mi_coder.training.split import PARTS, Fold, Part, group_of, split
+from mi_coder.training.split import Fold, split
 from mi_coder.training.start import Start
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered
@@ -142,9 +144,10 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     Raises:
         UsageProblem: the output exists, a part has no coded messages, mixed copies have no teacher, or the context is
             to be left out where none is read.
+        NoBase: the encoder cannot be read, chats cannot be read with it, or its positions are too few for the window.
         TrainingFailed: the loss is no longer a finite number.
         ExportFailed: the exported model is not the trained one.
-        MiCoderError: files or encoder that cannot be read.
+        MiCoderError: files that cannot be read.
     """
     progress = progress or Progress()
     options = replace(options, output=options.output.resolve())
@@ -158,12 +161,14 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         raise UsageProblem("Nobody tells the codes of mixed copies (--mixed) without a teacher (--teacher).")
     if options.fit.context_dropout and options.window.context == 0:
         raise UsageProblem("--context-dropout needs a context to leave out, and this model reads none.")
-    progress.stage("reading")
-    data = _read(options, WindowBuilder.from_file(start.tokenizer, options.window), book, start, progress)
+    teachers = [Licensed(unchecked_model(one).name, read_license(one)) for one in options.teaching.teachers]
     fit.set_seeds(options.fit.seed)
     model = start.coder(len(head_names(book)), options.funnel).to(find_device(options.fit.device))
+    check_length(model.reader.encoder, options.window.max_tokens)
+    progress.stage("reading")
+    data = _read(options, WindowBuilder.from_file(start.tokenizer, options.window), book, start, progress)
     progress.stage("training")
-    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"), _run_hash(options, start))
+    checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
     before = fit.weights_of(model) if options.keep else {}
     epochs = fit.fit(model, *parts, options.fit, progress, checkpoint)
@@ -175,7 +180,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
     with new_folder(options.output) as folder:
         progress.stage("export")
-        write_model(model, codes, start.tokenizer, start.config, folder, data["dev"].tokens[:_CHECKED_MESSAGES])
+        example, longest = data["dev"].tokens[:_CHECKED_MESSAGES], options.window.max_tokens
+        write_model(model, codes, start.tokenizer, start.config, folder, example, longest)
         baseline.save(folder)
         progress.stage("calibration and test")
         encoder = Encoder(folder / MODEL_FILE, options.fit.threads or 1)
@@ -201,7 +207,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
         )
         write_config(config, folder)
         settings = _settings(options, start, model, epochs, beside)
-        _describe(report, start, data, settings, folder)
+        _describe(report, start, teachers, data, settings, folder)
         progress.stage("the same before its weights are rounded")
         exact = {part: fit.logits(model, data[part].tokens).astype(np.float32) for part in judged_parts}
         if asking:
@@ -243,6 +249,10 @@ def _read(
             found += used
             groups += [group_of(conversation)] * len(used)
             hashes.update(training_hashes(conversation) if used else ())
+        if not found and not any(map(has_gold, chain.from_iterable(parts.values()))):
+            raise UsageProblem(
+                'No counselor message carries gold codes. Each needs a field gold, such as {"codes": ["SU", "OQ"]}.'
+            )
         if not found:
             raise UsageProblem(
                 f"No coded counselor message is in the part {part}. Give more conversations, or name the part of each "
@@ -258,6 +268,11 @@ def _read(
             raise UsageProblem(
                 f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "
                 "to what gold tells and do not replace it."
+            )
+        if part == "train" and not (start.finished or teachers or truth.trainable[: len(book.ids)].any()):
+            raise UsageProblem(
+                "No code has training messages that carry it and others that are known not to, so none can be learned. "
+                "Give complete gold (codes), or name beside positive what is negative."
             )
         if taught:
             told = teach(teachers, conversations, options.fit.threads or 1)
@@ -275,17 +290,6 @@ def _asking(data: Mapping[Part, _Data], dev_logits: NDArray[np.float32], start: 
     train, dev = (Known.among(data[part].tokens, data[part].targets.known[:, -1]) for part in ("train", "dev"))
     told = dev_logits[~np.isnan(data["dev"].targets.known[:, -1]), -1].astype(np.float64)
     return fit_asking(train, dev, told, read_asking(start.finished.folder.path) if start.finished else None)
-
-
-def _run_hash(options: TrainOptions, start: Start) -> str:
-    """What tells a training from another whose state could be lying in the same place."""
-    same = replace(options, output=Path(), name="", version="")
-    versions = (__version__, torch.__version__, transformers.__version__, Codebook.load().hash)
-    digest = sha256(repr((same, versions)).encode())
-    teachers = (folder / name for folder in options.teaching.teachers for name in (CONFIG_FILE, MODEL_FILE))
-    for path in (*options.gold, *teachers, *start.files):
-        digest.update(file_sha256(path).encode())
-    return digest.hexdigest()
 
 
 def _config(
@@ -396,13 +400,7 @@ def _macro_f1(
 ) -> dict[str, float]:
     """Macro-F1 by part of logits that are decided by `config`."""
     decoder = Decoder(config, config.thresholds)
-
-    def value(part: Part) -> float:
-        nothing = np.zeros((len(logits[part]), len(config.codes)), dtype=bool)
-        one = judge(part, data[part].examples, data[part].targets, decoder.decode(logits[part]), nothing, config, "")
-        return one.macro.coder.value
-
-    return {part: value(part) for part in logits}
+    return {part: macro_f1(config.codes, data[part].targets, decoder.decode(one)) for part, one in logits.items()}
 
 
 def _record(
@@ -432,19 +430,26 @@ def _told(value: float) -> float | None:
 
 
 def _describe(
-    report: TrainReport, start: Start, data: Mapping[Part, _Data], settings: dict[str, str], folder: Path
+    report: TrainReport,
+    start: Start,
+    teachers: Sequence[Licensed],
+    data: Mapping[Part, _Data],
+    settings: dict[str, str],
+    folder: Path,
 ) -> None:
     config = report.config
+    went_on_from = Licensed(start.finished.folder.name, start.license) if start.finished else None
+    encoder = Licensed(f"the encoder {start.base}", start.license) if start.license and not start.finished else None
     card = Card(
         config=config,
         sources=report.sources,
-        went_on_from=start.finished.folder.name if start.finished else "",
+        went_on_from=went_on_from.name if went_on_from else "",
+        teachers=tuple(one.name for one in teachers),
         sizes={part: (len(one.conversations), len(one.examples)) for part, one in data.items()},
         settings=settings,
         dev=report.dev,
         test=report.test,
     )
     (folder / CARD_FILE).write_text(render_card(card), encoding="utf-8")
-    finished = (start.finished.folder.name, start.finished.license) if start.finished else ("", "")
-    license = render_license(config.name, report.sources, config.base, *finished)
+    license = render_license(config.name, report.sources, config.base, went_on_from, teachers, encoder)
     (folder / LICENSE_FILE).write_text(license, encoding="utf-8")

@@ -8,8 +8,6 @@ from mi_coder.conversation import Conversation
 from mi_coder.corpora.splits import PARTS, Part, group_of, hashed_part
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
-__all__ = ["PARTS", "Fold", "Part", "group_of", "hashed_part", "split"]
-
 _SALT = "x"  # so that folds do not follow the parts, which are drawn by a hash of the same names
 
 

@@ -20,11 +20,11 @@ from mi_coder.tagger.record import RECORD_FILE, read_record
 from mi_coder.tagger.window import WindowBuilder
 from mi_coder.training.adapted import read_adapted
 from mi_coder.training.base import base_name, resolve_base
-from mi_coder.training.card import LICENSE_FILE
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.export import MAX_DIFFERENCE, difference
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.folder import ENCODER_FILE
+from mi_coder.training.license import read_license
 from mi_coder.training.model import Coder
 from mi_coder.training.quantize import INTEGERS, SCALE, TRANSPOSED
 
@@ -42,12 +42,10 @@ class Finished:
 
     Attributes:
         funnel: which positions its layers compute; None for all in every layer.
-        license: the text of its license; empty where its folder has none.
     """
 
     folder: ModelFolder
     funnel: Funnel | None
-    license: str
 
     def coder(self, heads: int) -> Coder:
         """The model, to be trained further.
@@ -75,14 +73,14 @@ class Start:
         base: the encoder as the new model names it, which is no path of this machine.
         tokenizer: its file.
         training_ids: what is kept of the conversations that encoder or model were trained on.
-        files: all on which the weights depend.
+        license: text of the license of a model, or of an encoder that `mi-code adapt` made; empty where it has none.
         finished: the model, where it is one.
     """
 
     base: str
     tokenizer: Path
     training_ids: frozenset[str]
-    files: tuple[Path, ...]
+    license: str
     finished: Finished | None = None
 
     @classmethod
@@ -92,17 +90,17 @@ class Start:
         Raises:
             BadModel: the model is not sound, or lacks what going on needs.
             NoBase, MissingExtra: the encoder is not here.
+            MiCoderError: a license cannot be read.
         """
         if names_model(base):
             finished = _finished(open_model(None if base == BUNDLED else Path(base)))
             config, path = finished.folder.config, finished.folder.path
-            read = (path / ENCODER_FILE, path / MODEL_FILE, path / TOKENIZER_FILE)
-            return cls(config.base, path / TOKENIZER_FILE, frozenset(config.training_ids), read, finished)
+            known = frozenset(config.training_ids)
+            return cls(config.base, path / TOKENIZER_FILE, known, read_license(path), finished)
         encoder = resolve_base(base)
         adapted = read_adapted(encoder)
         known = frozenset(adapted.training_ids if adapted else ())
-        files = tuple(sorted(path for path in encoder.iterdir() if path.suffix in (".json", ".safetensors")))
-        return cls(base_name(base), encoder / TOKENIZER_FILE, known, files)
+        return cls(base_name(base), encoder / TOKENIZER_FILE, known, read_license(encoder) if adapted else "")
 
     @property
     def name(self) -> str:
@@ -137,12 +135,7 @@ def _finished(folder: ModelFolder) -> Finished:
     if record is None or record.layers is None or not (folder.path / ENCODER_FILE).is_file():
         raise _refused(folder.path, "it does not say how its encoder is built, as models of older versions do not")
     layers = record.layers
-    try:
-        license = folder.path / LICENSE_FILE
-        text = license.read_text(encoding="utf-8", errors="replace") if license.is_file() else ""
-    except OSError as error:
-        raise _refused(folder.path, f"its {LICENSE_FILE} cannot be read ({error.strerror})") from error
-    return Finished(folder, None if layers.context is None else Funnel(layers.context, layers.first_token), text)
+    return Finished(folder, None if layers.context is None else Funnel(layers.context, layers.first_token))
 
 
 def _refused(folder: Path, reason: str) -> BadModel:

@@ -56,7 +56,7 @@ def test_the_adapted_encoder_tells_hidden_tokens_better_and_trains_a_tagger(
         gold=(gold,), output=tmp_path / "model", version="1", base=str(tmp_path / "encoder"), fit=FAST
     )
     trained = train(options)
-    assert trained.config.base == "roberta0, adapted"
+    assert trained.config.base == f"{roberta.name}, adapted"
     assert training_hash("c7") in trained.config.training_ids
     said = "what is that “like” for you? 🙂"
     tagged = next(iter(Tagger.load(tmp_path / "model").tag_many([Conversation("a", [Message("counselor", said)])])))

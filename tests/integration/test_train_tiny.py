@@ -28,6 +28,7 @@ from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.evaluation.metrics import Floats
+from mi_coder.formats import ReadOptions
 from mi_coder.tagger.config import ASKING_FILE, MODEL_FILE, BadModel, Window, read_config
 from mi_coder.tagger.encoder import Encoder, _groups
 from mi_coder.tagger.model import BUNDLED, file_sha256, open_model
@@ -50,7 +51,7 @@ from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
 from mi_coder.training.split import Fold, split
-from mi_coder.training.start import Start, _weights
+from mi_coder.training.start import _weights
 from mi_coder.training.targets import Targets
 from mi_coder.training.teaching import Teaching, teach
 
@@ -148,9 +149,12 @@ def counselor_message(draw: random.Random) -> dict[str, object]:
     return {"role": "counselor", "text": text, "gold": gold}
 
 
+CUT_AT_12 = (slice(12), slice(12, None))
+
+
 def loaded(checkpoint: Checkpoint) -> Snapshot:
     """What a checkpoint holds, which must be something."""
-    kept = checkpoint.load({})
+    kept = checkpoint.load(json.loads((checkpoint.folder / "state.json").read_bytes())["identity"])
     assert kept is not None
     return kept
 
@@ -575,8 +579,8 @@ def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: P
             if epoch == 3:
                 raise SystemExit
 
-    whole = trained(Checkpoint(tmp_path / "whole", "run"))
-    kept = Checkpoint(tmp_path / "broken", "run")
+    whole = trained(Checkpoint(tmp_path / "whole"))
+    kept = Checkpoint(tmp_path / "broken")
     with pytest.raises(SystemExit):
         trained(kept, Breaks())
     assert loaded(kept).epochs[-1].number == 2
@@ -591,40 +595,45 @@ def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
-        ("no tensors", r"the weights in epoch-1-run\.safetensors are missing or damaged"),
-        ("cut tensors", r"the weights in epoch-1-run\.safetensors are missing or damaged"),
+        ("no tensors", r"the weights in epoch-1-[0-9a-f]{12}\.safetensors are missing or damaged"),
+        ("cut tensors", r"the weights in epoch-1-[0-9a-f]{12}\.safetensors are missing or damaged"),
         ("no state", None),
         ("cut state", r"state\.json is damaged"),
     ],
 )
 def test_a_state_that_is_damaged_is_not_used(bert: Path, tmp_path: Path, damage: str, reason: str | None) -> None:
     part = FitData(windows(8), some_targets(8))
-    fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1), None, Checkpoint(tmp_path, "run"))
+    kept = Checkpoint(tmp_path)
+    fit(Coder.from_folder(bert, 23), part, part, FitOptions(epochs=1), None, kept)
     state, [tensors] = tmp_path / "state.json", list(tmp_path.glob("*.safetensors"))
-    assert loaded(Checkpoint(tmp_path, "run"))
+    identity = loaded(kept).identity
     hurt = state if "state" in damage else tensors
     if damage.startswith("no"):
         hurt.unlink()
     elif damage.startswith("cut"):
         hurt.write_bytes(hurt.read_bytes()[:-9])
     if reason is None:
-        assert Checkpoint(tmp_path, "run").load({}) is None
+        assert kept.load(identity) is None
     else:
         with pytest.raises(NotContinued, match=reason):
-            Checkpoint(tmp_path, "run").load({})
+            kept.load(identity)
 
 
 def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path, tmp_path: Path) -> None:
     part, options = FitData(windows(8), some_targets(8)), FitOptions(epochs=1, lr=0.003, threads=1)
     kept = tmp_path / "kept"
-    fit(Coder.from_folder(bert, 23), part, part, options, None, Checkpoint(kept, "one"))
+    fit(Coder.from_folder(bert, 23), part, part, options, None, Checkpoint(kept))
 
     def told(
-        options: FitOptions = options, data: FitData = part, base: Path = bert, funnel: Funnel | None = None
+        options: FitOptions = options,
+        data: FitData = part,
+        dev: FitData | None = None,
+        base: Path = bert,
+        funnel: Funnel | None = None,
     ) -> str:
         seen, folder = Watched(), tmp_path / "copy"
         shutil.copytree(kept, folder, dirs_exist_ok=True)
-        fit(Coder.from_folder(base, 23, funnel), data, data, options, seen, Checkpoint(folder, "two"))
+        fit(Coder.from_folder(base, 23, funnel), data, dev or data, options, seen, Checkpoint(folder))
         assert [epoch.number for epoch in seen.epochs] == [1]
         [note] = seen.notes
         assert note.startswith("not continued: ")
@@ -634,7 +643,6 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
     assert told(replace(options, lr=None, freeze_words=True)) == (
         "--lr was 0.003 and is not given; --freeze-words was False and is True"
     )
-    assert told(replace(options, device="cpu")) == "a file that it reads changed (gold, encoder or teacher)"
     other = some_targets(8)
     other.known[0, 0] = 1 - other.known[0, 0]
     assert told(data=FitData(windows(8, seed=1), part.targets)) == (
@@ -648,7 +656,19 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
         "what the encoder reads (gold, --leave-out, --mixed, --base, --context) changed; "
         "the gold codes (gold, --leave-out) changed"
     )
+    sixteen = [*part.tokens, *part.tokens], np.concatenate([part.targets.known, part.targets.known])
+    train, dev = (FitData(sixteen[0][some], replace(part.targets, known=sixteen[1][some])) for some in CUT_AT_12)
+    assert told(data=train, dev=dev) == (
+        "what the encoder reads (gold, --leave-out, --mixed, --base, --context) changed; "
+        "the gold codes (gold, --leave-out) changed"
+    )
     assert told(base=roberta) == "the encoder (--base) changed"
+    for name, seed, settings in [("dropping", 0, {"hidden_dropout_prob": 0.2}), ("other weights", 9, {})]:
+        torch.manual_seed(seed)
+        config = transformers.AutoConfig.from_pretrained(bert, **settings)
+        transformers.AutoModel.from_config(config).save_pretrained(tmp_path / name)
+        shutil.copyfile(bert / "tokenizer.json", tmp_path / name / "tokenizer.json")
+        assert told(base=tmp_path / name) == "the encoder (--base) changed"
     assert told(funnel=Funnel(0, 1)) == (
         "the layers that read the context (--context-layers, --first-token-layers) changed"
     )
@@ -785,7 +805,7 @@ def test_all_heads_of_a_model_come_back_out_of_its_file(
     with torch.no_grad():  # as training does; what is equal in a fresh encoder is stored once
         for weight in model.parameters():
             weight.add_(torch.randn_like(weight), alpha=0.05)
-    write_model(model, 21, encoder / "tokenizer.json", encoder / "config.json", tmp_path, spoken(4))
+    write_model(model, 21, encoder / "tokenizer.json", encoder / "config.json", tmp_path, spoken(4), 256)
     again = Coder.from_weights(tmp_path / "encoder.json", dict(_weights(tmp_path / "model.onnx")), 23)
     told = Encoder(tmp_path / "model.onnx").logits(spoken(8))
     np.testing.assert_allclose(logits(again, spoken(8)), told, atol=1e-4)
@@ -949,6 +969,9 @@ def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, g
         )
         card = (made.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
         assert ("what teachers tell" in card) == bool(teaching.teachers)
+        license = (made.folder / "LICENSE").read_text(encoding="utf-8")
+        assert ("Terms of mi-coder 1 (" in license) == bool(teaching.teachers)
+        assert ("It learned what mi-coder 1 (" in card) == bool(teaching.teachers)
         named = f"{report.config.name} {report.config.version} ({file_sha256(report.folder / MODEL_FILE)[:8]}) of "
         assert (named in card) == bool(teaching.teachers)
         assert not made.folder.with_name(f"{name}.checkpoint").exists()
@@ -1036,7 +1059,7 @@ def test_weights_that_are_no_numbers_end_the_training(bert: Path) -> None:
 def test_a_state_without_a_judgeable_code_is_read_back(bert: Path, tmp_path: Path) -> None:
     part = FitData(windows(8), some_targets(8))
     nothing = FitData(windows(8), Targets(np.full((8, 23), np.nan), np.zeros((0, 23), bool), np.zeros(0, np.intp)))
-    kept = Checkpoint(tmp_path, "run")
+    kept = Checkpoint(tmp_path)
     fit(Coder.from_folder(bert, 23), part, nothing, FitOptions(epochs=1, threads=1), None, kept)
     assert np.isnan(loaded(kept).epochs[0].dev_f1)
 
@@ -1053,13 +1076,62 @@ def test_messages_of_which_only_a_group_is_known_are_trained_and_judged(bert: Pa
     assert made.test.groups
 
 
-def test_another_encoder_is_another_training(bert: Path, roberta: Path, tmp_path: Path) -> None:
-    gold = tmp_path / "gold.jsonl"
-    gold.write_text("{}\n")
+def test_a_training_goes_on_wherever_its_files_lie_and_whatever_does_not_change_it(
+    report: TrainReport, bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Paths are spelled otherwise, lines may be longer, and a message of the test part was corrected."""
+    monkeypatch.chdir(tmp_path)
+    for name, folder in {"bert": bert, "teacher": report.folder}.items():
+        shutil.copytree(folder, name)
+    shutil.copyfile(gold, "gold.jsonl")
+    options = TrainOptions(
+        gold=(Path("gold.jsonl"),),
+        output=Path("model"),
+        version="1",
+        base="bert",
+        fit=FAST,
+        teaching=Teaching((Path("teacher"),)),
+    )
+    save = Checkpoint.save
 
-    def run_hash(base: Path, **options: object) -> str:
-        made = TrainOptions(gold=(gold,), output=tmp_path, version="1", **options)  # type: ignore[arg-type]
-        return running._run_hash(made, Start.of(str(base)))
+    def broken_off(one: Checkpoint, snapshot: Snapshot) -> None:
+        save(one, snapshot)
+        raise SystemExit
 
-    assert run_hash(bert) == run_hash(bert, name="other")
-    assert len({run_hash(bert), run_hash(roberta), run_hash(bert, fit=FitOptions(seed=9))}) == 3
+    monkeypatch.setattr(Checkpoint, "save", broken_off)
+    with pytest.raises(SystemExit):
+        train(options)
+    monkeypatch.setattr(Checkpoint, "save", save)
+    tested = split(read_gold([gold]))["test"][0].id
+    chats = [json.loads(line) for line in gold.read_text(encoding="utf-8").splitlines()]
+    for chat in chats:
+        if chat["conversation_id"] == tested:
+            chat["messages"][1]["gold"] = {"codes": ["OQ"]}
+    Path("renamed.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    seen = Watched()
+    train(
+        replace(
+            options,
+            gold=(tmp_path / "renamed.jsonl",),
+            output=tmp_path / "model",
+            version="2",
+            base=str(tmp_path / "bert"),
+            teaching=Teaching((tmp_path / "teacher",)),
+            read=ReadOptions(overwrite=True, max_line_bytes=1 << 25),
+        ),
+        seen,
+    )
+    assert seen.notes == ["continued after epoch 1"]
+    assert [one.number for one in seen.epochs] == [2]
+
+
+def test_ctrl_c_while_the_state_is_written_ends_with_the_best_epoch_so_far(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(one: Checkpoint, snapshot: Snapshot) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", interrupted)
+    part = FitData(windows(8), some_targets(8))
+    epochs = fit(Coder.from_folder(bert, 23), part, part, FitOptions(threads=1), None, Checkpoint(tmp_path / "kept"))
+    assert [(one.number, one.best) for one in epochs] == [(1, True)]

@@ -170,6 +170,7 @@ def test_every_option_of_the_command_is_tried_here() -> None:
         (["--keep", "0.5"], "--keep needs a model as --base, such as bundled."),
         (["--keep", "1"], "Invalid value for '--keep': 1.0 is not in the range 0<=x<1."),
         (["--patience", "0"], "Invalid value for '--patience': 0 is not in the range x>=1."),
+        (["--seed", "4294967296"], "Invalid value for '--seed': 4294967296 is not in the range 0<=x<=4294967295."),
         (["--epochs", "0"], "Invalid value for '--epochs': 0 is not in the range x>=1."),
         (["--batch", "0"], "Invalid value for '--batch': 0 is not in the range x>=1."),
         (["--context", "101"], "Invalid value for '--context': 101 is not in the range 0<=x<=100."),

@@ -59,7 +59,8 @@ def test_ids_that_come_twice_are_refused(tmp_path: Path, reading: dict[str, Any]
 
 def test_a_part_is_evaluated_alone(tmp_path: Path) -> None:
     codes = {"codes": ["OQ"]}
-    chats = [(name, [{}, {**GOLD, **codes, "split": part}]) for name, part in zip("abc", ("test", "train", "test"))]
+    parts = {"a": "test", "b": "train", "c": "test"}
+    chats = [(name, [{}, {**GOLD, **codes, "split": part}]) for name, part in parts.items()]
     file = write_flat(tmp_path / "gold.jsonl", *chats)
     request = Request(file, tagged=file, part="test")
     assert evaluate_files(request).conversations == 2

@@ -1,20 +1,23 @@
 """What a model folder says in words."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 
 from mi_coder.conversation import Coding, Conversation, Gold, Message
+from mi_coder.errors import MiCoderError
 from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.report import Options, Source
 from mi_coder.tagger.config import Head, ModelConfig, Window
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.card import LEGAL_CODE, Card, render_card, render_license
+from mi_coder.training.card import Card, render_card
 from mi_coder.training.data import MIXED, Example
-from mi_coder.training.judge import judge
+from mi_coder.training.judge import judge, macro_f1
+from mi_coder.training.license import LEGAL_CODE, Licensed, read_license, render_license
 from mi_coder.training.sources import sources
 from mi_coder.training.targets import Targets
 
@@ -46,7 +49,7 @@ def replace_config(**changes: object) -> ModelConfig:
     return msgspec.structs.replace(CONFIG, **changes)
 
 
-def card(examples: list[Example], config: ModelConfig = CONFIG) -> str:
+def card(examples: list[Example], config: ModelConfig = CONFIG, teachers: tuple[str, ...] = ()) -> str:
     truth = Targets(
         np.array([[1.0, 0.0, np.nan], [0.0, 1.0, np.nan]] * 30),
         np.zeros((0, 5), dtype=bool),
@@ -58,7 +61,15 @@ def card(examples: list[Example], config: ModelConfig = CONFIG) -> str:
     settings = {"seed": "1"}
     sizes = {"train": (3, 6), "dev": (1, 2), "test": (30, 60)}
     return render_card(
-        Card(config=config, sources=sources(examples), sizes=sizes, settings=settings, dev=report, test=report)
+        Card(
+            config=config,
+            sources=sources(examples),
+            sizes=sizes,
+            settings=settings,
+            dev=report,
+            test=report,
+            teachers=teachers,
+        )
     )
 
 
@@ -130,8 +141,8 @@ def test_a_corpus_with_codes_from_two_places_is_cited_and_licensed_once() -> Non
 def test_a_license_repeats_no_paragraph_of_the_models_before_and_leaves_none_out() -> None:
     esconv, own = made("esconv", 2), made("mine", 2)
     first = render_license("tiny", sources(own), "minilm")
-    second = render_license("tiny", sources(esconv), "minilm", "tiny 1", first)
-    third = render_license("tiny", sources(esconv), "minilm", "tiny 2", second)
+    second = render_license("tiny", sources(esconv), "minilm", Licensed("tiny 1", first))
+    third = render_license("tiny", sources(esconv), "minilm", Licensed("tiny 2", second))
     paragraphs = third.strip().split("\n\n")
     assert len(paragraphs) == len(set(paragraphs))
     assert set(first.strip().split("\n\n") + second.strip().split("\n\n")) <= set(paragraphs)
@@ -143,8 +154,90 @@ def test_a_license_repeats_no_paragraph_of_the_models_before_and_leaves_none_out
 @pytest.mark.parametrize("inherited", ["", " \n"])
 def test_a_model_before_without_a_license_leaves_its_terms_open(inherited: str) -> None:
     assert "Terms of tiny 1, beside what stands above:\n\nnot stated" in render_license(
-        "tiny", sources(made("mine", 2)), "minilm", "tiny 1", inherited
+        "tiny", sources(made("mine", 2)), "minilm", Licensed("tiny 1", inherited)
     )
+
+
+def test_a_license_carries_the_terms_of_teachers_each_once() -> None:
+    own, esconv = sources(made("mine", 2)), sources(made("esconv", 2))
+    strict = Licensed("strict 1 (01234567)", render_license("strict", esconv, "minilm"))
+    silent = Licensed("silent 2 (89abcdef)", "")
+    text = render_license("small", own, "minilm", teachers=[strict, silent, strict])
+    assert "the owner of the data decides" not in text
+    assert (
+        "It learned what strict 1 (01234567) and silent 2 (89abcdef) told of messages: what teachers were trained on "
+        "is in this one too, and their terms, which stand in the file LICENSE, bind whoever uses this one."
+    ) in text.split("\n\n")
+    terms = text.split("Terms of strict 1 (01234567), beside what stands above:\n\n")[1]
+    assert LEGAL_CODE in terms and "Liu et al. 2021" in terms
+    assert text.endswith(
+        "Terms of silent 2 (89abcdef), beside what stands above:\n\nnot stated; ask whoever gave the data\n"
+    )
+    assert text.count("Terms of strict 1") == 1
+
+
+def test_a_license_carries_the_terms_of_all_that_a_model_was_made_from() -> None:
+    text = render_license(
+        "tiny",
+        sources(made("mine", 2)),
+        "minilm",
+        went_on_from=Licensed("before 1", "First."),
+        teachers=[Licensed("teacher 1", "Second.")],
+        encoder=Licensed("the encoder mine, adapted", "Third."),
+    )
+    named = [one for one in text.split("\n\n") if one.startswith("Terms of ") and "beside" in one]
+    assert [one.split(",")[0] for one in named] == [
+        "Terms of before 1",
+        "Terms of the encoder mine",
+        "Terms of teacher 1",
+    ]
+    assert (
+        "Training went on from the model before 1: what that was trained on is in this one too, and its terms" in text
+    )
+
+
+def test_a_license_without_models_before_is_as_it_was() -> None:
+    assert render_license("small", sources(made("mine", 2)), "minilm") == (
+        "Terms of the model small in this folder\n\n"
+        "Trained on its owner's data: the owner of the data decides on the terms of use.\n\n"
+        "Trained on:\n- mine. License: not stated; ask whoever gave the data.\n\n"
+        "Training started from the encoder minilm, whose own license applies to it.\n"
+    )
+
+
+def test_a_license_is_read_where_there_is_one_and_else_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert read_license(tmp_path) == ""
+    (tmp_path / "LICENSE").write_text("Terms.", encoding="utf-8")
+    assert read_license(tmp_path) == "Terms."
+
+    def denied(*_: object, **__: object) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_text", denied)
+    with pytest.raises(
+        MiCoderError, match=r"LICENSE: cannot be read: Permission denied\. What is made from .* carries it"
+    ):
+        read_license(tmp_path)
+
+
+def test_the_card_names_the_teachers_whose_terms_bind() -> None:
+    text = card(made("mine", 2), teachers=("a 1 (01234567)",))
+    assert "It learned what a 1 (01234567) told of messages" in text.split("## Terms")[1].split("##")[0]
+    assert "It learned what" not in card(made("mine", 2))
+
+
+@pytest.mark.parametrize("support", [0, 19, 20, 60])
+def test_the_macro_f1_alone_is_that_of_the_whole_evaluation(support: int) -> None:
+    """A code with 20 positives counts, one with 19 does not; the third is never known not to apply."""
+    random = np.random.default_rng(support)
+    known = np.where(random.random((80, 5)) < 0.1, np.nan, random.random((80, 5)) < 0.5).astype(float)
+    known[:, 1] = np.arange(80) < support
+    known[:, 2] = 1.0
+    truth = Targets(known, np.zeros((0, 5), dtype=bool), np.zeros(0, dtype=np.intp))
+    codings = [Coding(tuple(code for code in CONFIG.codes if random.random() < 0.4), {}) for _ in range(80)]
+    beside = np.zeros((80, 3), dtype=bool)
+    whole = judge("test", made("own", 80), truth, codings, beside, CONFIG, "f" * 64).macro.coder.value
+    np.testing.assert_equal(macro_f1(CONFIG.codes, truth, codings), whole)
 
 
 def test_sources_count_conversations_and_messages() -> None:

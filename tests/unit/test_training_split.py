@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.conversation import Conversation
+from mi_coder.corpora.splits import PARTS, group_of, hashed_part
 from mi_coder.errors import UnknownName, UsageProblem
-from mi_coder.training.split import PARTS, Fold, group_of, hashed_part, split
+from mi_coder.training.split import Fold, split
 
 
 def chat(identity: str, **extra: str) -> Conversation:
