@@ -6,7 +6,9 @@ import pytest
 
 from mi_coder.errors import MiCoderError
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install 'mi-coder[train]'")
+pytest.importorskip("torch", reason="torch is not installed: pip install 'mi-coder[train]'")
+
+import torch
 
 from mi_coder.training.checkpoint import Checkpoint, Snapshot
 from mi_coder.training.progress import Epoch
