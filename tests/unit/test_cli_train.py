@@ -1,5 +1,6 @@
 """Options of `mi-code train`: each arrives where it works, and bad ones are refused before the work begins."""
 
+import math
 import sys
 from dataclasses import replace
 from datetime import date
@@ -12,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from mi_coder.cli.train import EXAMPLE, command
 from mi_coder.errors import MissingExtra
+from mi_coder.evaluation.report import Figure, Options, Versus
 from mi_coder.tagger.config import Window
 from mi_coder.training import base as bases
 from mi_coder.training import run
@@ -34,10 +36,12 @@ class Trained:
 
     def __init__(self) -> None:
         self.asked: list[TrainOptions] = []
+        self.figures = FIGURES
 
     def __call__(self, options: TrainOptions, progress: object) -> SimpleNamespace:
         self.asked.append(options)
-        return SimpleNamespace(folder=options.output, dev=FIGURES, test=FIGURES)
+        config = SimpleNamespace(untrained=("WA", "CC"))
+        return SimpleNamespace(folder=options.output, dev=self.figures, test=FIGURES, config=config)
 
 
 @pytest.fixture
@@ -218,7 +222,25 @@ def test_figures_on_the_test_part_are_printed_on_request_only(
 ) -> None:
     result = invoke(gold, "--base", "minilm", *arguments)
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", *parts]
-    assert result.stdout.splitlines()[1] == "dev           12      1     0.500      nan  –"
+    assert result.stdout.splitlines()[1] == "dev           12      1     0.500        –  –"
+    assert "Codes that it cannot give, for want of gold: WA, CC." in result.stderr
+
+
+def test_where_no_code_has_enough_messages_the_exact_match_is_told(trained: Trained, gold: Path) -> None:
+    nothing = Figure(math.nan, math.nan, math.nan)
+    trained.figures = SimpleNamespace(
+        rows=[SimpleNamespace(counted=False)],
+        messages=12,
+        macro=Versus(nothing, None, None),
+        exact=Versus(Figure(0.25, 0.1, 0.4), None, None),
+        options=Options(),
+    )
+    result = invoke(gold, "--base", "minilm")
+    assert result.stdout.splitlines()[1] == "dev           12      0         –        –  –"
+    assert (
+        "No code has 20 messages in dev, so there is no macro-F1. Exactly right there: 0.250 [0.100, 0.400]."
+        in result.stderr
+    )
 
 
 def test_mixing_sentences_names_the_extra_that_splits_them(
