@@ -24,7 +24,8 @@ class Fingerprint(msgspec.Struct, frozen=True):
         input: name, size, modification time and a hash of the first and last mebibyte.
         model: SHA-256 of the files that decide labels, by name.
         options: every option that changes the output, by name.
-        versions: of the packages that decide labels, by name; empty where an older version did not note them.
+        versions: of mi-coder and of what reads the text and runs the encoder, by name; a finished output may be of
+            others. Empty where an older version did not note them.
     """
 
     input: dict[str, str | int]

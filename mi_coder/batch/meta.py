@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import onnxruntime
+import tokenizers
 
 import mi_coder
 from mi_coder.batch.counts import Counts
@@ -36,7 +37,11 @@ class Meta(msgspec.Struct, frozen=True):
         """The sidecar of a run that has counted nothing yet."""
         config = tagger.config
         trained = list(config.trained)
-        versions = {"mi-coder": mi_coder.__version__, "onnxruntime": onnxruntime.__version__}
+        versions = {
+            "mi-coder": mi_coder.__version__,
+            "onnxruntime": onnxruntime.__version__,
+            "tokenizers": tokenizers.__version__,
+        }
         fingerprint = Fingerprint(source, tagger.digests, _choices(tagger, options), versions)
         return cls(
             mi_coder.__version__, f"{config.name} {config.version}", config.codebook, trained, fingerprint, Counts()

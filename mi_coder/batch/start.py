@@ -42,8 +42,6 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
     done = read_meta(paths.meta)
     if done is None:
         raise Refused(f"{paths.output} exists and was not written by a run that can be checked.", Remedy.REPLACE)
-    if others := fingerprint.other_versions(done.fingerprint):
-        raise Refused(f"{paths.output} exists, tagged by another version ({others}).", Remedy.REPLACE)
     if changed := fingerprint.differences(done.fingerprint):
         raise Refused(f"{paths.output} exists, tagged with a difference in: {', '.join(changed)}.", Remedy.REPLACE)
     return done

@@ -1,8 +1,7 @@
 """`mi-code tag`: code the counselor messages of chats."""
 
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import click
 
@@ -13,13 +12,6 @@ from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from mi_coder.batch.paths import RunPaths
-    from mi_coder.formats import ReadOptions
-
-_LOOKED_AT = 1000
 EPILOG = """\b
 Examples:
   mi-code tag transcripts.jsonl                 writes transcripts.tagged.jsonl
@@ -122,22 +114,4 @@ def command(
         if streamed:
             tagging.streams(sources, rejects)
         else:
-            try:
-                tagging.files(planned.runs)
-            finally:
-                _say_unknown_roles(planned.runs, options.read)
-
-
-def _say_unknown_roles(runs: "Sequence[RunPaths]", options: "ReadOptions") -> None:
-    """Name the unknown roles at the beginning of inputs with rejects, on the screen alone."""
-    from mi_coder.formats import open_records
-    from mi_coder.formats.unknown_roles import roles_advice
-
-    for run in runs:
-        if not run.rejects.is_file() or not Path(run.source).exists():
-            continue
-        with open_records(run.source, options) as reader:
-            for _ in islice(reader, _LOOKED_AT):
-                pass
-        if advice := roles_advice(reader.unknown_roles):
-            click.echo(f"{run.source}: {advice}", err=True)
+            tagging.files(planned.runs)

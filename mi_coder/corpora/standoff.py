@@ -111,7 +111,10 @@ def texts_unchecked(paths: Iterable[Path]) -> str:
     names = [str(path) for path in paths if any(not row.get("text_hash") for row in read_rows(path, NEEDED))]
     if not names:
         return ""
-    return f"Without text_hash it is not checked that codes and texts belong together: {', '.join(names)}"
+    return (
+        "Without text_hash it is not checked that codes and texts belong together, and without .meta.json not that the "
+        f"codes are of this codebook: {', '.join(names)}"
+    )
 
 
 def hashed(codes: Iterable[StandoffCode]) -> Iterator[StandoffCode]:

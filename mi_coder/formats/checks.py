@@ -9,7 +9,6 @@ from mi_coder.formats.fields import OUTPUT_FIELDS, first_of, names_of
 from mi_coder.formats.hash_set import HashSet
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
-from mi_coder.formats.unknown_roles import MOST
 
 _OUTPUT_FIELDS = frozenset(OUTPUT_FIELDS)
 _ID_LIMIT = 200
@@ -18,7 +17,7 @@ _ID_LIMIT = 200
 class _MessageFields:
     """Takes the checked fields out of decoded objects."""
 
-    def __init__(self, options: ReadOptions, unknown_roles: dict[str, int]) -> None:
+    def __init__(self, options: ReadOptions) -> None:
         self.overwrite = options.overwrite
         self.keep_duplicates = options.duplicates == "keep"
         self._text_names = names_of("text", options.text_field)
@@ -27,7 +26,6 @@ class _MessageFields:
         self._role_name = self._role_names[0]
         self._role_of = lru_cache(maxsize=256)(options.roles.role)
         self._unknown_role: Role | None = OTHER if options.unknown_role == "other" else None
-        self._unknown_roles = unknown_roles
 
     def message(self, data: dict[str, Any]) -> Message:
         """The message in `data`, with its id where it has one.
@@ -45,8 +43,6 @@ class _MessageFields:
             name = _string(data, self._role_names, "missing_role")
         role = self._role_of(name) or self._unknown_role
         if role is None:
-            if name in self._unknown_roles or len(self._unknown_roles) <= MOST:
-                self._unknown_roles[name] = self._unknown_roles.get(name, 0) + 1
             raise BadRecord(
                 "unknown_role",
                 f"the field {self._role_names[0]!r} holds a role that the table does not know; name it with "
@@ -60,13 +56,10 @@ class _MessageFields:
 
 
 class MessageCheck:
-    """Checks records of one message each. Keeps one 64-bit hash for every conversation and the ids of the current.
+    """Checks records of one message each. Keeps one 64-bit hash for every conversation and the ids of the current."""
 
-    Role names that the table does not know are counted in `unknown_roles`.
-    """
-
-    def __init__(self, options: ReadOptions, unknown_roles: dict[str, int]) -> None:
-        self._fields = _MessageFields(options, unknown_roles)
+    def __init__(self, options: ReadOptions) -> None:
+        self._fields = _MessageFields(options)
         self._id_names = names_of("conversation_id", options.conversation_field)
         self._id_name = self._id_names[0]
         self._restart = options.non_contiguous == "restart"
@@ -102,13 +95,10 @@ class MessageCheck:
 
 
 class ConversationCheck:
-    """Checks records of one conversation each. Keeps one 64-bit hash for every conversation.
+    """Checks records of one conversation each. Keeps one 64-bit hash for every conversation."""
 
-    Role names that the table does not know are counted in `unknown_roles`.
-    """
-
-    def __init__(self, options: ReadOptions, unknown_roles: dict[str, int]) -> None:
-        self._fields = _MessageFields(options, unknown_roles)
+    def __init__(self, options: ReadOptions) -> None:
+        self._fields = _MessageFields(options)
         self._id_names = names_of("nested_conversation_id", options.conversation_field)
         self._seen = HashSet()
 

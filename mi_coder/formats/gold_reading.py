@@ -18,15 +18,17 @@ def gold_conversations(path: Path, read: ReadOptions = AS_CODED) -> Iterator[Con
     its messages has them.
 
     Raises:
-        UsageProblem: the messages of a conversation do not agree on one of these; ids may come twice by `read`.
+        UsageProblem: the messages of a conversation do not agree on one of these, or its id comes twice.
         MiCoderError: the file is malformed; names file, line and field.
     """
-    if read.duplicates == "keep" or read.non_contiguous == "restart":
-        raise UsageProblem(
-            "Gold codes belong to the one conversation of their id, so --duplicates keep and --non-contiguous restart "
-            "cannot be used here. Sort the file by conversation, and give conversations that share an id two ids."
-        )
+    seen: set[str] = set()
     for conversation in read_conversations(path, read):
+        if conversation.id in seen:
+            raise UsageProblem(
+                f"{path}: the conversation id {conversation.id!r} comes twice, and gold codes belong to the one "
+                "conversation of their id. Sort the file by conversation, or give the two conversations two ids."
+            )
+        seen.add(conversation.id)
         for name in _TOLD_ONCE:
             _tell(conversation, name, path)
         yield conversation

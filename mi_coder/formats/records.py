@@ -10,7 +10,6 @@ from mi_coder.formats.fields import names_of
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import REJECT_CODES, BadRecord, Reject
 from mi_coder.formats.rows import Row
-from mi_coder.formats.unknown_roles import MOST
 
 __all__ = ["REJECT_CODES", "Layout", "ReadOptions", "Record", "RecordReader", "Reject"]
 
@@ -71,10 +70,9 @@ class RecordReader:
         self._rows = rows
         self.options = options
         self._close = close
-        self._unknown_roles: dict[str, int] = {}
         self._checks: dict[Layout, _Check] = {
-            "message": MessageCheck(options, self._unknown_roles),
-            "conversation": ConversationCheck(options, self._unknown_roles),
+            "message": MessageCheck(options),
+            "conversation": ConversationCheck(options),
         }
         self._items = self._read()
 
@@ -89,17 +87,6 @@ class RecordReader:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-    @property
-    def unknown_roles(self) -> tuple[str, ...]:
-        """The role names met so far that the table does not know; none where they are too many to be names of roles.
-
-        Beside pasted chats a name must come twice: else it may be a text in the wrong field.
-        """
-        if len(self._unknown_roles) > MOST:
-            return ()
-        least = 1 if self.format == "chat-text" else 2
-        return tuple(name for name, count in self._unknown_roles.items() if count >= least)
 
     def close(self) -> None:
         """Close the file, as the end of reading does too. A stream that the caller opened stays open."""

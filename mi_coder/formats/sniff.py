@@ -9,7 +9,6 @@ from mi_coder.formats.fields import column_of, names_of
 from mi_coder.formats.lines import BOM, UTF16_ADVICE, UTF16_BOMS
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
-from mi_coder.formats.unknown_roles import roles_advice
 
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "convokit", "chat-text")
 SUFFIXES = {
@@ -115,8 +114,11 @@ def _speakers(head: bytes) -> list[str]:
 
 def _advice(head: bytes, speakers: list[str]) -> str:
     """What mends a file that looks like a pasted chat of people whose roles are not known, or like a JSON list."""
-    if advice := roles_advice(speakers):
-        return f" If it is a pasted chat: {advice[0].lower()}{advice[1:]}"
+    if speakers:
+        return (
+            " If it is a pasted chat: say who is who with --role NAME=counselor and --role NAME=client, once for each "
+            "name before a colon (in Python roles=RoleTable().extended({NAME: ROLE}) of ReadOptions)."
+        )
     if head.startswith(b"["):
         return " If it is a JSON list: make JSON Lines of it with `jq -c '.[]' FILE > FILE.jsonl`."
     return ""

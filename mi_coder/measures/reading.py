@@ -43,6 +43,9 @@ def as_chat(given: Chat | Conversation) -> Chat:
     return Chat.of(given) if isinstance(given, Conversation) else given
 
 
+_NO_GROUPS = frozenset({"conversation_id", "messages"})
+
+
 class _Said(msgspec.Struct, gc=False):
     role: str
     text: str = ""
@@ -69,8 +72,10 @@ def read_chats(
         on_reject: called with every bad record, which is then left out; without it the first one raises.
 
     Raises:
-        MiCoderError: there is no such file, or a bad record, naming file and line.
+        MiCoderError: there is no such file, or a bad record, naming file and line; a field is no field to group by.
     """
+    for name in _NO_GROUPS.intersection(fields):
+        raise UsageProblem(f"{name} is no field to group by. Name one that several conversations share.")
     if path != STDIN and not Path(path).exists():
         raise UsageProblem(f"{path}: there is no such file. Check the name, or make it first:  mi-code tag CHATS")
     done = 0

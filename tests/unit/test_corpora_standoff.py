@@ -155,7 +155,8 @@ def test_a_table_of_ones_own_needs_three_columns(tmp_path: Path) -> None:
     [coded] = with_standoff([conversation()], [code])
     assert coded.messages[1].gold is not None and coded.messages[1].gold.positive == {"REF", "OQ"}
     assert texts_unchecked([path, write(tmp_path, row())]) == (
-        f"Without text_hash it is not checked that codes and texts belong together: {path}"
+        "Without text_hash it is not checked that codes and texts belong together, and without .meta.json not that the "
+        f"codes are of this codebook: {path}"
     )
 
 

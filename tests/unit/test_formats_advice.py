@@ -10,7 +10,6 @@ from click.testing import CliRunner, Result
 from mi_coder.cli.tag import command
 from mi_coder.errors import MiCoderError
 from mi_coder.formats import REJECT_CODES, ReadOptions, Reject, open_records, read_conversations
-from mi_coder.formats.unknown_roles import MOST, roles_advice
 
 
 def _rejects(content: bytes, format: str = "jsonl") -> Sequence[Reject]:
@@ -81,26 +80,16 @@ def test_an_unknown_role_is_worded_for_both_users(tmp_path: Path) -> None:
         list(read_conversations(path))
 
 
-def test_a_pasted_chat_of_unknown_people_names_them(tmp_path: Path) -> None:
-    path = tmp_path / "names.txt"
-    refusal = _refusal(path, b"Anna: hi\nBen J.: canary\nAnna: well\n")
-    assert "--role Anna=ROLE --role 'Ben J.=ROLE'" in refusal and "canary" not in refusal
-    done = _tag(path, "--format", "chat-text")
-    assert "no known role: Anna, Ben J.. " in done.stderr and "canary" not in done.stderr
-    assert "Anna" not in path.with_name("names.tagged.rejects.jsonl").read_text()
-    assert _tag(path, "--role", "Anna=client", "--role", "Ben J.=counselor").exit_code == 0
+def test_a_pasted_chat_of_unknown_people_tells_the_option_and_no_word_of_theirs(tmp_path: Path) -> None:
+    refusal = _refusal(tmp_path / "names.txt", b"Anna: hi\nI told Maria: no\n")
+    assert "--role NAME=counselor" in refusal and "RoleTable().extended" in refusal
+    assert "Maria" not in refusal and "Anna" not in refusal
 
 
-def test_roles_of_a_table_are_named_where_they_come_back(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("conversation_id,role,text\n" + "a,agent,x\na,customer,y\n" * 2 + "a,a whole message,z\n")
-    said = _tag(path).stderr
-    assert "no known role: agent, customer. " in said and "whole message" not in said
-
-
-def test_too_many_or_long_names_are_none() -> None:
-    assert roles_advice(f"n{i}" for i in range(MOST)) and not roles_advice(f"n{i}" for i in range(MOST + 1))
-    assert not roles_advice(["x" * 41]) and not roles_advice([])
-    rows = "".join(f"a,word {i},x\n" * 2 for i in range(MOST + 1))
-    reader = open_records(io.BytesIO(f"conversation_id,role,text\n{rows}".encode()), ReadOptions(format="csv"))
-    assert list(reader) and reader.unknown_roles == ()
+def test_unknown_roles_among_known_ones_tell_the_option_and_no_word_of_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "chat.txt"
+    path.write_text("Counselor: hi\nMaria: hello\nMy plan: none\nMy plan: none\n")
+    result = _tag(path)
+    said = f"{result.output}{result.exception}"
+    assert "--role NAME=counselor" in said
+    assert "plan" not in said and "Maria" not in said

@@ -51,10 +51,17 @@ def test_an_empty_part_of_a_conversation_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("reading", [{"duplicates": "keep"}, {"non_contiguous": "restart"}])
-def test_ids_that_come_twice_are_refused(tmp_path: Path, reading: dict[str, Any]) -> None:
-    file = write_flat(tmp_path / "gold.jsonl", ("a", [{}, GOLD]))
-    with pytest.raises(UsageProblem, match="cannot be used here"):
-        list(gold_conversations(file, replace(AS_CODED, **reading)))
+def test_a_conversation_that_comes_twice_is_refused(tmp_path: Path, reading: dict[str, Any]) -> None:
+    file = write_flat(tmp_path / "gold.jsonl", *[(name, [{}, GOLD]) for name in "aba"])
+    with pytest.raises(UsageProblem, match="'a' comes twice"):
+        list(gold_conversations(file, replace(AS_CODED, non_contiguous="restart")))
+    single = write_flat(tmp_path / "single.jsonl", ("a", [{}, GOLD]), ("b", [{}, GOLD]))
+    assert len(list(gold_conversations(single, replace(AS_CODED, **reading)))) == 2
+
+
+def test_messages_that_share_an_id_may_be_kept(tmp_path: Path) -> None:
+    file = write_flat(tmp_path / "gold.jsonl", ("a", [{"id": "m"}, {**GOLD, "id": "m"}]))
+    assert len(list(gold_conversations(file, replace(AS_CODED, duplicates="keep")))) == 1
 
 
 def test_a_part_is_evaluated_alone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from mi_coder.cli.profile import command
 from mi_coder.errors import UsageProblem
 from mi_coder.measures.groups import has, value_of
 from mi_coder.measures.profile import count, profile
-from mi_coder.measures.reading import Chat
+from mi_coder.measures.reading import Chat, read_chats
 from mi_coder.measures.tally import Turn
 
 TURNS = [Turn("client", None, None, None, 4), Turn("counselor", ("OQ",), None, None, 3)]
@@ -77,3 +77,10 @@ def test_a_chat_without_a_time_is_in_no_period() -> None:
 def test_a_file_that_is_not_there_says_what_to_do(tmp_path: Path, name: str) -> None:
     problem = CliRunner().invoke(command, [str(tmp_path / name)]).exception
     assert isinstance(problem, UsageProblem) and "mi-code tag" in str(problem) and name in str(problem)
+
+
+@pytest.mark.parametrize("name", ["conversation_id", "messages"])
+def test_what_every_conversation_has_for_itself_is_no_group(tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.jsonl").write_text('{"conversation_id": "a", "messages": []}\n')
+    with pytest.raises(UsageProblem, match=f"{name} is no field to group by"):
+        list(read_chats(str(tmp_path / "a.jsonl"), [name]))
