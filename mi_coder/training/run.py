@@ -269,14 +269,14 @@ def _read(
                 f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "
                 "to what gold tells and do not replace it."
             )
-        if part == "train" and not (start.finished or teachers or truth.trainable[: len(book.ids)].any()):
-            raise UsageProblem(
-                "No code has training messages that carry it and others that are known not to, so none can be learned. "
-                "Give complete gold (codes), or name beside positive what is negative."
-            )
         if taught:
             told = teach(teachers, conversations, options.fit.threads or 1)
             data[part] = replace(data[part], taught=tempered(data[part].targets, told, options.teaching.share))
+    if not (start.finished or teachers or data["train"].targets.trainable[: len(book.ids)].any()):
+        raise UsageProblem(
+            "No code has training messages that carry it and others that are known not to, so none can be learned. "
+            "Give complete gold (codes), or name beside positive what is negative."
+        )
     return data
 
 
