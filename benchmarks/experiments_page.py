@@ -216,9 +216,19 @@ def _teachers(one: Stored) -> str:
     return ", ".join(f"{each['model']} (`{each['sha256']}`)" for each in teachers) if isinstance(teachers, list) else ""
 
 
+def learning_curve(runs: Sequence[Stored]) -> list[Stored]:
+    """Its points among runs of one dev part, by size."""
+    return sorted((one for one in runs if one["name"] in CURVE), key=lambda one: one["messages"])
+
+
+def bundled(runs: Sequence[Stored]) -> Stored | None:
+    """`TAGGER` on the newest dev part that it was judged on; None where it is not stored."""
+    return max((one for one in runs if one["name"] == TAGGER), key=lambda one: one["day"], default=None)
+
+
 def _curve(runs: Sequence[Stored]) -> list[str]:
     """The learning curve, by code where the target is missed; nothing where there is one point alone."""
-    points = sorted((one for one in runs if one["name"] in CURVE), key=lambda one: one["messages"])
+    points = learning_curve(runs)
     if len(points) < 2:
         return []
     rows = [
@@ -236,8 +246,7 @@ def _curve(runs: Sequence[Stored]) -> list[str]:
 
 def _limits(runs: Sequence[Stored], folds: Sequence[Judged]) -> str:
     """The section on limits: the figures of `TAGGER` on the newest dev part that it was judged on."""
-    judged = [one for one in runs if one["name"] == TAGGER]
-    tagger: Stored = max(judged, key=lambda one: one["day"]) if judged else {"what": f"{TAGGER}, not stored"}
+    tagger = bundled(runs) or {"what": f"{TAGGER}, not stored"}
     rows = [
         [
             one.what,

@@ -14,6 +14,9 @@ ROLES: tuple[Role, ...] = (COUNSELOR, CLIENT, OTHER)
 MOST_CODES = 3
 """How many codes one message carries at most."""
 
+ALONE = "OT"
+"""The code that never stands with another."""
+
 _COUNSELOR_NAMES = "counselor counsellor listener helper therapist supporter provider volunteer coach sys assistant"
 _CLIENT_NAMES = "client member seeker help-seeker patient caller user usr texter visitor"
 

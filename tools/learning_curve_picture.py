@@ -4,14 +4,13 @@ Run it from anywhere:  python tools/learning_curve_picture.py    needs the extra
 """
 
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.experiments import stored  # noqa: E402
-from benchmarks.experiments_page import CURVE, JUDGED, TAGGER, Stored  # noqa: E402
+from benchmarks.experiments_page import JUDGED, TAGGER, bundled, learning_curve  # noqa: E402
 from mi_coder.pictures import BLUE, GREEN, MARKS, ORANGE, axes  # noqa: E402
 
 COLORS = {"esconv": BLUE, "practice": ORANGE, "annomi": GREEN}
@@ -19,8 +18,12 @@ SIZE = (6.4, 3.6)
 
 
 def main() -> None:
-    """Draw and write."""
-    curve, tagger = newest(stored())
+    """Draw and write the curve on the newest dev part on which the bundled model is judged."""
+    runs = stored()
+    tagger = bundled(runs)
+    if tagger is None:
+        raise SystemExit(f"There is no stored run of {TAGGER}.")
+    curve = learning_curve([one for one in runs if one["dev"] == tagger["dev"]])
     figure, (axis,) = axes(1, SIZE)
     sizes = [one["messages"] for one in curve]
     for (corpus, name), (_, mark) in zip(JUDGED.items(), MARKS, strict=False):
@@ -35,13 +38,6 @@ def main() -> None:
     axis.set_ylabel("macro-F1 on dev")
     axis.legend(frameon=False)
     figure.savefig(ROOT / "docs" / "images" / "learning_curve.png", dpi=150)
-
-
-def newest(runs: Sequence[Stored]) -> tuple[Sequence[Stored], Stored]:
-    """The learning curve on the newest dev part on which the bundled model is judged, by size, and that model."""
-    tagger = max((one for one in runs if one["name"] == TAGGER), key=lambda one: one["day"])
-    curve = [one for one in runs if one["name"] in CURVE and one["dev"] == tagger["dev"]]
-    return sorted(curve, key=lambda one: one["messages"]), tagger
 
 
 if __name__ == "__main__":

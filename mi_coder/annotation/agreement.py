@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.annotation.codings import Given, Unit, is_complete, rater_names
+from mi_coder.annotation.codings import Given, Unit, rater_names
 from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
 from mi_coder.annotation.masi import masi_distances
 from mi_coder.codebook import Codebook
@@ -22,6 +22,7 @@ from mi_coder.conversation import Gold
 from mi_coder.evaluation.bootstrap import draws
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.report import Figure
+from mi_coder.formats.coding import is_complete
 
 By = Literal["all", "pair", "coder", "round"]
 

@@ -29,7 +29,7 @@ from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem, need
 from mi_coder.evaluation.render import figure, html_table, number, table
 from mi_coder.evaluation.report import Figure
-from mi_coder.formats.guard import guard
+from mi_coder.formats.guard import guard_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -300,7 +300,7 @@ def _csv(header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> str:
     written = io.StringIO(newline="")
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows([guard(cell) if isinstance(cell, str) else cell for cell in line] for line in lines)
+    writer.writerows(map(guard_cell, line) for line in lines)
     return written.getvalue()
 
 

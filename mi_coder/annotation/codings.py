@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold
 from mi_coder.corpora.source import read_rows
 from mi_coder.corpora.standoff import NEEDED, read_standoff, text_hash, texts_unchecked
@@ -130,11 +129,6 @@ def read_codings(path: Path) -> Iterator[Stored]:
 def unchecked(paths: Iterable[Path]) -> str:
     """What to say of the files that do not tell the texts of their codes; empty where all do."""
     return texts_unchecked(filter(_is_standoff, paths))
-
-
-def is_complete(gold: Gold) -> bool:
-    """Whether a coding says of each code whether it applies."""
-    return len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of
 
 
 def rater_names(units: Iterable[Unit]) -> Mapping[Rater, str]:

@@ -12,7 +12,7 @@ from typing import Literal
 from mi_coder.annotation.codings import Unit
 from mi_coder.annotation.dawid_skene import CodeEstimate
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import MOST_CODES, Gold
+from mi_coder.conversation import ALONE, MOST_CODES, Gold
 
 Rule = Literal["majority", "unanimous", "dawid-skene"]
 How = Literal["agreed", "single", "majority", "unanimous", "dawid-skene"]
@@ -124,7 +124,7 @@ def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:
         return None, "no code is left"
     if len(codes) > MOST_CODES:
         return None, f"{len(codes)} codes are left, and {MOST_CODES} are the most"
-    if "OT" in codes and len(codes) > 1:
+    if ALONE in codes and len(codes) > 1:
         return None, "OT is left beside others"
     carriers = {name: {code for code in codes if name in book[code].attributes} for name in _ATTRIBUTES}
     told = {name: _told(unit, name, carriers[name]) for name in _ATTRIBUTES}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import MOST_CODES, Gold
+from mi_coder.conversation import ALONE, MOST_CODES, Gold
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +213,7 @@ def _fault(codes: Sequence[str], chosen: Mapping[str, Sequence[str]], book: Code
         return "no code is chosen; choose at least one"
     if len(codes) > MOST_CODES:
         return f"{len(codes)} codes are chosen; leave the {MOST_CODES} most salient"
-    if "OT" in codes and len(codes) > 1:
+    if ALONE in codes and len(codes) > 1:
         return "OT stands with other codes; leave OT alone or take it away"
     for name, allowed in book.attributes.items():
         values = chosen.get(name, ())

@@ -12,11 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Message, model_text
 from mi_coder.corpora.source import folded, read_rows
 from mi_coder.corpora.standoff import text_hash
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.coding import is_complete
 
 UnitKind = Literal["message", "conversation"]
 Place = tuple[str, int]
@@ -136,14 +136,13 @@ def _conversations(chats: Sequence[Conversation]) -> Iterator[Candidate]:
 
 def _is_done(candidate: Candidate, done: Done) -> bool:
     return any(
-        (candidate.chat.id, place) in done.places or _is_complete(message)
+        (candidate.chat.id, place) in done.places or _is_coded(message)
         for place, message in zip(candidate.places, candidate.messages, strict=True)
     )
 
 
-def _is_complete(message: Message) -> bool:
-    gold = message.gold
-    return gold is not None and len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of
+def _is_coded(message: Message) -> bool:
+    return message.gold is not None and is_complete(message.gold)
 
 
 def _same(candidate: Candidate, unit: UnitKind) -> str:

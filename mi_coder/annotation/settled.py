@@ -14,12 +14,13 @@ from pathlib import Path
 
 import msgspec
 
-from mi_coder.annotation.codings import Unit, is_complete, read_codings
+from mi_coder.annotation.codings import Unit, read_codings
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import MOST_CODES, Gold
+from mi_coder.conversation import ALONE, MOST_CODES, Gold
 from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
+from mi_coder.formats.coding import is_complete
 
 ROUND = "adjudicated"
 
@@ -126,7 +127,7 @@ def write_open(path: Path, settled: Iterable[Settled]) -> None:
 
 
 def _is_coding(gold: Gold) -> bool:
-    alone = "OT" not in gold.positive or len(gold.positive) == 1
+    alone = ALONE not in gold.positive or len(gold.positive) == 1
     return is_complete(gold) and 1 <= len(gold.positive) <= MOST_CODES and alone
 
 

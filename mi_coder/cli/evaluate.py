@@ -1,7 +1,6 @@
 """`mi-code evaluate`: how good are the codes?"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -9,10 +8,8 @@ from mi_coder.cli.options import choice, cores, force_option, threads_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.suite import check_options, run
 from mi_coder.cli.target import new_file, show_report
+from mi_coder.corpora.splits import PARTS, Part
 from mi_coder.errors import UsageProblem
-
-if TYPE_CHECKING:
-    from mi_coder.corpora.splits import Part
 
 EPILOG = """\b
 Examples:
@@ -25,7 +22,6 @@ Examples:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _ROOT = click.Path(file_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-_PARTS: "tuple[Part, ...]" = ("train", "dev", "test")
 
 
 @click.command(epilog=EPILOG)
@@ -63,7 +59,7 @@ _PARTS: "tuple[Part, ...]" = ("train", "dev", "test")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
 @force_option("Write over a file that is there.")
 @click.option(
-    "--part", type=click.Choice(_PARTS), help="Only the conversations of this part of GOLD, as mi-code train cuts them."
+    "--part", type=click.Choice(PARTS), help="Only the conversations of this part of GOLD, as mi-code train cuts them."
 )
 @click.option("--suite", is_flag=True, help="Every target of a model from the project's stored data; no GOLD.")
 @click.option("--data", type=_ROOT, default=Path("../shared/data"), help="With --suite: folder of the public corpora.")
@@ -83,7 +79,7 @@ def command(
     style: str,
     output: Path | None,
     force: bool,
-    part: "Part | None",
+    part: Part | None,
     suite: bool,
     data: Path,
     annotations: Path,

@@ -90,7 +90,6 @@ def command(
     from mi_coder.measures.reading import fields_of, read_chats
     from mi_coder.measures.summaries import legend
     from mi_coder.measures.writing import write_rows
-    from mi_coder.report.seen import checked_errors
 
     if gold and validation:
         raise UsageProblem(GOLD_ERRS_NOT)
@@ -99,7 +98,11 @@ def command(
     names = [name.strip() for name in by.split(",") if name.strip()]
     fields = fields_needed(names, time)
     rejects: list[Reject] = []
-    errors, warning = checked_errors(validation, unit) if validation else (None, "")
+    errors, warning = None, ""
+    if validation:
+        from mi_coder.report.seen import checked_errors
+
+        errors, warning = checked_errors(validation, unit)
     chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
     counted = count(chats, unit)
     check_fields(counted.fields, fields, lambda: fields_of(tagged))

@@ -20,7 +20,7 @@ from typing import Literal
 import msgspec
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Conversation, Gold
+from mi_coder.conversation import ALONE, MOST_CODES, Conversation, Gold
 from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UnknownName, UsageProblem
 
@@ -241,8 +241,8 @@ def _codes(row: Row, book: Codebook) -> tuple[str, ...]:
         codes = tuple(book[name].id for name in row["codes"].split("+"))
     except UnknownName as error:
         raise UsageProblem(f'{row.place}: codes: {error} Join several by "+", as in OQ+SU.') from None
-    if not 1 <= len(set(codes)) == len(codes) <= 3:
+    if not 1 <= len(set(codes)) == len(codes) <= MOST_CODES:
         raise row.problem("codes", "one to three different codes are allowed")
-    if "OT" in codes and len(codes) > 1:
+    if ALONE in codes and len(codes) > 1:
         raise row.problem("codes", "OT never stands with another code")
     return codes

@@ -43,11 +43,16 @@ def gold_from(value: Any) -> Gold | None:
     return Gold(positive, negative, any_of, depth, permission, reason)
 
 
+def is_complete(gold: Gold) -> bool:
+    """Whether it says of each code whether it applies."""
+    return len(gold.positive) + len(gold.negative) == len(Codebook.load().ids) and not gold.any_of
+
+
 def gold_fields(gold: Gold) -> dict[str, Any]:
     """The field `gold` as it is written; codes stand in the order of the codebook."""
     book = Codebook.load()
     details = {name: getattr(gold, name) for name in _DETAILS if getattr(gold, name) is not None}
-    if len(gold.positive) + len(gold.negative) == len(book.ids) and not gold.any_of:
+    if is_complete(gold):
         return {"codes": book.in_order(gold.positive), **details}
     partial = {
         "positive": book.in_order(gold.positive),

@@ -30,3 +30,8 @@ def unguard(text: str) -> str:
 def guard_cell(value: Any) -> Any:
     """A value of a cell: a text with its guard; what is no text, such as a number, as it is."""
     return guard(value) if isinstance(value, str) else value
+
+
+def unguard_cell(value: Any) -> Any:
+    """Take away what `guard_cell` put in."""
+    return unguard(value) if isinstance(value, str) else value

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mi_coder.conversation import COUNSELOR, MOST_CODES
+from mi_coder.conversation import ALONE, COUNSELOR, MOST_CODES
 from mi_coder.formats.fields import FIELD_ALIASES, OUTPUT_FIELDS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -162,7 +162,7 @@ def _output(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) ->
 
 def _output_rules() -> list[Schema]:
     """What holds between the fields: at most three codes and OT alone, unless the codes are those of sentences."""
-    holds = {"properties": {"codes": {"contains": {"const": "OT"}}}, "required": ["codes"]}
+    holds = {"properties": {"codes": {"contains": {"const": ALONE}}}, "required": ["codes"]}
     return [
         {
             "if": {"not": _has("sentences")},

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.conversation import MOST_CODES, Coding
+from mi_coder.conversation import ALONE, MOST_CODES, Coding
 from mi_coder.tagger.config import Head, ModelConfig
-
-ALONE = "OT"
 
 # What is said of a message without any text.
 EMPTY = Coding(codes=(), scores={}, uncoded="empty")

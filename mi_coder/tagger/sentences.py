@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from mi_coder.conversation import Coding, SentenceCoding
+from mi_coder.conversation import ALONE, Coding, SentenceCoding
 from mi_coder.errors import need
 
 Span = tuple[int, int]
@@ -48,7 +48,7 @@ def merge(sentences: Sequence[SentenceCoding]) -> Coding:
             scores[code] = max(score, scores.get(code, 0.0))
     codes = {code for coding in codings for code in coding.codes}
     if len(codes) > 1:
-        codes.discard("OT")
+        codes.discard(ALONE)
     return Coding(
         codes=tuple(sorted(codes, key=lambda code: (-scores[code], code))),
         scores=scores,

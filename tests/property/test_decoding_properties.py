@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import MOST_CODES, Coding, SentenceCoding
-from mi_coder.tagger.decoding import ALONE, choose, confidence, prediction_set
+from mi_coder.conversation import ALONE, MOST_CODES, Coding, SentenceCoding
+from mi_coder.tagger.decoding import choose, confidence, prediction_set
 from mi_coder.tagger.sentences import merge
 
 IDS = Codebook.load().ids
