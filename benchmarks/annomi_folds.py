@@ -30,7 +30,7 @@ import numpy as np
 from mi_coder import corpora
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
-from mi_coder.corpora.splits import group_of
+from mi_coder.corpora.parts import group_of, split
 from mi_coder.evaluation.folds import Judged, fold_figures, read_judged, write_judged
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import TOKENIZER_FILE, Window
@@ -41,7 +41,6 @@ from mi_coder.training.data import examples, read_gold
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitData, FitOptions, fit, logits, set_seeds
 from mi_coder.training.model import Coder
-from mi_coder.training.split import split
 from mi_coder.training.targets import Targets, head_names, targets
 
 ROOT = Path(__file__).parent.parent

@@ -37,6 +37,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.experiments_page import JUDGED, REFERENCE, Stored, cell, page
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, Conversation, Message, model_text
+from mi_coder.corpora.parts import split
 from mi_coder.evaluation.card import CARD_FILE
 from mi_coder.evaluation.folds import read_judged
 from mi_coder.evaluation.leak import overlap
@@ -58,7 +59,6 @@ from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitData, FitOptions, fit, logits, set_seeds
 from mi_coder.training.judge import judge
 from mi_coder.training.model import Coder
-from mi_coder.training.split import split
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import open_teachers, teach, tempered
 from mi_coder.training.wide import join_words

@@ -30,8 +30,8 @@ from mi_coder.tagger.window import WindowBuilder
 from mi_coder.training.base import MINILM
 from mi_coder.training.data import examples
 from mi_coder.training.encoder import Funnel
+from mi_coder.training.fold import Fold
 from mi_coder.training.run import TrainOptions, train
-from mi_coder.training.split import Fold
 from mi_coder.training.start import BUNDLED, FEW
 from mi_coder.training.targets import targets
 

@@ -1,6 +1,6 @@
 """Write annotations/splits.csv, or with --check say whether it is what the corpora and the practice chats give.
 
-The corpora are placed by the rule of mi_coder/corpora/splits.py, the practice chats by their field `split`.
+The corpora are placed by the rule of mi_coder/corpora/parts.py, the practice chats by their field `split`.
 
 Run it from anywhere:  python tools/splits.py [--data FOLDER] [--check]
 """
@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mi_coder import corpora
-from mi_coder.corpora.splits import PARTS, Split, group_of, hashed_part, render_splits
+from mi_coder.corpora.parts import PARTS, group_of, hashed_part, split
+from mi_coder.corpora.splits import Split, render_splits
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.formats import AS_CODED, read_conversations
-from mi_coder.training.split import split
 
 ROOT = Path(__file__).resolve().parents[1]
 SPLITS = "annotations/splits.csv"

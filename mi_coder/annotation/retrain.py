@@ -12,11 +12,11 @@ from mi_coder.annotation.pull import latest
 from mi_coder.annotation.suggest import Suggester
 from mi_coder.annotation.tasks import messages_before
 from mi_coder.conversation import COUNSELOR, Conversation, Message
+from mi_coder.corpora.parts import split
 from mi_coder.evaluation.report import Options
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats import write_conversations
 from mi_coder.tagger.tagger import Tagger
-from mi_coder.training.split import split
 
 LEAST_CODINGS = 200
 

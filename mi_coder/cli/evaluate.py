@@ -8,7 +8,7 @@ from mi_coder.cli.options import choice, cores, force_option, threads_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.suite import check_options, run
 from mi_coder.cli.target import new_file, show_report
-from mi_coder.corpora.splits import PARTS, Part
+from mi_coder.corpora.parts import PARTS, Part
 from mi_coder.errors import UsageProblem
 
 EPILOG = """\b

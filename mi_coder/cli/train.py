@@ -18,8 +18,8 @@ from mi_coder.tagger.config import MAX_CONTEXT
 if TYPE_CHECKING:
     from mi_coder.evaluation.report import Versus
     from mi_coder.training.device import Device
+    from mi_coder.training.fold import Fold
     from mi_coder.training.run import TrainReport
-    from mi_coder.training.split import Fold
 
 EXAMPLE = """\b
 Example:
@@ -44,7 +44,7 @@ Rare codes count more, and less context is read:
 
 
 def _fold(context: click.Context, parameter: click.Parameter, value: str | None) -> "Fold | None":
-    from mi_coder.training.split import Fold
+    from mi_coder.training.fold import Fold
 
     try:
         return None if value is None else Fold.parse(value)

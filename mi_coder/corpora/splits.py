@@ -1,4 +1,4 @@
-"""Which part of the data a conversation is in: the rule, and the file that fixes it for the public corpora.
+"""The file that fixes which part of the data each conversation of the public corpora is in.
 
 The file is a CSV with one conversation a row: `corpus`, `conversation_id`, `source_group` (conversations that stay
 together) and `part` (train, dev or test). It holds no text. `python tools/splits.py` writes it.
@@ -8,20 +8,14 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Literal, get_args
 
 from mi_coder.conversation import Conversation
+from mi_coder.corpora.parts import PARTS, Part, group_of
 from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UsageProblem
 
-Part = Literal["train", "dev", "test"]
-PARTS: tuple[Part, ...] = get_args(Part)
 COLUMNS = ("corpus", "conversation_id", "source_group", "part")
-
-TRAIN_SHARE = 0.70
-DEV_SHARE = 0.15
 
 
 class BadSplits(UsageProblem):
@@ -36,19 +30,6 @@ class Split:
     conversation_id: str
     source_group: str
     part: Part
-
-
-def group_of(conversation: Conversation) -> str:
-    """Conversations of one group stay together: the field `source_group` (one worker, one video), else the own id."""
-    return str(conversation.extra.get("source_group") or conversation.id)
-
-
-def hashed_part(group: str) -> Part:
-    """The part of a group by its name alone: 70 % train, 15 % dev, 15 % test."""
-    position = int.from_bytes(sha256(group.encode()).digest()[:8], "big") / 2**64
-    if position < TRAIN_SHARE:
-        return "train"
-    return "dev" if position < TRAIN_SHARE + DEV_SHARE else "test"
 
 
 def read_splits(path: Path) -> tuple[Split, ...]:

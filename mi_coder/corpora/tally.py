@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation
-from mi_coder.corpora.splits import PARTS, group_of, hashed_part
+from mi_coder.corpora.parts import PARTS, group_of, hashed_part
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
-from mi_coder.corpora.splits import Part
+from mi_coder.corpora.parts import Part, split
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.baseline import WORDS_FILE, Baseline
 from mi_coder.evaluation.coder import Coder, file_coder, model_coder
@@ -21,7 +21,6 @@ from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
-from mi_coder.training.split import split
 
 Seen = Literal["refuse", "leave out", "allow"]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from mi_coder.conversation import Coding
-from mi_coder.corpora.splits import Part
+from mi_coder.corpora.parts import Part
 from mi_coder.evaluation.compare import Comparison
 from mi_coder.evaluation.doubt import SETS
 from mi_coder.evaluation.evaluate import evaluate

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
-from mi_coder.corpora.splits import PARTS, Part, group_of
+from mi_coder.corpora.parts import PARTS, Part, group_of, split
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.card import CARD_FILE
 from mi_coder.evaluation.compare import has_gold
@@ -39,6 +39,7 @@ from mi_coder.training.data import Example, examples, read_gold
 from mi_coder.training.device import find_device
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
+from mi_coder.training.fold import Fold
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
 from mi_coder.training.judge import judge, macro_f1
 from mi_coder.training.known import Known
@@ -48,7 +49,6 @@ from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.readable import check_length
 from mi_coder.training.sources import Source, sources
-from mi_coder.training.split import Fold, split
 from mi_coder.training.start import Start
 from mi_coder.training.targets import Targets, head_names, targets
 from mi_coder.training.teaching import Teaching, open_teachers, teach, tempered

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from mi_coder.cli.adapt import command
 from mi_coder.conversation import Conversation, Message
+from mi_coder.corpora.parts import split
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.tagger.tagger import Tagger
@@ -23,7 +24,6 @@ from mi_coder.training.data import read_gold
 from mi_coder.training.fit import TrainingFailed
 from mi_coder.training.masking import Vocabulary, hide
 from mi_coder.training.run import TrainOptions, train
-from mi_coder.training.split import split
 from tests.integration.test_train_tiny import CLIENT_SAID, FAST, SAID, bert, gold, roberta
 
 __all__ = ["bert", "gold", "roberta"]

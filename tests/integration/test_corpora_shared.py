@@ -10,11 +10,11 @@ from click.testing import CliRunner
 from mi_coder import corpora
 from mi_coder.cli.corpora import command
 from mi_coder.conversation import Conversation
-from mi_coder.corpora.splits import group_of, read_splits
+from mi_coder.corpora.parts import group_of, split
+from mi_coder.corpora.splits import read_splits
 from mi_coder.corpora.tally import Tally
 from mi_coder.formats import read_conversations
 from mi_coder.formats.lifting import lift_shared_fields
-from mi_coder.training.split import split
 from tools import splits as splits_tool
 
 SPLITS = splits_tool.ROOT / splits_tool.SPLITS

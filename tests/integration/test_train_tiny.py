@@ -24,6 +24,7 @@ from tokenizers.trainers import WordPieceTrainer
 
 from mi_coder.cli.train import command
 from mi_coder.conversation import Conversation, Message
+from mi_coder.corpora.parts import split
 from mi_coder.errors import MiCoderError, UsageProblem
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.leak import training_hash
@@ -46,11 +47,11 @@ from mi_coder.training.data import MIXED, read_gold
 from mi_coder.training.encoder import FUNNELED, Funnel
 from mi_coder.training.export import export_onnx
 from mi_coder.training.fit import FitData, FitOptions, TrainingFailed, fit, logits, set_seeds
+from mi_coder.training.fold import Fold
 from mi_coder.training.folder import write_model
 from mi_coder.training.model import Coder
 from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.run import TrainOptions, TrainReport, train
-from mi_coder.training.split import Fold, split
 from mi_coder.training.start import _weights
 from mi_coder.training.targets import Targets
 from mi_coder.training.teaching import Teaching, teach

@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from mi_coder.cli.corpora import command
+from mi_coder.corpora.parts import hashed_part
 from mi_coder.corpora.source import folded, group_id
-from mi_coder.corpora.splits import BadSplits, Split, hashed_part, render_splits
+from mi_coder.corpora.splits import BadSplits, Split, render_splits
 from mi_coder.errors import MiCoderError, UsageProblem
 from tests.chats import write_jsonl
 

@@ -19,8 +19,8 @@ from mi_coder.training import base as bases
 from mi_coder.training import run
 from mi_coder.training.encoder import Funnel
 from mi_coder.training.fit import FitOptions
+from mi_coder.training.fold import Fold
 from mi_coder.training.run import TrainOptions
-from mi_coder.training.split import Fold
 from mi_coder.training.teaching import Teaching
 
 READ = {"format": "csv", "text_field": "said", "role_field": "who", "conversation_field": "chat", "overwrite": True}

@@ -8,7 +8,7 @@ import pytest
 from mi_coder import corpora
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Gold, Message
-from mi_coder.corpora.splits import hashed_part
+from mi_coder.corpora.parts import hashed_part
 from mi_coder.corpora.tally import CorpusPart, Tally, by_part, count_rows
 from mi_coder.errors import UnknownName, UsageProblem
 

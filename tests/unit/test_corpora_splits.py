@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from mi_coder.conversation import Conversation
-from mi_coder.corpora.splits import BadSplits, Split, hashed_part, read_splits, render_splits, with_splits
+from mi_coder.corpora.parts import hashed_part, split
+from mi_coder.corpora.splits import BadSplits, Split, read_splits, render_splits, with_splits
 from mi_coder.errors import UsageProblem
-from mi_coder.training.split import split
 from tests.chats import write_jsonl
 from tools import splits as tool
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
+from mi_coder.corpora.parts import split
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED
 from mi_coder.training.data import read_gold
-from mi_coder.training.split import split
 
 
 def write_flat(path: Path, *chats: tuple[str, list[dict[str, Any]]]) -> Path:

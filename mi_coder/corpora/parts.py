@@ -1,44 +1,30 @@
-"""Which conversations train the model, which tune it and which test it. Never by message."""
+"""Which conversations train a model, which tune it and which test it. Never by message."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
+from typing import Literal, get_args
 
 from mi_coder.conversation import Conversation
-from mi_coder.corpora.splits import PARTS, Part, group_of, hashed_part
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 
-_SALT = "x"  # so that folds do not follow the parts, which are drawn by a hash of the same names
+Part = Literal["train", "dev", "test"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+TRAIN_SHARE = 0.70
+DEV_SHARE = 0.15
 
 
-@dataclass(frozen=True, slots=True)
-class Fold:
-    """One of several equal shares of the groups, drawn by a hash of their names.
+def group_of(conversation: Conversation) -> str:
+    """Conversations of one group stay together: the field `source_group` (one worker, one video), else the own id."""
+    return str(conversation.extra.get("source_group") or conversation.id)
 
-    Attributes:
-        number: from 1 to `of`.
-        of: how many folds there are, at least 2.
-    """
 
-    number: int
-    of: int
-
-    @classmethod
-    def parse(cls, text: str) -> "Fold":
-        """Read `1/2`, the first of two folds.
-
-        Raises:
-            ValueError: it is no such fold.
-        """
-        number, of = map(int, text.split("/"))
-        if not 1 <= number <= of or of < 2:
-            raise ValueError(text)
-        return cls(number, of)
-
-    def holds(self, conversation: Conversation) -> bool:
-        """Whether the group of the conversation is in this fold."""
-        drawn = int(sha256(f"{_SALT}{group_of(conversation)}".encode()).hexdigest(), 16)
-        return drawn % self.of == self.number - 1
+def hashed_part(group: str) -> Part:
+    """The part of a group by its name alone: 70 % train, 15 % dev, 15 % test."""
+    position = int.from_bytes(sha256(group.encode()).digest()[:8], "big") / 2**64
+    if position < TRAIN_SHARE:
+        return "train"
+    return "dev" if position < TRAIN_SHARE + DEV_SHARE else "test"
 
 
 def split(conversations: Iterable[Conversation]) -> dict[Part, list[Conversation]]:

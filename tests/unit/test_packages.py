@@ -1,0 +1,23 @@
+"""The packages of mi_coder lie in layers: none imports another that imports it."""
+
+import ast
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "mi_coder"
+
+
+def imported(path: Path) -> set[str]:
+    """Packages (and modules beside them) of mi_coder that a module names, also inside functions and for types."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[1] for name in names if name.startswith("mi_coder.")}
+
+
+def test_no_two_packages_import_each_other() -> None:
+    needs: dict[str, set[str]] = {}
+    for path in PACKAGE.rglob("*.py"):
+        own = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        needs.setdefault(own, set()).update(imported(path) - {own})
+    order = list(TopologicalSorter(needs).static_order())
+    assert order.index("corpora") < order.index("evaluation") < order.index("training") < order.index("cli")
