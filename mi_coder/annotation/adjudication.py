@@ -16,7 +16,7 @@ import msgspec
 from mi_coder.annotation.client import Client
 from mi_coder.annotation.codings import Given, Unit
 from mi_coder.annotation.consensus import agrees, settle, told
-from mi_coder.annotation.exports import Coded
+from mi_coder.annotation.exports import Coded, Problem
 from mi_coder.annotation.project import SETTINGS as CODING_SETTINGS
 from mi_coder.annotation.settled import Settled, Source
 from mi_coder.annotation.suggestions import chance, results
@@ -190,22 +190,32 @@ def read_key(path: Path) -> Key:
         raise UsageProblem(f"{path} is no key of an adjudication project. Name another file with --key.") from None
 
 
-def decided(units: Sequence[Unit], decisions: Iterable[Coded], sources: Mapping[str, Source], when: str) -> Decided:
+def decided(
+    units: Sequence[Unit],
+    decisions: Iterable[Coded],
+    sources: Mapping[str, Source],
+    when: str,
+    unusable: Iterable[Problem] = (),
+) -> Decided:
     """Gold from what the coders agree on and what adjudicators decided.
 
-    A decision counts before any agreement. Where adjudicators differ, or decided on another text, the message stays
-    open.
+    A decision counts before any agreement. Where adjudicators differ, decided on another text, or gave what is no
+    coding, the message stays open.
 
     Args:
         decisions: one for each adjudicator and message.
         when: time of what needed no decision.
+        unusable: the newest annotations of adjudicators that are no coding.
     """
     by_id: dict[str, list[Coded]] = {}
     for decision in decisions:
         by_id.setdefault(decision.utterance_id, []).append(decision)
+    broken = {problem.utterance_id: problem for problem in unusable}
     kept = settle(units, "unanimous")
     settled = tuple(
-        _by_person(one.unit, by_id[one.unit.id], sources[one.unit.id])
+        _left_open(one.unit, broken[one.unit.id])
+        if one.unit.id in broken
+        else _by_person(one.unit, by_id[one.unit.id], sources[one.unit.id])
         if one.unit.id in by_id
         else Settled(
             one.unit,
@@ -220,6 +230,11 @@ def decided(units: Sequence[Unit], decisions: Iterable[Coded], sources: Mapping[
         for one in kept
     )
     return Decided(settled, tuple(sorted(by_id.keys() - {unit.id for unit in units})))
+
+
+def _left_open(unit: Unit, problem: Problem) -> Settled:
+    why = f"the decision of {problem.coder} cannot be used: {problem.reason}"
+    return Settled(unit, None, MARK, problem.coder, None, why, problem.updated)
 
 
 def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settled:

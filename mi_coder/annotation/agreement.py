@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.annotation.codings import Given, Unit, rater_names
+from mi_coder.annotation.codings import DETAILS, Given, Unit, rater_names, several_coders
 from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
 from mi_coder.annotation.masi import masi_distances
 from mi_coder.codebook import Codebook
@@ -30,10 +30,9 @@ SAMPLES = 2000
 RELIABLE = 0.8
 TENTATIVE = 0.667
 FEW = 20
+FEW_CONVERSATIONS = 5
 SETS = "all codes"
 UNDEFINED = Figure(math.nan, math.nan, math.nan)
-
-_DETAILS = ("depth", "permission", "reason")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +43,14 @@ class Agreement:
         name: code id; the name of the attribute and the code, such as "depth of REF"; or `SETS`.
         units: messages with at least two codings of this variable.
         given: how many of these codings have the first of two values (the code is present); of more values, and for
-            sets, how many codings there are.
+            sets, how many codings there are. Where units are pairs, a coding counts once for each of its pairs.
         share: the same as a share; nan for sets and for more than two values.
         rarest: how many messages have the value that comes least, in any coding; for sets, how many messages there are.
         alpha: Krippendorff's alpha; for sets with MASI distances.
         fleiss, cohen, ac1: Fleiss' kappa, the mean of Cohen's kappa over pairs of coders, and Gwet's AC1.
         positive, negative: agreement on the first and on the second of two values (see `Nominal.specific`).
+        conversations: how many conversations have the value that the fewest have, of those that occur in any coding;
+            for sets, how many conversations there are. None in a file of a version that did not count them.
     """
 
     name: str
@@ -63,18 +64,20 @@ class Agreement:
     ac1: Figure = UNDEFINED
     positive: Figure = UNDEFINED
     negative: Figure = UNDEFINED
+    conversations: int | None = None
 
     @property
     def verdict(self) -> str:
-        """How alpha reads, by the lower end of its interval where it has one.
+        """How alpha reads, by the lower end of its interval.
 
         Krippendorff's bounds: reliable from .8, tentative from .667. Below them unreliable, or uncertain where only the
         interval falls short: what counts is whether alpha may fail to reach a bound (Hayes and Krippendorff 2007,
-        Communication Methods and Measures 1(1), 77-89).
+        Communication Methods and Measures 1(1), 77-89). Without an interval, and where so few conversations have one of
+        the values that the interval means little, it is uncertain at best.
         """
         if math.isnan(self.alpha.value):
             return "all the same" if self.units else "not told"
-        low = self.alpha.value if math.isnan(self.alpha.low) else self.alpha.low
+        low = math.nan if self._few_conversations else self.alpha.low
         if low >= RELIABLE:
             return "reliable"
         if low >= TENTATIVE:
@@ -83,13 +86,20 @@ class Agreement:
 
     @property
     def reading(self) -> str:
-        """The verdict, and a warning where it rests on few messages."""
+        """The verdict, and a warning where it rests on few messages or conversations."""
         return f"{self.verdict}, few" if self.few and not math.isnan(self.alpha.value) else self.verdict
 
     @property
     def few(self) -> bool:
-        """Whether fewer than `FEW` messages have one of the values: too few to rely on the figures."""
-        return self.rarest < FEW
+        """Whether too few have one of the values to rely on the figures.
+
+        That is fewer than `FEW` messages, or fewer than `FEW_CONVERSATIONS` conversations.
+        """
+        return self.rarest < FEW or self._few_conversations
+
+    @property
+    def _few_conversations(self) -> bool:
+        return self.conversations is not None and self.conversations < FEW_CONVERSATIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +109,7 @@ class _Codings:
     Attributes:
         units: how many units there are.
         unit: [codings] number of the unit of each coding.
-        conversation: [units] number of the conversation of each unit.
+        message, conversation: [units] number of the message and of the conversation of each unit.
         first, second: [pairs] numbers of two codings of one unit, in the order of their raters.
         raters: [pairs] number of the pair of raters; `rater_pairs` of them.
         weights: [samples, conversations] how often each is drawn.
@@ -108,6 +118,7 @@ class _Codings:
     golds: Sequence[Gold]
     units: int
     unit: NDArray[np.intp]
+    message: NDArray[np.intp]
     conversation: NDArray[np.intp]
     first: NDArray[np.intp]
     second: NDArray[np.intp]
@@ -126,7 +137,7 @@ def agreements(units: Sequence[Unit], samples: int = SAMPLES, seed: int = 1) -> 
     codings = _codings([unit for unit in units if len(unit.given) > 1], samples, seed)
     rows = [_agreement(code, [_presence(gold, code) for gold in codings.golds], 2, codings) for code in book.ids]
     rows.append(_set_agreement(codings))
-    for name in _DETAILS:
+    for name in DETAILS:
         allowed = book.attributes[name]
         for code in book.codes:
             if name in code.attributes:
@@ -135,14 +146,26 @@ def agreements(units: Sequence[Unit], samples: int = SAMPLES, seed: int = 1) -> 
     return rows
 
 
+def compared(units: Iterable[Unit], by: By) -> list[Unit]:
+    """The messages with the codings that are compared.
+
+    Of all and by coder the last round of each coder counts, since agreement with oneself says nothing of other coders.
+    Where no message has codings of two coders the rounds are compared.
+    """
+    units = list(units)
+    if by in ("all", "coder") and several_coders(units):
+        return [unit.last_rounds() for unit in units]
+    return units
+
+
 def split(units: Iterable[Unit], by: By) -> dict[str, list[Unit]]:
-    """The units of each group, with at least two codings each.
+    """The units of each group, with at least two codings each, of those that are `compared`.
 
     Args:
         by: "all" is one group, named "". "pair" has a group for each two raters. "coder" has one for each rater, where
             every unit is a pair of a coding of this rater with one of another. "round" compares within rounds.
     """
-    units = [unit for unit in units if len(unit.given) > 1]
+    units = [unit for unit in compared(units, by) if len(unit.given) > 1]
     groups: dict[str, list[Unit]] = {"": units} if by == "all" and units else {}
     if by == "round":
         for unit in units:
@@ -189,12 +212,14 @@ def _codings(units: Sequence[Unit], samples: int, seed: int) -> _Codings:
             numbers.append(raters.setdefault(key, len(raters)))
         golds += [one.gold for one in given]
         unit_of += [number] * len(given)
+    _, message = np.unique([unit.id for unit in units], return_inverse=True)
     conversations, conversation = np.unique([unit.conversation for unit in units], return_inverse=True)
     drawn = list(draws(len(conversations), samples, seed))
     return _Codings(
         golds=golds,
         units=len(units),
         unit=np.array(unit_of, dtype=np.intp),
+        message=message.astype(np.intp),
         conversation=conversation.astype(np.intp),
         first=np.array([first for first, _ in pairs], dtype=np.intp),
         second=np.array([second for _, second in pairs], dtype=np.intp),
@@ -217,16 +242,17 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
     two = values == 2
     return Agreement(
         name=name,
-        units=int(nominal.pairable),
+        units=_distinct(counts.sum(axis=1, keepdims=True) > 0, codings.message),
         given=int(nominal.given[0] if two else nominal.given.sum()),
         share=float(nominal.share(0)) if two else math.nan,
-        rarest=int((counts > 0).sum(axis=0).min()),
+        rarest=_distinct(counts > 0, codings.message),
         alpha=Figure.of(nominal.alpha(), draw.alpha()),
         fleiss=Figure.of(nominal.fleiss_kappa(), draw.fleiss_kappa()),
         cohen=Figure.of(mean_cohen_kappa(joint), mean_cohen_kappa(joint_draw)),
         ac1=Figure.of(nominal.gwet_ac1(), draw.gwet_ac1()),
         positive=Figure.of(nominal.specific(0), draw.specific(0)) if two else UNDEFINED,
         negative=Figure.of(nominal.specific(1), draw.specific(1)) if two else UNDEFINED,
+        conversations=_distinct(counts[:, counts.any(axis=0)] > 0, codings.conversation),
     )
 
 
@@ -238,7 +264,8 @@ def _set_agreement(codings: _Codings) -> Agreement:
     counts = _counts([number[one] for one in complete], len(sets), codings)
     distance = masi_distances(sets)
     totals, drawn = _totals(_by_conversation(distance_terms(counts, distance), codings), codings)
-    units = int((counts.sum(axis=1) > 1).sum())
+    pairable = counts.sum(axis=1, keepdims=True) > 1
+    units = _distinct(pairable, codings.message)
     return Agreement(
         name=SETS,
         units=units,
@@ -246,6 +273,7 @@ def _set_agreement(codings: _Codings) -> Agreement:
         share=math.nan,
         rarest=units,
         alpha=Figure.of(alpha_of_totals(totals, distance), alpha_of_totals(drawn, distance)),
+        conversations=_distinct(pairable, codings.conversation),
     )
 
 
@@ -268,6 +296,19 @@ def _joint(given: Sequence[float], values: int, codings: _Codings) -> Floats:
     place = conversation * width + codings.raters[known] * values**2 + cell
     conversations = codings.weights.shape[1]
     return np.bincount(place, minlength=conversations * width).astype(np.float64).reshape(conversations, width)
+
+
+def _distinct(has: NDArray[np.bool_], of: NDArray[np.intp]) -> int:
+    """How many messages, or conversations, have the value that the fewest have; 0 without values.
+
+    Args:
+        has: [units, values] whether a unit has each value.
+        of: [units] number of the message or conversation of each unit.
+    """
+    unit, value = np.nonzero(has)
+    found = np.zeros(has.shape, dtype=np.bool_)
+    found[of[unit], value] = True
+    return min(found.sum(axis=0).tolist(), default=0)
 
 
 def _by_conversation(of_units: Floats, codings: _Codings) -> Floats:

@@ -13,6 +13,7 @@ import msgspec
 
 from mi_coder.annotation.agreement import (
     FEW,
+    FEW_CONVERSATIONS,
     RELIABLE,
     SAMPLES,
     SETS,
@@ -20,10 +21,11 @@ from mi_coder.annotation.agreement import (
     Agreement,
     By,
     agreements,
+    compared,
     exact_match,
     split,
 )
-from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.codings import Unit, coded_alone, earlier_rounds, look_alikes, several_coders
 from mi_coder.annotation.confusions import Confusion, confusions
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem, need
@@ -84,6 +86,7 @@ class AgreementReport:
     Attributes:
         confusions: the most frequent ones; None where they were not asked for.
         left: how many less frequent ones there are.
+        notes: what to know of the codings that are compared, a line each; JSON and CSV leave them out.
     """
 
     by: By
@@ -92,6 +95,7 @@ class AgreementReport:
     seed: int
     confusions: tuple[Confusion, ...] | None = None
     left: int = 0
+    notes: tuple[str, ...] = ()
 
     def render(self, style: Style) -> str:
         """The whole report, with a line end. As CSV it is one table: the confusions where they were asked for."""
@@ -145,7 +149,8 @@ class AgreementReport:
         ]
         if left := len(self.groups) - len(largest):
             tables.append(f"<p>{left} smaller groups are not shown.</p>")
-        return "".join([*tables, *(f"<p>{escape(line)}</p>" for line in self._legend(markdown=True).splitlines())])
+        lines = [*self.notes, *self._legend(markdown=True).splitlines()]
+        return "".join([*tables, *(f"<p>{escape(line)}</p>" for line in lines)])
 
     def _parts(self, markdown: bool) -> Iterator[str]:
         for group in self.groups:
@@ -155,6 +160,8 @@ class AgreementReport:
             yield table(_HEADER, [_cells(row, markdown) for row in group.rows if _is_told(row)], markdown)
             if untold := [row.name for row in group.rows if not _is_told(row)]:
                 yield f"Nothing to compare: {', '.join(untold)}."
+        if self.notes:
+            yield "\n".join(self.notes)
         yield self._legend(markdown)
         if self.confusions is not None:
             yield from self._confusion_parts(markdown)
@@ -164,8 +171,9 @@ class AgreementReport:
         return (
             f"Reading, by the lower end of alpha's interval: reliable from {RELIABLE}, tentative from {TENTATIVE}, "
             f"else unreliable; uncertain where alpha itself is {TENTATIVE} or more.\n"
-            f"Few: one of the values is given to fewer than {FEW} messages. All the same: all codings have one and the "
-            "same value, and alpha cannot be computed.\n"
+            f"Few: fewer than {FEW} messages, or {FEW_CONVERSATIONS} conversations, have one of the values. Of fewer "
+            f"than {FEW_CONVERSATIONS} conversations, and without an interval, alpha is uncertain at best.\n"
+            "All the same: all codings have one and the same value, and alpha cannot be computed.\n"
             "Cohen κ: the mean over pairs of coders, each pair counted once, however few messages it shares.\n"
             f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth, permission and reason: among "
             "codings that agree on the code.\n"
@@ -185,7 +193,9 @@ class AgreementReport:
 
     def _json(self) -> str:
         groups = [asdict(group) | {"rows": [_row_fields(row) for row in group.rows]} for group in self.groups]
-        return msgspec.json.format(msgspec.json.encode(asdict(self) | {"groups": groups}), indent=2).decode() + "\n"
+        fields = asdict(self) | {"groups": groups}
+        del fields["notes"]
+        return msgspec.json.format(msgspec.json.encode(fields), indent=2).decode() + "\n"
 
     def _csv(self) -> str:
         if self.confusions is not None:
@@ -228,16 +238,19 @@ def report(
         UsageProblem: no message has two codings that can be compared.
     """
     groups = tuple(_group(name, own, samples, seed) for name, own in split(units, by).items())
+    counted = compared(units, by)
     if not groups:
         within = " within one round" if by == "round" else ""
+        alike = look_alikes(counted)
         raise UsageProblem(
             f"No message is coded twice{within}. Name files of two coders, or of two rounds, of the same messages"
-            f"{'; to compare the rounds leave out --by round' if within else ''}."
+            f"{'; to compare the rounds leave out --by round' if within else ''}.{alike and f' {alike}'}"
         )
+    notes = tuple(filter(None, _notes(units, counted, by)))
     if most is None:
-        return AgreementReport(by, groups, samples, seed)
-    found = confusions(units)
-    return AgreementReport(by, groups, samples, seed, tuple(found[:most]), len(found[most:]))
+        return AgreementReport(by, groups, samples, seed, notes=notes)
+    found = confusions(counted)
+    return AgreementReport(by, groups, samples, seed, tuple(found[:most]), len(found[most:]), notes)
 
 
 def given_codes(groups: Iterable[Group]) -> list[str]:
@@ -260,6 +273,18 @@ def _group(name: str, units: Sequence[Unit], samples: int, seed: int) -> Group:
     )
 
 
+def _notes(units: Sequence[Unit], counted: Sequence[Unit], by: By) -> Iterator[str]:
+    """What to say of the codings, and of those that are compared; some of it may be empty."""
+    if not several_coders(units):
+        yield "No message has codings of two coders: this compares the rounds of one, which is agreement with oneself."
+    elif by in ("all", "coder"):
+        yield earlier_rounds(units)
+    yield coded_alone(counted)
+    yield look_alikes(counted)
+    if own := sum(len({given.own for given in unit.given} - {None}) > 1 for unit in counted):
+        yield f"Codes of your own are in no figure. They differ on {own} messages."
+
+
 def _is_told(row: Agreement) -> bool:
     """Whether somebody gave the code, or two agreed on the code that carries the attribute."""
     return bool(row.given if row.name in Codebook.load().ids else row.units)
@@ -279,6 +304,7 @@ def _row_fields(row: Agreement) -> dict[str, object]:
 
 def _row_of(fields: Mapping[str, Any]) -> Agreement:
     known: dict[str, Any] = {name: fields[name] for name in ("name", "units", "given", "rarest")}
+    known["conversations"] = fields.get("conversations")
     for name in FIGURES:
         known[name] = Figure(*(_number(fields[name][end]) for end in ("value", "low", "high")))
     return Agreement(**known, share=_number(fields["share"]))

@@ -1,13 +1,17 @@
 """Double coding on the community edition: one project per coder, so that nobody meets the codes of another.
 
-A task's place is decided by a hash of the seed and its name, so that the same call later, with more chats, leaves those
-that are assigned where they are. Whole conversations stay with one coder, since coding a message needs what was before.
+Conversations that a coder has stay there, so the same call later, with more chats or other coders, deals out the others
+alone. Each goes to the coder with the highest hash of seed, conversation and coder (rendezvous hashing), and where two
+are to code it, to the next highest, too. Conversations are dealt whole, since coding a message needs what was before.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
+from mi_coder.annotation.adjudication import MARK
+from mi_coder.annotation.client import Client
 from mi_coder.annotation.suggestions import chance
 from mi_coder.annotation.tasks import Task
 from mi_coder.errors import UsageProblem
@@ -34,6 +38,7 @@ def assign(
     overlap: float,
     planted: Iterable[str] = (),
     seed: int = 1,
+    placed: Mapping[str, Collection[str]] = {},
 ) -> list[Share]:
     """Deal tasks out by conversation: each to one coder, a share of them to a second one as well.
 
@@ -41,6 +46,11 @@ def assign(
         overlap: share of the conversations that two coders code.
         planted: conversations with known codes, which every coder gets, in their place among the others; the meta of
             their tasks says `planted`.
+        placed: ids of the messages that coders have already, by coder, whether or not one of `coders`.
+
+    Returns:
+        The shares of `coders`, in their order, and then those of others who have some of the tasks already. The
+        messages that a coder has are in the share.
 
     Raises:
         UsageProblem: fewer than one coder, one named twice, or an overlap without a second coder.
@@ -52,13 +62,47 @@ def assign(
     known = frozenset(planted)
     tasks = _mixed(tasks, known, seed)
     names = {task.conversation_id for task in tasks}
-    owners = {name: _owners(name, coders, overlap, known, seed) for name in names}
+    held = _held(placed)
+    owners = {
+        name: frozenset(coders) if name in known else _owners(name, coders, overlap, held.get(name, Counter()), seed)
+        for name in names
+    }
+    coded_by = {
+        task.utterance_id: owners[task.conversation_id]
+        | {coder for coder, theirs in placed.items() if task.utterance_id in theirs}
+        for task in tasks
+    }
     shares = []
-    for coder in coders:
-        own = tuple(_marked(task, known) for task in tasks if coder in owners[task.conversation_id])
-        double = sum(len(owners[task.conversation_id]) > 1 and task.conversation_id not in known for task in own)
+    for coder in (*coders, *sorted(placed.keys() - set(coders))):
+        own = tuple(_marked(task, known) for task in tasks if coder in coded_by[task.utterance_id])
+        double = sum(len(coded_by[task.utterance_id]) > 1 and task.conversation_id not in known for task in own)
         shares.append(Share(coder, own, double, sum(task.conversation_id in known for task in own)))
-    return shares
+    return [share for share in shares if share.tasks or share.coder in coders]
+
+
+def project_title(title: str, coder: str) -> str:
+    """The title of a coder's project."""
+    return f"{title}: {coder}"
+
+
+def messages_by_coder(client: Client, title: str) -> dict[str, frozenset[str]]:
+    """Ids of the messages that coders have already in the projects that `project_title` names, by coder.
+
+    Tasks to adjudicate and to read are nobody's coding, and left out.
+
+    Raises:
+        StudioProblem: as the client says.
+    """
+    start = project_title(title, "")
+    return {
+        project.title.removeprefix(start): frozenset(
+            str(task["data"]["utterance_id"])
+            for task in client.tasks(project.id)
+            if {"utterance_id", "index"} <= task["data"].keys() and MARK not in task["meta"]
+        )
+        for project in client.projects()
+        if project.title.startswith(start)
+    }
 
 
 def _mixed(tasks: Sequence[Task], planted: frozenset[str], seed: int) -> list[Task]:
@@ -73,17 +117,22 @@ def _mixed(tasks: Sequence[Task], planted: frozenset[str], seed: int) -> list[Ta
     return [task for name in ordered for task in by_conversation[name].values()]
 
 
-def _owners(
-    conversation: str, coders: Sequence[str], overlap: float, planted: frozenset[str], seed: int
-) -> frozenset[str]:
-    if conversation in planted:
-        return frozenset(coders)
-    first = int(chance(f"first:{conversation}", seed) * len(coders))
-    owners = {coders[first]}
-    if chance(f"overlap:{conversation}", seed) < overlap:
-        others = [coder for coder in coders if coder not in owners]
-        owners.add(others[int(chance(f"second:{conversation}", seed) * len(others))])
-    return frozenset(owners)
+def _held(placed: Mapping[str, Collection[str]]) -> dict[str, Counter[str]]:
+    """By conversation, how many of its messages each coder has."""
+    held: dict[str, Counter[str]] = {}
+    for coder, names in placed.items():
+        for name in names:
+            held.setdefault(name.rpartition("#")[0], Counter())[coder] += 1
+    return held
+
+
+def _owners(conversation: str, coders: Sequence[str], overlap: float, held: Counter[str], seed: int) -> frozenset[str]:
+    """Who is to code it, first of all who has most of it."""
+    ranked = sorted(
+        {*coders, *held}, key=lambda coder: (held[coder], chance(f"{conversation}:{coder}", seed)), reverse=True
+    )
+    wanted = 2 if chance(f"overlap:{conversation}", seed) < overlap else 1
+    return frozenset(ranked[:wanted])
 
 
 def _marked(task: Task, planted: frozenset[str]) -> Task:

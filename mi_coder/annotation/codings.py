@@ -1,18 +1,29 @@
 """Brings the codings of the same messages together from several files of codes."""
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import combinations
 from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold
 from mi_coder.corpora.source import read_rows
 from mi_coder.corpora.standoff import NEEDED, read_standoff, text_hash, texts_unchecked
 from mi_coder.errors import UsageProblem
+from mi_coder.formats.compress import open_source
 from mi_coder.formats.conversations import read_conversations
+from mi_coder.formats.lines import BOM
 from mi_coder.formats.options import ReadOptions
+from mi_coder.formats.rejects import BadRecord
 
 Rater = tuple[str, str]
 """Who codes when: a coder and a round."""
+
+DETAILS = ("depth", "permission", "reason")
+SHOWN_CODERS = 4
+_HEADER_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +33,7 @@ class Given:
     Attributes:
         source: the annotation from which it was pulled; empty where it was not.
         own: the chosen codes of the platform's own; None where the file does not tell.
+        tells: which of `DETAILS` the file tells: it has the column or, if it is one of chats, the field in some gold.
     """
 
     coder: str
@@ -29,6 +41,7 @@ class Given:
     gold: Gold
     source: str = ""
     own: frozenset[str] | None = None
+    tells: frozenset[str] = frozenset(DETAILS)
 
     @property
     def rater(self) -> Rater:
@@ -77,6 +90,14 @@ class Unit:
         """The id by which people find the message."""
         return f"{self.conversation}#{self.index}"
 
+    def last_rounds(self) -> "Unit":
+        """The message with one coding of each coder, that of the last round.
+
+        Round 2 comes before 10; rounds without a number come in the order of their texts.
+        """
+        last = {one.coder: one for one in sorted(self.given, key=lambda one: (_natural(one.round), one.round))}
+        return replace(self, given=tuple(one for one in self.given if one is last[one.coder]))
+
 
 def read_units(paths: Sequence[Path]) -> list[Unit]:
     """Every message that any of the files codes, with all of its codings.
@@ -115,9 +136,10 @@ def read_units(paths: Sequence[Path]) -> list[Unit]:
 def read_codings(path: Path) -> Iterator[Stored]:
     """The codings of one file, in its order.
 
-    A stand-off file (.csv) may hold several codings of a message, by coders or rounds of their own. In any other file
-    of chats each message has one, its field `gold`. Fields `coder` and `round` of the message or the conversation say
-    whose it is; without them the name of the file stands for the coder.
+    A stand-off file may hold several codings of a message, by coders or rounds of their own. It is one that ends in
+    .csv or has the columns of one, plain or compressed. In any other file, of chats, each message has one coding, its
+    field `gold`. Fields `coder` and `round` of the message or the conversation say whose it is; without them the name
+    of the file stands for the coder.
 
     Raises:
         BadStandoff, UsageProblem: a row that breaks the rules of the codebook; names file, line and field.
@@ -142,25 +164,107 @@ def rater_names(units: Iterable[Unit]) -> Mapping[Rater, str]:
     return {(coder, round): f"{coder} ({round})" if coder in repeaters else coder for coder, round in raters}
 
 
+def several_coders(units: Iterable[Unit]) -> bool:
+    """Whether any message has codings of two coders."""
+    return any(len({given.coder for given in unit.given}) > 1 for unit in units)
+
+
+def earlier_rounds(units: Iterable[Unit]) -> str:
+    """What to say of rounds that do not count because their coder has a later one; empty where there are none."""
+    earlier = sum(len(unit.last_rounds().given) < len(unit.given) for unit in units)
+    if not earlier:
+        return ""
+    return (
+        f"{earlier} messages have earlier rounds of a coder, which are left aside: the last round counts. To compare "
+        "the rounds of a coder: mi-code agreement CODES... --by pair"
+    )
+
+
+def coded_alone(units: Sequence[Unit]) -> str:
+    """What to say of the messages that have one coding, by coder; empty where there are none."""
+    names = rater_names(units)
+    codings = Counter(names[given.rater] for unit in units for given in unit.given)
+    alone = Counter(names[unit.given[0].rater] for unit in units if len(unit.given) == 1)
+    if not alone:
+        return ""
+    coders = sorted(alone, key=lambda name: (-alone[name], name))
+    shown = ", ".join(f"{name} {alone[name]} of {codings[name]}" for name in coders[:SHOWN_CODERS])
+    left = len(coders) - SHOWN_CODERS
+    more = f" and {left} more coders" if left > 0 else ""
+    return f"{alone.total()} of {len(units)} messages have one coding alone and are left out: {shown}{more}."
+
+
+def look_alikes(units: Iterable[Unit]) -> str:
+    """What to say of messages with one coding whose ids differ by blanks or leading zeros; empty if there are none."""
+    alike: dict[tuple[str, int], list[Unit]] = defaultdict(list)
+    for unit in units:
+        if len(unit.given) == 1:
+            alike[unit.conversation.strip().lstrip("0"), unit.index].append(unit)
+    found = [pair for same in alike.values() if (pair := next(filter(_by_two, combinations(same, 2)), None))]
+    if not found:
+        return ""
+    one, other = (unit.conversation for unit in found[0])
+    zeros = one.strip() != other.strip()
+    return (
+        f"{len(found)} messages more would be coded twice if {one!r} and {other!r}, and other such ids, were the same: "
+        + ("a spreadsheet takes leading zeros away. Keep ids as text." if zeros else "take the blanks away.")
+    )
+
+
+def _by_two(pair: tuple[Unit, Unit]) -> bool:
+    one, other = (unit.given[0].rater for unit in pair)
+    return one != other
+
+
+def _natural(text: str) -> list[tuple[str, int]]:
+    """A key that sorts the numbers in texts by their size."""
+    return [(words, int(digits or -1)) for words, digits in re.findall("([^0-9]*)([0-9]{0,9})", text)]
+
+
 def _is_standoff(path: Path) -> bool:
-    return path.suffix.casefold() == ".csv"
+    """Whether a file is a table of codes: by its ending .csv, and with any other by its header.
+
+    Raises:
+        UsageProblem: it has the header of one, separated by something else than commas.
+    """
+    if path.suffix.casefold() == ".csv":
+        return True
+    header = _first_line(path)
+    if any(_has_needed(header, separator) for separator in "\t;"):
+        raise UsageProblem(f"{path}:1: the columns are not separated by commas. Save the codes as CSV with commas.")
+    return _has_needed(header, ",")
+
+
+def _first_line(path: Path) -> str:
+    """The start of a file, plain or compressed; empty of a folder and where the data are damaged."""
+    if path.is_dir():
+        return ""
+    with closing(open_source(path)) as opened:
+        try:
+            return opened.stream.readline(_HEADER_BYTES).removeprefix(BOM).decode("utf-8", "replace")
+        except BadRecord:
+            return ""
+
+
+def _has_needed(header: str, separator: str) -> bool:
+    return set(NEEDED) <= {cell.strip().strip('"') for cell in header.split(separator)}
 
 
 def _standoff(path: Path) -> Iterator[Stored]:
     for row, cells in zip(read_standoff(path), read_rows(path, NEEDED), strict=True):
         own = frozenset(cells["own"].split("+")) - {""} if "own" in cells else None
-        given = Given(row.coder, row.round, row.gold, row.source, own)
+        given = Given(row.coder, row.round, row.gold, row.source, own, frozenset(DETAILS) & cells.keys())
         yield Stored(row.conversation_id, row.index, row.text_hash, given, row.confidence, row.gold_from)
 
 
 def _chats(path: Path) -> Iterator[Stored]:
-    found = False
-    for conversation in read_conversations(path, ReadOptions(overwrite=True)):
-        for stored in _gold_of(conversation, path.stem):
-            found = True
-            yield stored
+    chats = read_conversations(path, ReadOptions(overwrite=True))
+    found = [stored for conversation in chats for stored in _gold_of(conversation, path.stem)]
     if not found:
         raise UsageProblem(f'{path}: no message has gold, such as "gold": {{"codes": ["OQ"]}}. Name files of codes.')
+    tells = frozenset(name for name in DETAILS if any(getattr(one.given.gold, name) for one in found))
+    for stored in found:
+        yield replace(stored, given=replace(stored.given, tells=tells))
 
 
 def _gold_of(conversation: Conversation, coder: str) -> Iterator[Stored]:

@@ -2,14 +2,17 @@
 
 A message stays open where the rule does not settle it: on a tie, where no code is left, where the codes left are not
 allowed together, or where there is a tie on the depth, permission or reason of a settled code.
+
+Each coder has one voice for a message, the coding of the last round. Depth, permission, reason and own codes are
+compared among the codings whose files tell them.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.codings import DETAILS, Given, Unit
 from mi_coder.annotation.dawid_skene import CodeEstimate
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import ALONE, MOST_CODES, Gold
@@ -21,14 +24,13 @@ Presence = Callable[[str], bool | None]
 
 SURE = 0.9
 
-_ATTRIBUTES = ("depth", "permission", "reason")
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What became of one message.
 
     Attributes:
+        unit: the message with all of its codings, earlier rounds too.
         how: "agreed" where all codings are the same, "single" where there is one, else the rule.
         gold: what it was settled as; None where it stays open.
         why: what spoke for it, or what keeps it open.
@@ -43,17 +45,19 @@ class Decision:
 
 
 def agrees(unit: Unit) -> bool:
-    """Whether all codings of a message are the same, in codes, attributes and own codes where they are told.
+    """Whether the coders of a message code it the same, in codes, attributes and own codes where they are told.
 
     One coding agrees with itself.
     """
-    own = {given.own for given in unit.given} - {None}
-    return len(own) <= 1 and all(gold == unit.codings[0] for gold in unit.codings)
+    given = unit.last_rounds().given
+    codes = {replace(one.gold, depth=None, permission=None, reason=None) for one in given}
+    own = {one.own for one in given} - {None}
+    return len(codes) <= 1 and len(own) <= 1 and all(len(_values(given, name)) <= 1 for name in DETAILS)
 
 
 def disagreements(units: Sequence[Unit]) -> list[Unit]:
-    """The messages on which codings differ."""
-    return [unit for unit in units if not agrees(unit)]
+    """The messages on which coders differ, with the codings that count: the last round of each coder."""
+    return [unit.last_rounds() for unit in units if not agrees(unit)]
 
 
 def settle(
@@ -83,25 +87,37 @@ def told(gold: Gold, own: Iterable[str] | None = None) -> str:
 
 
 def _decision(unit: Unit, rule: Rule, chances: Mapping[str, Mapping[str, float]], sure: float) -> Decision:
+    counted = unit.last_rounds()
     if agrees(unit):
-        count = len(unit.given)
+        count = len(counted.given)
         how: How = "agreed" if count > 1 else "single"
         why = f"{count} codings are the same" if count > 1 else "one coding"
-        return Decision(unit, how, unit.codings[0], why, _own(unit)[0])
+        return Decision(unit, how, _agreed(counted.given), why, _own(counted)[0])
     if rule == "unanimous":
         return Decision(unit, rule, None, "the codings differ")
     if rule == "dawid-skene":
-        named = {code: chances[code].get(unit.id) for code in _named(unit)}
+        named = {code: chances[code].get(unit.id) for code in _named(counted)}
         votes = ", ".join(f"{code} {chance:.2f}" for code, chance in named.items() if chance is not None)
-        gold, fault = _gold(unit, lambda code: _likely(named[code], sure))
+        gold, fault = _gold(counted, lambda code: _likely(named[code], sure))
     else:
-        given = Counter(code for gold in unit.codings for code in gold.positive)
-        votes = ", ".join(f"{code} {given[code]} of {len(unit.given)}" for code in _named(unit))
-        gold, fault = _gold(unit, lambda code: _majority(unit, code))
-    own, tie = _own(unit)
+        given = Counter(code for gold in counted.codings for code in gold.positive)
+        votes = ", ".join(f"{code} {given[code]} of {len(counted.given)}" for code in _named(counted))
+        gold, fault = _gold(counted, lambda code: _majority(counted, code))
+    own, tie = _own(counted)
     if gold and tie:
         gold, fault = None, tie
     return Decision(unit, rule, gold, f"{fault}: {votes}" if fault else votes, own if gold else frozenset())
+
+
+def _values(given: Iterable[Given], name: str) -> set[str | None]:
+    """The values of an attribute in the codings whose files tell it."""
+    return {getattr(one.gold, name) for one in given if name in one.tells}
+
+
+def _agreed(given: Sequence[Given]) -> Gold:
+    """What codings that are the same say together: some may tell an attribute that others do not."""
+    depth, permission, reason = (next(iter(_values(given, name)), None) for name in DETAILS)
+    return replace(given[0].gold, depth=depth, permission=permission, reason=reason)
 
 
 def _own(unit: Unit) -> tuple[frozenset[str], str]:
@@ -126,12 +142,12 @@ def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:
         return None, f"{len(codes)} codes are left, and {MOST_CODES} are the most"
     if ALONE in codes and len(codes) > 1:
         return None, "OT is left beside others"
-    carriers = {name: {code for code in codes if name in book[code].attributes} for name in _ATTRIBUTES}
-    told = {name: _told(unit, name, carriers[name]) for name in _ATTRIBUTES}
-    values = {name: _most(told[name]) for name in _ATTRIBUTES}
-    if undecided := [name for name in _ATTRIBUTES if told[name] and values[name] is None]:
+    carriers = {name: {code for code in codes if name in book[code].attributes} for name in DETAILS}
+    told = {name: _told(unit, name, carriers[name]) for name in DETAILS}
+    values = {name: _most(told[name]) for name in DETAILS}
+    if undecided := [name for name in DETAILS if told[name] and values[name] is None]:
         return None, f"{', '.join(undecided)} undecided"
-    depth, permission, reason = (values[name] for name in _ATTRIBUTES)
+    depth, permission, reason = (values[name] for name in DETAILS)
     return Gold(codes, frozenset(book.ids) - codes, (), depth, permission, reason), ""
 
 

@@ -5,7 +5,8 @@ Dawid and Skene (1979), Maximum likelihood estimation of observer error-rates us
 true one alone. The algorithm starts from the shares of the answers that a message got (their equation 3.1), so equal
 codings give equal estimates, in whatever order they come. Coders need not code every message.
 
-With fewer than three coders the codings do not tell how often each of them is right, so no estimate is made.
+With fewer than three coders the codings do not tell how often each of them is right, so no estimate is made. Of a coder
+who codes a message in several rounds the last one counts: errors of one person repeat.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.annotation.codings import Unit, rater_names
+from mi_coder.annotation.codings import Unit
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
@@ -106,30 +107,28 @@ def code_estimates(
     Raises:
         UsageProblem: there are fewer than three coders.
     """
-    names = rater_names(units)
-    coders = sorted(set(names.values()))
+    units = [unit.last_rounds() for unit in units]
+    coders = sorted({given.coder for unit in units for given in unit.given})
     if len(coders) < LEAST_CODERS:
         raise UsageProblem(
             f"Dawid and Skene's estimate needs {LEAST_CODERS} coders or more, and these codings are by {len(coders)}: "
             "two coders who differ do not tell which of them is right. Use --rule majority or unanimous."
         )
-    number = {rater: coders.index(name) for rater, name in names.items()}
     given = Codebook.load().in_order({code for unit in units for gold in unit.codings for code in gold.positive})
     estimates = []
     for at, code in enumerate(given, start=1):
         progress(code, at, len(given))
-        estimates.append(_code_estimate(code, units, coders, number))
+        estimates.append(_code_estimate(code, units, coders))
     return estimates
 
 
-def _code_estimate(
-    code: str, units: Sequence[Unit], coders: Sequence[str], number: Mapping[tuple[str, str], int]
-) -> CodeEstimate:
+def _code_estimate(code: str, units: Sequence[Unit], coders: Sequence[str]) -> CodeEstimate:
+    number = {coder: at for at, coder in enumerate(coders)}
     answers = np.zeros((len(units), len(coders), 2))
     for at, unit in enumerate(units):
         for one in unit.given:
-            answers[at, number[one.rater], _PRESENT] += code in one.gold.positive
-            answers[at, number[one.rater], _ABSENT] += code in one.gold.negative
+            answers[at, number[one.coder], _PRESENT] += code in one.gold.positive
+            answers[at, number[one.coder], _ABSENT] += code in one.gold.negative
     told = np.flatnonzero(answers.any(axis=(1, 2))).tolist()
     found = estimate(answers[told], SMOOTHING)
     codings = answers.sum(axis=(0, 2)).astype(int).tolist()

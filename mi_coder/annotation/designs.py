@@ -1,10 +1,9 @@
 """The ways to choose what is coded next, each as a plan with known inclusion probabilities."""
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import numpy as np
 
@@ -13,13 +12,13 @@ from mi_coder.annotation.merit import Scores
 from mi_coder.annotation.population import Candidate, Population
 from mi_coder.annotation.sampling import Plan, proportional, simple, stratified
 from mi_coder.codebook import Codebook
+from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.formats.guard import unguard
 
 Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity", "given"]
 Vectors = Literal["scores", "text"]
-DESIGNS: tuple[Design, ...] = get_args(Design)
 
 LIKELIEST = "code"
 CLUSTERS = 20
@@ -75,21 +74,30 @@ def read_chances(path: Path) -> dict[str, float]:
     """The probability of each conversation to be drawn: a CSV with conversation_id and probability.
 
     Raises:
-        UsageProblem: other columns, a conversation twice, or a probability that is none.
+        UsageProblem: other columns, a conversation twice, or a probability that is none; names file and line.
+    """
+    chances: dict[str, float] = {}
+    for row in read_rows(path, ("conversation_id", "probability")):
+        name = unguard(row["conversation_id"])
+        if name in chances:
+            raise row.problem("conversation_id", "is here more than once")
+        chances[name] = probability(row, "probability")
+    return chances
+
+
+def probability(row: Row, column: str) -> float:
+    """A cell that holds how likely something is to be drawn.
+
+    Raises:
+        UsageProblem: it holds none; names file, line and column.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [(unguard(row["conversation_id"]), float(row["probability"])) for row in csv.DictReader(file)]
-    except (OSError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
-        raise UsageProblem(
-            f"{path} must be a CSV with conversation_id and probability, as mi-code power -o writes it ({error!r})."
-        ) from None
-    chances = dict(rows)
-    if len(chances) < len(rows):
-        raise UsageProblem(f"{path} has a conversation more than once.")
-    if not all(0 < chance <= 1 for chance in chances.values()):
-        raise UsageProblem(f"{path}: probabilities must be above 0 and at most 1.")
-    return chances
+        value = row.number(column)
+    except UsageProblem:
+        value = None
+    if value is None or not 0 < value <= 1:
+        raise row.problem(column, "must be a number above 0 and at most 1, as in 0.25")
+    return float(value)
 
 
 def with_chances(found: Population, chances: Mapping[str, float]) -> Population:

@@ -1,6 +1,7 @@
 """Label Studio's JSON export as codings: who coded what, when, how long it took, and what was suggested.
 
-Only the full export is read. Skipped tasks, drafts and emptied annotations are no codings; they are counted by reason.
+Only the full export is read. Skipped tasks and emptied annotations are no codings; they are counted by reason, and
+drafts (saved and not submitted) by coder.
 What Label Studio lets through and the codebook does not (an unknown code, OT beside others, a missing attribute, more
 than three codes, none) is a problem with the task, the coder and the mend, and the rest goes on.
 """
@@ -27,6 +28,7 @@ class Coded:
         suggestion: shown, hidden or none; "unknown" for a task that was not pushed by `mi-code studio push`.
         suggested, model: what was or would have been suggested, and by which model.
         accepted: a shown suggestion was left as it was.
+        planted: the message has known codes (see `mi_coder.annotation.assign`).
     """
 
     conversation_id: str
@@ -47,6 +49,7 @@ class Coded:
     suggested: tuple[str, ...] = ()
     model: str = ""
     accepted: bool = False
+    planted: bool = False
     project: int = 0
     task: int = 0
     annotation: int = 0
@@ -71,12 +74,19 @@ class Coded:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An annotation that is no coding of this codebook; it names no text."""
+    """An annotation that is no coding of this codebook; it names no text.
+
+    Attributes:
+        utterance_id: the name of its task; empty where the task has none.
+        updated: time of its last change (ISO 8601, UTC).
+    """
 
     task: int
     annotation: int
     coder: str
     reason: str
+    utterance_id: str = ""
+    updated: str = ""
 
     def __str__(self) -> str:
         return f"task {self.task}, annotation {self.annotation} by {self.coder}: {self.reason}"
@@ -90,13 +100,27 @@ class Export:
         codings: in the order of the tasks.
         problems: annotations that need a person's hand.
         left_out: other annotations by reason (skipped, empty).
+        drafts: what is saved and not submitted, by coder.
         tasks: how many tasks it has.
     """
 
     codings: list[Coded] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
+    drafts: Counter[str] = field(default_factory=Counter)
     tasks: int = 0
+
+
+def left_out(exports: Iterable[Export]) -> list[str]:
+    """What to say of annotations that are no codings, a line for each reason."""
+    exports = list(exports)
+    reasons = sum((export.left_out for export in exports), start=Counter[str]())
+    drafts = sum((export.drafts for export in exports), start=Counter[str]())
+    lines = [f"{count} annotations left out: {reason}" for reason, count in reasons.items()]
+    if drafts:
+        coders = ", ".join(f"{count} by {coder}" for coder, count in sorted(drafts.items()))
+        lines.append(f"{drafts.total()} annotations saved but not submitted ({coders}): ask them to press Submit")
+    return lines
 
 
 def read_export(
@@ -115,6 +139,9 @@ def read_export(
         export.tasks += 1
         for annotation in task.get("annotations", ()):
             _add(export, task, annotation, users, book)
+        for draft in task.get("drafts", ()):
+            if _controls(draft.get("result")):
+                export.drafts[_coder(draft.get("user"), users)] += 1
     return export
 
 
@@ -133,9 +160,11 @@ def _add(
     codes = tuple(chosen.get("code", ()))
     reason = _missing(data) or _fault(codes, chosen, book)
     if reason:
-        export.problems.append(Problem(task.get("id", 0), annotation.get("id", 0), coder, reason))
+        name, updated = str(data.get("utterance_id", "")), str(annotation.get("updated_at") or "")
+        export.problems.append(Problem(task.get("id", 0), annotation.get("id", 0), coder, reason, name, updated))
         return
-    shown = _shown(annotation, task.get("meta") or {})
+    meta = task.get("meta") or {}
+    shown = _shown(annotation, meta)
     attributes = {
         name: next(iter(chosen.get(name, ())), None) if _due(name, codes, book) else None for name in book.attributes
     }
@@ -157,6 +186,7 @@ def _add(
             suggested=shown.codes,
             model=shown.model,
             accepted=shown.arm == "shown" and set(codes) == set(shown.codes),
+            planted=bool(meta.get("planted")),
             project=int(task.get("project") or 0),
             task=int(task.get("id") or 0),
             annotation=int(annotation.get("id") or 0),
@@ -228,7 +258,8 @@ def _due(attribute: str, codes: Sequence[str], book: Codebook) -> bool:
     return any(attribute in book[code].attributes for code in codes)
 
 
-def _coder(completed_by: Any, users: Mapping[int, str]) -> str:
-    if isinstance(completed_by, Mapping):
-        return str(completed_by.get("email") or f"user {completed_by.get('id')}")
-    return users.get(completed_by, f"user {completed_by}")
+def _coder(who: Any, users: Mapping[int, str]) -> str:
+    """The e-mail address of who coded: the export tells it, or the user, or the user's id."""
+    if isinstance(who, Mapping):
+        return str(who.get("email") or f"user {who.get('id')}")
+    return who if isinstance(who, str) else users.get(who, f"user {who}")

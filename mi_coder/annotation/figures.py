@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from mi_coder.annotation.agreement import FEW, RELIABLE, TENTATIVE, UNDEFINED
+from mi_coder.annotation.agreement import FEW, FEW_CONVERSATIONS, RELIABLE, TENTATIVE, UNDEFINED
 from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, points
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def alpha_by_code(groups: Mapping[str, Mapping[str, "Agreement"]], codes: Sequence[str]) -> "Picture":
     """Krippendorff's alpha of each code with its interval, and where reading it changes: .667 dashed, .8 solid.
 
-    Codes that are present or absent in few messages are hollow. Of one group the picture says how often each code was
-    given.
+    Codes that are present or absent in few messages or conversations are hollow. Of one group the picture says how
+    often each code was given.
 
     Args:
         groups: by the name that the legend shows, at most as many as there are marks; rows by code.
@@ -36,9 +36,8 @@ def alpha_by_code(groups: Mapping[str, Mapping[str, "Agreement"]], codes: Sequen
     )
     axis.set_xlim(min(-0.02, axis.get_xlim()[0]), 1.02)
     if any(spread.hollow for told in spreads.values() for spread in told):
-        axis.plot(
-            [], [], "o", color=GRAY, markerfacecolor="white", label=f"present or absent in fewer than {FEW} messages"
-        )
+        hollow = f"present or absent in fewer than {FEW} messages or {FEW_CONVERSATIONS} conversations"
+        axis.plot([], [], "o", color=GRAY, markerfacecolor="white", label=hollow)
     if axis.get_legend_handles_labels()[1]:
         legend(picture, axis, columns=3)
     return picture

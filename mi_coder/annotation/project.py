@@ -30,6 +30,16 @@ class Made:
     outcome: Outcome
 
 
+def check_title(title: str) -> None:
+    """Whether Label Studio takes a title, and `mi-code` can tell it from a number.
+
+    Raises:
+        UsageProblem: it is too short or too long, or a number.
+    """
+    if not SHORTEST <= len(title) <= LONGEST or title.isdigit():
+        raise UsageProblem(f"A title has {SHORTEST} to {LONGEST} signs and is no number, but this is {title!r}.")
+
+
 def create_or_update(client: Client, title: str, config: str, **settings: Any) -> Made:
     """Give the project with this title the config, and make it where there is none.
 
@@ -38,8 +48,7 @@ def create_or_update(client: Client, title: str, config: str, **settings: Any) -
             annotations of the project use.
         StudioProblem: as the client says.
     """
-    if not SHORTEST <= len(title) <= LONGEST or title.isdigit():
-        raise UsageProblem(f"A title has {SHORTEST} to {LONGEST} signs and is no number, but this is {title!r}.")
+    check_title(title)
     found = [one for one in client.projects() if one.title == title]
     if len(found) > 1:
         raise UsageProblem(

@@ -9,11 +9,13 @@ it in a comment. Comments carry the guard against spreadsheet formulas (see `mi_
 import csv
 import io
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
-from mi_coder.annotation.exports import Coded
+from mi_coder.annotation.exports import Coded, Export, Problem
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
 from mi_coder.formats.atomic import atomic_file
@@ -35,14 +37,65 @@ MORE_COLUMNS = (
 )
 
 
-def latest(codings: Iterable[Coded]) -> list[Coded]:
-    """One coding per coder and message: the one changed last, in the order in which the messages came."""
-    kept: dict[tuple[str, str], Coded] = {}
-    for coding in codings:
-        key = (coding.utterance_id, coding.coder)
-        if key not in kept or (coding.updated, coding.annotation) > (kept[key].updated, kept[key].annotation):
-            kept[key] = coding
+Given = TypeVar("Given", bound=Coded | Problem)
+
+
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """What each coder says last of each message.
+
+    Attributes:
+        codings: in the order in which the messages came.
+        unusable: newest annotations that are no coding; older codings do not count in their place.
+        older: how many codings are left aside because of a newer annotation by the same coder.
+        differing: how many of the older ones say something else than the newest.
+    """
+
+    codings: tuple[Coded, ...]
+    unusable: tuple[Problem, ...]
+    older: int
+    differing: int
+
+    @property
+    def told(self) -> str:
+        """What to say of the older codings; empty without any."""
+        if not self.older:
+            return ""
+        return (
+            f"{self.older} older codings left out: the same coder has a newer one of the message ({self.differing} of "
+            "them with other codes)"
+        )
+
+
+def newest(exports: Iterable[Export]) -> Newest:
+    """The newest annotations of some projects, one per coder and message."""
+    exports = list(exports)
+    given = [coding for export in exports for coding in export.codings]
+    problems = [problem for export in exports for problem in export.problems if problem.utterance_id]
+    annotations: list[Coded | Problem] = [*given, *problems]
+    last = {(one.utterance_id, one.coder): one for one in latest(annotations)}
+    older = [(one, kept) for one in given if (kept := last[one.utterance_id, one.coder]) is not one]
+    return Newest(
+        codings=tuple(one for one in last.values() if isinstance(one, Coded)),
+        unusable=tuple(one for one in last.values() if isinstance(one, Problem)),
+        older=len(older),
+        differing=sum(not (isinstance(kept, Coded) and _alike(one, kept)) for one, kept in older),
+    )
+
+
+def latest(given: Iterable[Given]) -> list[Given]:
+    """One per coder and message: the one changed last, in the order in which the messages came."""
+    kept: dict[tuple[str, str], Given] = {}
+    for one in given:
+        key = (one.utterance_id, one.coder)
+        if key not in kept or (one.updated, one.annotation) > (kept[key].updated, kept[key].annotation):
+            kept[key] = one
     return list(kept.values())
+
+
+def planted_file(path: Path) -> Path:
+    """Where the codings of planted messages go: beside the file of codes, as NAME.planted.csv."""
+    return path.with_name(f"{path.stem}.planted{path.suffix}")
 
 
 def render_codings(codings: Iterable[Coded], round_name: str) -> str:
@@ -66,6 +119,10 @@ def write_codings(path: Path, codings: Iterable[Coded], round_name: str, schema:
     meta = StandoffMeta(Codebook.load().hash, "people, in Label Studio", "message", schema)
     with atomic_file(path.with_name(path.name + ".meta.json")) as file:
         file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+
+
+def _alike(one: Coded, other: Coded) -> bool:
+    return one.gold == other.gold and set(one.own) == set(other.own)
 
 
 def _row(coding: Coded, round_name: str) -> list[object]:

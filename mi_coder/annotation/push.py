@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mi_coder.annotation.client import Client, NoAnswer, StudioProblem
+from mi_coder.annotation.client import Client, NoAnswer, Project, StudioProblem
 from mi_coder.annotation.tasks import Reading, Task
 
 CHUNK = 200
@@ -70,6 +70,11 @@ def push(
     names = texts_on_server(client, project).names if sent else known.names
     doubled = tuple(sorted(name for name, count in Counter(names).items() if count > 1))
     return Pushed(sent, there, doubled, tuple(other_text))
+
+
+def is_blind(client: Client, project: Project) -> bool:
+    """Whether a project has tasks of `mi-code studio`, all of them without a suggestion, shown or hidden."""
+    return project.tasks > 0 and all(task["meta"].get("suggestion") == "none" for task in client.tasks(project.id))
 
 
 @dataclass(frozen=True, slots=True)

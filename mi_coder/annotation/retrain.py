@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 from mi_coder.annotation.client import Client
 from mi_coder.annotation.exports import Coded, read_export
-from mi_coder.annotation.pull import latest
+from mi_coder.annotation.pull import newest
 from mi_coder.annotation.suggest import Suggester
 from mi_coder.annotation.tasks import messages_before
 from mi_coder.conversation import COUNSELOR, Conversation, Message
@@ -41,7 +41,8 @@ class Retraining:
 
     def __call__(self, project: int) -> str:
         """Train, compare on the test part, and exchange the tagger where the new one is better; what came of it."""
-        codings = latest(read_export(self.client.export(project), self.client.users()).codings)
+        given = newest([read_export(self.client.export(project), self.client.users())]).codings
+        codings = [coding for coding in given if not coding.planted]
         if len(codings) < LEAST_CODINGS:
             return f"not retrained: {len(codings)} codings, at least {LEAST_CODINGS} are needed"
         conversations = as_conversations(self.client, project, codings)

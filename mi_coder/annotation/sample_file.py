@@ -8,17 +8,20 @@ A drawn conversation has a row for each of its messages, which all have its prob
 import csv
 import io
 from collections import Counter
+from collections.abc import Collection
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from mi_coder.annotation.designs import Planned, Request
+from mi_coder.annotation.designs import Planned, Request, probability
 from mi_coder.annotation.population import Place, Population, UnitKind
 from mi_coder.annotation.sampling import Indices
-from mi_coder.corpora.source import Row, read_rows
+from mi_coder.corpora.source import read_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
+from mi_coder.formats.compress import open_source
 
 COLUMNS = ("conversation_id", "index", "inclusion_probability", "design", "seed", "stratum")
 
@@ -118,7 +121,13 @@ def read_sample(path: Path) -> list[Drawn]:
         UsageProblem: the file cannot be read, lacks a column, names a message twice, or has a probability that is none.
     """
     rows = [
-        Drawn(row["conversation_id"], row.count("index"), _probability(row), row["design"], row["stratum"])
+        Drawn(
+            row["conversation_id"],
+            row.count("index"),
+            probability(row, "inclusion_probability"),
+            row["design"],
+            row["stratum"],
+        )
         for row in read_rows(path, COLUMNS)
     ]
     if len({row.place for row in rows}) < len(rows):
@@ -129,15 +138,43 @@ def read_sample(path: Path) -> list[Drawn]:
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """Utterance ids (conversation_id#index) of a sample, or of a list with one a line.
+    """Utterance ids (conversation_id#index) of a sample, known by its header, or of a list with one a line.
 
     Raises:
-        UsageProblem: a sample that cannot be read.
+        UsageProblem: a sample that cannot be read, or a list that is not UTF-8.
     """
-    if path.suffix.casefold() == ".csv":
-        rows = read_rows(path, ("conversation_id", "index"))
+    with closing(open_source(path)) as opened:
+        content = opened.stream.read()
+    try:
+        lines = content.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError:
+        raise UsageProblem(
+            f"{path} is not UTF-8. Save it as UTF-8: in an editor under the encoding, in a spreadsheet as CSV UTF-8."
+        ) from None
+    if lines and COLUMNS[0] in lines[0]:
+        rows = read_rows(path, COLUMNS[:2])
         return frozenset(f"{row['conversation_id']}#{row.count('index')}" for row in rows)
-    return frozenset(filter(None, map(str.strip, path.read_text(encoding="utf-8").splitlines())))
+    return frozenset(filter(None, map(str.strip, lines)))
+
+
+def unmatched(path: Path, named: Collection[str], found: Collection[str]) -> list[str]:
+    """The ids of a file that no message has, in order.
+
+    Args:
+        named: the ids in the file.
+        found: ids of messages.
+
+    Raises:
+        UsageProblem: no message has any of them.
+    """
+    strange = sorted(set(named).difference(found))
+    if len(strange) == len(named):
+        first = f" (the first is {strange[0]})" if strange else ""
+        raise UsageProblem(
+            f"{path}: none of its {len(named)} ids{first} is that of a message. Write one conversation_id#index a "
+            "line, with the id as the chats have it, leading zeros too; the index counts all messages from 0."
+        )
+    return strange
 
 
 def _options(request: Request) -> dict[str, str | int | float]:
@@ -149,13 +186,6 @@ def _options(request: Request) -> dict[str, str | int | float]:
         "diversity": ("clusters", "vectors"),
     }
     return {"n": request.size} | {name: getattr(request, name) for name in used.get(request.design, ())}
-
-
-def _probability(row: Row) -> float:
-    value = row.number("inclusion_probability")
-    if value is None or not 0 < value <= 1:
-        raise row.problem("inclusion_probability", "must be a number above 0 and at most 1")
-    return float(value)
 
 
 def _sidecar(path: Path) -> Path:

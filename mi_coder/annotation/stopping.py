@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.annotation.agreement import FEW, SETS, TENTATIVE, Agreement, agreements
-from mi_coder.annotation.codings import Unit
+from mi_coder.annotation.agreement import FEW, SETS, TENTATIVE, Agreement, agreements, split
+from mi_coder.annotation.codings import Unit, earlier_rounds, several_coders
 from mi_coder.annotation.learning import SHARES, Curve
 from mi_coder.annotation.population import Place
 from mi_coder.annotation.sample_file import Drawn
@@ -62,21 +62,25 @@ class StoppingReport:
     Attributes:
         alpha: at growing numbers of messages; empty where none is coded twice.
         weak: codes with unreliable agreement that is not for want of codings.
+        uncertain: codes whose agreement may be unreliable, which is not for want of codings.
         few: codes that fewer than `FEW` messages carry, the rarest first.
         curve: None without gold and texts for it; `no_curve` says why.
         rates: None without a sample.
         advice: what to do, one sentence after another.
+        note: which codings do not count for agreement; empty where all do.
     """
 
     codings: int
     messages: int
     alpha: tuple[AlphaPoint, ...]
     weak: tuple[str, ...]
+    uncertain: tuple[str, ...]
     few: tuple[str, ...]
     curve: Curve | None
     no_curve: str
     rates: Rates | None
     advice: tuple[str, ...]
+    note: str
 
 
 def stopping_report(
@@ -95,28 +99,29 @@ def stopping_report(
         seed: order in which conversations are added, and the bootstrap.
     """
     alpha, whole = alpha_growth(units, seed)
-    weak = tuple(row.name for row in whole if row.verdict == "unreliable" and not row.few)
     few = few_codes(units)
     rates = _rates({(unit.conversation, unit.index): unit.given[-1].gold for unit in units}, sample) if sample else None
     return StoppingReport(
         codings=sum(len(unit.given) for unit in units),
         messages=len(units),
         alpha=alpha,
-        weak=weak,
+        weak=_read_as("unreliable", whole),
+        uncertain=_read_as("uncertain", whole),
         few=few,
         curve=curve,
         no_curve=no_curve,
         rates=rates,
-        advice=tuple(_advice(alpha, weak, few, curve, rates)),
+        advice=tuple(_advice(alpha, whole, several_coders(units), few, curve, rates)),
+        note=earlier_rounds(units) if several_coders(units) else "",
     )
 
 
 def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint, ...], list[Agreement]]:
     """Agreement on a quarter, half, three quarters and all of the conversations, in random order, and on all by code.
 
-    Messages with one coding say nothing and are left out.
+    Messages with one coding say nothing and are left out; which codings count says `mi_coder.annotation.agreement`.
     """
-    twice = [unit for unit in units if len(unit.given) > 1]
+    twice = split(units, "all").get("", [])
     names = np.random.default_rng(seed).permutation(sorted({unit.conversation for unit in twice})).tolist()
     points: list[AlphaPoint] = []
     rows: list[Agreement] = []
@@ -164,14 +169,32 @@ def _presence(gold: Gold, code: str) -> float:
     return 1.0 if code in gold.positive else 0.0 if code in gold.negative else math.nan
 
 
+def _read_as(verdict: str, rows: Sequence[Agreement]) -> tuple[str, ...]:
+    """The codes with this verdict, those that are few left out."""
+    return tuple(row.name for row in rows if row.verdict == verdict and not row.few)
+
+
 def _advice(
     alpha: Sequence[AlphaPoint],
-    weak: Sequence[str],
+    rows: Sequence[Agreement],
+    by_several: bool,
     few: Sequence[str],
     curve: Curve | None,
     rates: Rates | None,
 ) -> Iterator[str]:
-    yield _advice_on_agreement(alpha, weak)
+    """What to do.
+
+    Args:
+        rows: agreement on each code, over all messages of `alpha`.
+        by_several: whether the codings are by several coders.
+    """
+    if problems := tuple(_problems_of_agreement(alpha, rows, by_several)):
+        yield from problems
+    else:
+        unknown = ", ".join(row.name for row in rows if row.few)
+        yield "Agreement is high enough and well enough known: from here one coding a message will do." + (
+            f" Of {unknown} it is not known: too few were coded twice." if unknown else ""
+        )
     if curve:
         worth = f"100 more codings were last worth {curve.gain:+.3f} macro F1"
         yield f"Go on: {worth}." if curve.gain >= WORTH else f"Stop coding at random: {worth}, under {WORTH:g}."
@@ -187,16 +210,24 @@ def _advice(
         )
 
 
-def _advice_on_agreement(alpha: Sequence[AlphaPoint], weak: Sequence[str]) -> str:
+def _problems_of_agreement(alpha: Sequence[AlphaPoint], rows: Sequence[Agreement], by_several: bool) -> Iterator[str]:
+    """What keeps agreement from being high enough and well enough known."""
     if not alpha:
-        return "No message is coded twice: have some of them coded by a second person before anything else."
-    last = alpha[-1]
+        yield "No message is coded twice: have some of them coded by a second person before anything else."
+        return
+    if not by_several:
+        yield "These are rounds of one coder: have some messages coded by a second person."
+    weak, uncertain = _read_as("unreliable", rows), _read_as("uncertain", rows)
     if weak:
-        return f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: mend the guideline first."
-    if not last.reliable + last.tentative + last.uncertain:
-        return "No code is given often enough to tell how far coders agree: have more messages coded twice."
-    if not last.alpha.high - last.alpha.low <= WIDE:
-        return f"The interval of alpha is wider than {WIDE:g}: have more conversations coded twice."
-    if not last.reliable + last.tentative:
-        return f"Of no code it is sure that alpha reaches {TENTATIVE}: have more conversations coded twice."
-    return "Agreement is high enough and well enough known: from here one coding a message will do."
+        yield f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: mend the guideline first."
+    if uncertain:
+        yield (
+            f"It is not sure that alpha reaches {TENTATIVE} on {', '.join(uncertain)}: have more conversations coded "
+            "twice."
+        )
+    if weak:
+        return
+    if not alpha[-1].alpha.high - alpha[-1].alpha.low <= WIDE:
+        yield f"The interval of alpha is wider than {WIDE:g}: have more conversations coded twice."
+    elif all(row.few for row in rows):
+        yield "No code is given often enough to tell how far coders agree: have more messages coded twice."

@@ -24,6 +24,8 @@ def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
     if report.alpha:
         header = ("coded twice", "alpha of all codes", "reliable", "tentative", "uncertain", "unreliable", "few")
         yield table(header, [_alpha_cells(point) for point in report.alpha], markdown)
+    if report.note:
+        yield report.note
     if report.curve:
         yield table(("trained on", "macro F1"), _curve_cells(report.curve), markdown)
         yield (

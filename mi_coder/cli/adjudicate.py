@@ -15,6 +15,7 @@ from mi_coder.cli.target import new_files
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from mi_coder.annotation.codings import Unit
     from mi_coder.annotation.consensus import Rule
     from mi_coder.annotation.dawid_skene import CodeEstimate
     from mi_coder.annotation.settled import Settled, Source
@@ -98,7 +99,7 @@ def settle(
     new_files((output, log, still_open, rates), force, codes)
     sources = read_sources(codes)
     units = read_units(codes)
-    _say_unchecked(codes)
+    _say_about(codes, units)
     estimates = code_estimates(units, _say_code) if rule == "dawid-skene" else []
     now = _now()
     settled = [
@@ -171,7 +172,7 @@ def push(
     from mi_coder.annotation.project import create_or_update
     from mi_coder.annotation.push import push as send
     from mi_coder.annotation.push import texts_on_server
-    from mi_coder.annotation.sample_file import read_ids
+    from mi_coder.annotation.sample_file import read_ids, unmatched
     from mi_coder.annotation.settled import read_sources
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
@@ -179,11 +180,14 @@ def push(
     client = connect(url)
     own = read_own(overlay)
     named = read_ids(only) if only else None
-    units = [unit for unit in disagreements(read_units(codes)) if named is None or unit.id in named]
+    coded = read_units(codes)
+    if only and named is not None and (strange := unmatched(only, named, {unit.id for unit in coded})):
+        click.echo(f"{only}: {len(strange)} ids are of no message that is coded: {some(strange)}", err=True)
+    units = [unit for unit in disagreements(coded) if named is None or unit.id in named]
     if not units:
         raise UsageProblem("The codings differ on no message: there is nothing to adjudicate. Use `adjudicate settle`.")
     check_own(units, own.ids if own else ())
-    _say_unchecked(codes)
+    _say_about(codes, coded)
     pending = list(tasks(reading.conversations([chats]), context, frozenset(unit.id for unit in units)))
     check_texts(pending, units, read_sources(codes))
     ready = list(with_codings(pending, units, seed))
@@ -218,31 +222,40 @@ def pull(
     """Fetch the decisions of PROJECT and join them with what CODES agree on.
 
     A message that was decided has the decision and its adjudicator; the others are taken as they are where all codings
-    are the same, and stay open where they differ, or where two adjudicators do. The log keeps for each message the
-    codings, who decided when, and the adjudicator's comment.
+    are the same, and stay open where they differ, where two adjudicators do, or where the newest annotation of one is
+    no coding. The log keeps for each message the codings, who decided when, and the adjudicator's comment.
     """
     from mi_coder.annotation.adjudication import check_export, check_own, decided
     from mi_coder.annotation.codings import read_units
-    from mi_coder.annotation.exports import read_export
+    from mi_coder.annotation.exports import left_out, read_export
     from mi_coder.annotation.label_config import offered, schema_hash
-    from mi_coder.annotation.pull import latest
+    from mi_coder.annotation.pull import newest
     from mi_coder.annotation.settled import read_sources
 
     new_files((output, log, still_open), force, codes)
     client = connect(url)
     sources = read_sources(codes)
     units = read_units(codes)
-    _say_unchecked(codes)
+    _say_about(codes, units)
     there = client.project(project)
     tasks = client.export(there.id)
     check_export(tasks, there.id)
     sent = {task["data"].get("utterance_id") for task in tasks}
     check_own((unit for unit in units if unit.id in sent), offered(there.config, "own"))
     export = read_export(tasks, client.users())
-    found = decided(units, latest(export.codings), sources, _now())
+    last = newest([export])
+    found = decided(units, last.codings, sources, _now(), last.unusable)
     _write(found.settled, sources, output, log, still_open, schema_hash(there.config))
     if found.unknown:
         click.echo(f"decided, and in none of the files of codes, left out: {some(found.unknown)}", err=True)
+    if gone := [one.unit.id for one in found.settled if one.gold is None and one.unit.id not in sent]:
+        click.echo(
+            f"{len(gone)} open messages are not in project {there.id} (never sent, or deleted there): {some(gone)}; "
+            "mi-code adjudicate push sends them",
+            err=True,
+        )
+    for line in filter(None, (last.told, *left_out([export]))):
+        click.echo(line, err=True)
     end_with_problems(export.problems)
 
 
@@ -269,10 +282,11 @@ def _write(
         click.echo(f"open: {some(left)}; all of them with --open FILE", err=True)
 
 
-def _say_unchecked(codes: Sequence[Path]) -> None:
-    from mi_coder.annotation.codings import unchecked
+def _say_about(codes: Sequence[Path], units: "Sequence[Unit]") -> None:
+    """That texts are unchecked, and that earlier rounds do not count."""
+    from mi_coder.annotation.codings import earlier_rounds, unchecked
 
-    if note := unchecked(codes):
+    for note in filter(None, (unchecked(codes), earlier_rounds(units))):
         click.echo(note, err=True)
 
 

@@ -75,7 +75,8 @@ def command(
     Gwet's AC1, and agreement on its presence (positive) and absence (negative). Then alpha on the sets of codes (MASI),
     and depth, permission and reason among those who agree on the code. Intervals are 95 %, over conversations.
 
-    By pair compares each two coders, by coder each one with the others, by round those who code in the same round. The
+    By pair compares each two coders, by coder each one with the others, by round those who code in the same round. Of a
+    coder's rounds the last one counts; by pair compares them, too, and so do all where there is one coder alone. The
     report holds ids of messages, never their text.
     """
     if output:
@@ -83,8 +84,8 @@ def command(
     from mi_coder.annotation.agreement_report import report
     from mi_coder.annotation.codings import read_units, unchecked
 
-    units = read_units(codes)
-    if note := unchecked(codes):
-        click.echo(note, err=True)
-    rendered = report(units, by, samples, seed, most).render(style)
-    show_report(rendered, output, style)
+    made = report(read_units(codes), by, samples, seed, most)
+    outside = made.notes if style in ("json", "csv") else ()
+    for line in filter(None, (*outside, unchecked(codes))):
+        click.echo(line, err=True)
+    show_report(made.render(style), output, style)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.label_studio import some
 from mi_coder.cli.options import choice, cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file, show_report
@@ -154,7 +155,8 @@ def draw(
         vectors=vectors,
         seed=seed,
     )
-    found = population(reading.conversations(chats), unit, read_done(exclude))
+    conversations = list(reading.conversations(chats))
+    found = population(conversations, unit, read_done(exclude))
     click.echo(
         f"{len(found.units)} {unit}s to draw from; left out: {found.coded} coded, {found.duplicates} duplicates, "
         f"{found.empty} without text",
@@ -164,6 +166,12 @@ def draw(
     if given is not None:
         found = with_chances(found, given)
         click.echo(f"{len(found.units)} of them have a chance in {chances}", err=True)
+        if strange := sorted(given.keys() - {chat.id for chat in conversations}):
+            click.echo(
+                f"{chances}: {len(strange)} of {len(given)} chances are of conversations that the chats lack: "
+                f"{some(strange)}. The chances of the others no longer hold as they are.",
+                err=True,
+            )
     check_size(len(found.units), size)
     scores, name = _scores(found.units, model, tagged, reading) if request.needs_scores else (None, "")
     plan = planned(found, request, scores, given)

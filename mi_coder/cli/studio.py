@@ -11,10 +11,12 @@ import click
 from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
 from mi_coder.cli.options import cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, new_files
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from mi_coder.annotation.exports import Coded
+    from mi_coder.annotation.push import Pushed
     from mi_coder.annotation.retrain import Retraining
     from mi_coder.annotation.suggest import Suggester
     from mi_coder.annotation.tasks import Task
@@ -25,12 +27,17 @@ Examples:
   mi-code studio create --title "Night shift"
   mi-code studio push "Night shift" chats.jsonl
   mi-code studio pull "Night shift" -o codes.csv
-  mi-code studio gold chats.jsonl codes.csv -o gold.jsonl
+  mi-code adjudicate settle codes.csv -o settled.csv      where several people code
+  mi-code studio gold chats.jsonl settled.csv -o gold.jsonl
   mi-code studio doctor "Night shift"
 """
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _MARKS = {"good": "ok  ", "look": "look", "bad": "BAD "}
+
+_only = click.option(
+    "--only", type=_FILE, help="The messages to send: a file of `mi-code sample`, or one conversation_id#index a line."
+)
 
 
 @click.group(epilog=_EXAMPLES)
@@ -67,7 +74,12 @@ def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
 @command.command(epilog="Example:  mi-code studio push 3 chats.jsonl --hidden 0.2 --silent SU")
 @click.argument("project")
 @click.argument("chats", nargs=-1, required=True)
-@click.option("--suggest/--no-suggest", default=True, show_default=True, help="Show the tagger's codes as suggestions.")
+@click.option(
+    "--suggest/--no-suggest",
+    default=None,
+    help="Show the tagger's codes as suggestions. Default: they are shown; to a project whose messages have none, say "
+    "which.",
+)
 @click.option("--model", type=_FOLDER, help="Model folder of the tagger. Default: the bundled model.")
 @click.option(
     "--hidden",
@@ -77,9 +89,7 @@ def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
     help="Share of the messages, by chance, whose suggestion is recorded and not shown.",
 )
 @click.option("--silent", multiple=True, metavar="CODE", help="Code that is never suggested. Repeatable.")
-@click.option(
-    "--only", type=_FILE, help="The messages to send: a file of `mi-code sample`, or one conversation_id#index a line."
-)
+@_only
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is hidden.")
 @url_option
@@ -87,7 +97,7 @@ def create(title: str, reading: bool, overlay: Path | None, url: str) -> None:
 def push(
     project: str,
     chats: tuple[str, ...],
-    suggest: bool,
+    suggest: bool | None,
     model: Path | None,
     hidden: float,
     silent: tuple[str, ...],
@@ -103,6 +113,7 @@ def push(
     """
     from mi_coder.annotation.label_config import reading_config
     from mi_coder.annotation.project import same
+    from mi_coder.annotation.push import is_blind
     from mi_coder.annotation.push import push as send
     from mi_coder.annotation.sample_file import read_ids
     from mi_coder.annotation.suggestions import codings_of, with_suggestions
@@ -117,10 +128,22 @@ def push(
     conversations = list(reading.conversations(chats))
     named = read_ids(only) if only else None
     if same(there.config, reading_config()):
+        if only:
+            raise UsageProblem(
+                f"Project {there.id} is for whole conversations, and --only names messages: leave it out."
+            )
         sent = send(client, there.id, readings(conversations))
         click.echo(f"project {there.id}: {sent.sent} conversations sent, {sent.there} were there")
         return
-    pending: Iterable[Task] = tasks(conversations, context, named)
+    if suggest is None and is_blind(client, there):
+        raise UsageProblem(
+            f"The messages of project {there.id} have no suggestions, as blind coding needs it. Go on so with "
+            "--no-suggest, or have them in the new ones with --suggest."
+        )
+    bare = list(tasks(conversations, context, named))
+    _say_unmatched(only, named, bare)
+    pending: Iterable[Task] = bare
+    suggest = suggest is not False
     if suggest:
         click.echo("tagging ...", err=True)
         tagger = Tagger.load(model, threads=cores())
@@ -133,12 +156,7 @@ def push(
     if not result.sent and not result.there:
         raise UsageProblem("No counselor message with text is to be sent. See --only and the roles of the chats.")
     click.echo(f"project {there.id}: {result.sent} messages sent, {result.there} were there")
-    for names, what in (
-        (result.doubled, "are in the project more than once; delete all but one of each"),
-        (result.other_text, "have another text in the project; it stays as it is"),
-    ):
-        if names:
-            click.echo(f"{len(names)} messages {what}: {some(names)}", err=True)
+    _say_amiss(result)
 
 
 @command.command(epilog="Example:  mi-code studio pull 3 -o codes.csv --round 1")
@@ -152,25 +170,34 @@ def push(
 def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, url: str) -> None:
     """Fetch the codings of PROJECTs: who coded what, when, how long, and what was suggested.
 
-    Annotations that the codebook does not allow are named with the mend and left out. The file holds no text.
+    Of several annotations of a message by one coder, also in several PROJECTs, the one changed last counts. Annotations
+    that the codebook does not allow are named with the mend and left out. The codings of planted messages (mi-code
+    studio assign --planted) go into a file of their own, NAME.planted.csv. The files hold no text.
     """
-    from mi_coder.annotation.exports import read_export
+    from mi_coder.annotation.exports import left_out, read_export
     from mi_coder.annotation.label_config import schema_hash
-    from mi_coder.annotation.pull import latest, write_codings
+    from mi_coder.annotation.pull import newest, planted_file, write_codings
 
-    new_file(output, force)
+    beside = planted_file(output)
+    new_files((output, beside), force)
     client = connect(url)
     found = [client.project(name) for name in project]
     users = client.users()
     exports = [read_export(client.export(one.id), users) for one in found]
     problems = [problem for export in exports for problem in export.problems]
-    codings = latest(coding for export in exports for coding in export.codings)
-    write_codings(output, codings, round_name, "+".join(sorted({schema_hash(one.config) for one in found})))
+    schema = "+".join(sorted({schema_hash(one.config) for one in found}))
+    last = newest(exports)
+    codings = [coding for coding in last.codings if not coding.planted]
+    planted = [coding for coding in last.codings if coding.planted]
+    write_codings(output, codings, round_name, schema)
     coders = {coding.coder for coding in codings}
     messages = {coding.utterance_id for coding in codings}
     click.echo(f"{output}: {len(codings)} codings of {len(messages)} messages by {len(coders)} coders")
-    for reason, count in sum((export.left_out for export in exports), start=type(exports[0].left_out)()).items():
-        click.echo(f"{count} annotations left out: {reason}", err=True)
+    if planted:
+        write_codings(beside, planted, round_name, schema)
+        click.echo(f"{beside}: {len(planted)} codings of planted messages, kept apart from the others")
+    for line in filter(None, (last.told, *left_out(exports))):
+        click.echo(line, err=True)
     end_with_problems(problems)
 
 
@@ -184,16 +211,23 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, u
 def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, force: bool, reading: Reading) -> None:
     """Put CODES into the messages of CHATS as gold, for `mi-code evaluate` and `mi-code train`.
 
-    Of several codings of a message the last in the files counts: settle them before with `mi-code adjudicate`.
+    Messages with codings that differ are refused: settle them before with `mi-code adjudicate`. Where a settled coding
+    comes after others, it counts.
     """
-    from mi_coder.corpora.standoff import read_standoff, texts_unchecked, with_standoff
+    from mi_coder.annotation.settled import ROUND
+    from mi_coder.corpora.standoff import differing, own_unused, read_standoff, texts_unchecked, with_standoff
     from mi_coder.formats import write_conversations
 
     new_file(output, force, [Path(chats), *codes])
-    standoff = chain.from_iterable(map(read_standoff, codes))
+    standoff = list(chain.from_iterable(map(read_standoff, codes)))
+    if open_ones := differing(standoff, ROUND):
+        raise UsageProblem(
+            f"{len(open_ones)} messages have codings that differ: {some(open_ones)}. Settle them first:  "
+            f"mi-code adjudicate settle {' '.join(map(str, codes))} -o settled.csv  and give settled.csv here."
+        )
     coded = with_standoff(reading.conversations([chats]), standoff, only_coded)
     write_conversations(coded, str(output))
-    if note := texts_unchecked(codes):
+    for note in filter(None, (texts_unchecked(codes), own_unused(codes))):
         click.echo(note, err=True)
     click.echo(f"Evaluate on it:  mi-code evaluate {output}", err=True)
 
@@ -234,6 +268,7 @@ def doctor(project: tuple[str, ...], url: str) -> None:
     help="Share of the conversations that two coders code.",
 )
 @click.option("--planted", type=_FILE, help="Chats with gold that every coder codes among the others, to watch drift.")
+@_only
 @click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides who codes what.")
 @overlay_option
@@ -245,6 +280,7 @@ def assign(
     coders: str,
     overlap: float,
     planted: Path | None,
+    only: Path | None,
     context: int,
     seed: int,
     overlay: Path | None,
@@ -253,27 +289,43 @@ def assign(
 ) -> None:
     """Deal CHATS out to coders for blind double coding: one project for each, no suggestions.
 
-    Send every coder the link of the own project, which is printed. The same command later, with more chats, leaves
-    those that are assigned where they are.
+    Send every coder the link of the own project, which is printed. The same command later, with more chats or other
+    coders, leaves those that are assigned where they are. All messages of --planted are sent, whatever --only names.
     """
     from mi_coder.annotation.assign import assign as deal
+    from mi_coder.annotation.assign import messages_by_coder, project_title
     from mi_coder.annotation.label_config import label_config
-    from mi_coder.annotation.project import SETTINGS, create_or_update
+    from mi_coder.annotation.project import SETTINGS, check_title, create_or_update
     from mi_coder.annotation.push import push as send
+    from mi_coder.annotation.sample_file import read_ids
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
 
     client = connect(url)
     known = list(reading.conversations([str(planted)])) if planted else []
-    pending = list(tasks(chain(reading.conversations(chats), known), context))
+    named = read_ids(only) if only else None
+    pending = list(tasks(reading.conversations(chats), context, named))
+    _say_unmatched(only, named, pending)
     names = [name.strip() for name in coders.split(",") if name.strip()]
+    for name in names:
+        check_title(project_title(title, name))
     config = label_config(Codebook.load(), read_own(overlay))
-    for share in deal(pending, names, overlap, [chat.id for chat in known], seed):
-        made = create_or_update(client, f"{title}: {share.coder}", config, **SETTINGS)
+    placed = messages_by_coder(client, title)
+    shares = deal([*pending, *tasks(known, context)], names, overlap, [chat.id for chat in known], seed, placed)
+    for share in shares[: len(names)]:
+        made = create_or_update(client, project_title(title, share.coder), config, **SETTINGS)
         result = send(client, made.project.id, share.tasks)
         click.echo(
             f"{share.coder}: {len(share.tasks)} messages, {share.double} of them for a second coder too, "
             f"{share.planted} planted; {result.sent} sent.  {client.url}/projects/{made.project.id}/data?labeling=1"
+        )
+        _say_amiss(result)
+    if others := shares[len(names) :]:
+        told = ", ".join(f"{project_title(title, one.coder)!r} ({len(one.tasks)})" for one in others)
+        click.echo(
+            f"Projects of others than --coders have some of the messages: {told}. They stay there. To deal them out "
+            "anew, rename or delete those projects.",
+            err=True,
         )
 
 
@@ -286,24 +338,27 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     """How far coders are, their time per message, and with --planted how they hold to known codes week by week."""
     from mi_coder.annotation.assign import drift
     from mi_coder.annotation.exports import read_export
-    from mi_coder.annotation.pull import latest
+    from mi_coder.annotation.pull import newest
     from mi_coder.evaluation.render import table
 
     client = connect(url)
     users = client.users()
-    rows, codings = [], []
+    rows: list[list[str]] = []
+    codings: list[Coded] = []
     for name in project:
         one = client.project(name)
         export = read_export(client.export(one.id), users)
-        own = latest(export.codings)
+        own = newest([export]).codings
         codings += own
-        for coder in sorted({coding.coder for coding in own}) or ["-"]:
+        for coder in sorted({coding.coder for coding in own} | export.drafts.keys()) or ["-"]:
             given = [coding for coding in own if coding.coder == coder]
             seconds = [coding.seconds for coding in given if coding.seconds is not None]
             middle = f"{median(seconds):.0f} s" if seconds else "-"
             unsure = sum(coding.unsure for coding in given)
-            rows.append([one.title, coder, f"{len(given)} of {export.tasks}", middle, str(unsure)])
-    click.echo(table(["project", "coder", "coded", "median time", "unsure"], rows, markdown=False))
+            done = f"{len(given)} of {export.tasks}"
+            rows.append([one.title, coder, done, middle, str(unsure), str(export.drafts[coder])])
+    header = ["project", "coder", "coded", "median time", "unsure", "not submitted"]
+    click.echo(table(header, rows, markdown=False))
     if planted:
         known = {
             f"{chat.id}#{index}": message.gold.positive
@@ -374,6 +429,28 @@ def _retraining(
         train(TrainOptions(gold=tuple(gold), output=made, version=made.name, base=base, fit=FEW))
 
     return Retraining(connect(url), suggester, model, folder, more, train_on)
+
+
+def _say_unmatched(only: Path | None, named: frozenset[str] | None, found: "Sequence[Task]") -> None:
+    """Name the ids of --only that are of no message.
+
+    Raises:
+        UsageProblem: none is of any.
+    """
+    from mi_coder.annotation.sample_file import unmatched
+
+    if only and named is not None and (strange := unmatched(only, named, {task.utterance_id for task in found})):
+        click.echo(f"{only}: {len(strange)} ids are of no counselor message with text: {some(strange)}", err=True)
+
+
+def _say_amiss(result: "Pushed") -> None:
+    """Name the messages that a project has doubled, or with another text."""
+    for names, what in (
+        (result.doubled, "are in the project more than once; delete all but one of each"),
+        (result.other_text, "have another text in the project; it stays as it is"),
+    ):
+        if names:
+            click.echo(f"{len(names)} messages {what}: {some(names)}", err=True)
 
 
 def _show(level: str, what: str, mend: str) -> bool:

@@ -12,7 +12,7 @@ missing is read as empty, the coder then as the name of the file, and the round 
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -75,6 +75,7 @@ class StandoffCode:
         coder: the id of one coder in its file.
         gold_from: who the coders of that file are; without a sidecar the name of the file.
         source: the project and the annotation in Label Studio from which it was pulled; empty where it was not.
+        place: the file and the line, for messages.
     """
 
     conversation_id: str
@@ -86,6 +87,12 @@ class StandoffCode:
     round: str
     gold_from: str
     source: str = ""
+    place: str = field(default="", compare=False)
+
+    @property
+    def where(self) -> str:
+        """The row and the message that it codes, for messages."""
+        return f"{self.place}: conversation {self.conversation_id!r}, message {self.index}"
 
 
 def text_hash(text: str) -> str:
@@ -126,9 +133,9 @@ def hashed(codes: Iterable[StandoffCode]) -> Iterator[StandoffCode]:
     for code in codes:
         if not code.text_hash:
             raise BadStandoff(
-                f"Conversation {code.conversation_id!r}, message {code.index}: the codes have no text_hash, and a "
-                f"corpus has releases with other texts. Add it: {HOW_HASHED}. To go without: mi-code corpora convert "
-                "NAME --root FOLDER -o chats.jsonl, then mi-code studio gold chats.jsonl CODES -o gold.jsonl"
+                f"{code.where}: the codes have no text_hash, and a corpus has releases with other texts. Add it: "
+                f"{HOW_HASHED}. To go without: mi-code corpora convert NAME --root FOLDER -o chats.jsonl, then "
+                "mi-code studio gold chats.jsonl CODES -o gold.jsonl"
             )
         yield code
 
@@ -156,24 +163,46 @@ def with_standoff(
         if own or not only_coded:
             yield conversation
     if by_conversation:
+        code = next(iter(by_conversation[min(by_conversation)].values()))
         raise BadStandoff(
-            f"{len(by_conversation)} coded conversations are not in the corpus, the first of them "
-            f"{min(by_conversation)!r}. The codes are for another corpus or another release of it."
+            f"{code.where}: {len(by_conversation)} coded conversations, such as this one, are not in the corpus. The "
+            "codes are for another corpus or another release of it, or a spreadsheet changed its ids (007 to 7)."
         )
+
+
+def differing(codes: Iterable[StandoffCode], settled: str) -> list[str]:
+    """Messages with several codings that differ, none of which settles them, as conversation_id#index in their order.
+
+    Args:
+        settled: the round whose codings settle a message where they come last.
+    """
+    by_message: dict[str, list[StandoffCode]] = {}
+    for code in codes:
+        by_message.setdefault(f"{code.conversation_id}#{code.index}", []).append(code)
+    return [
+        name
+        for name, given in by_message.items()
+        if given[-1].round != settled and any(code.gold != given[-1].gold for code in given)
+    ]
+
+
+def own_unused(paths: Iterable[Path]) -> str:
+    """What to say of codes of the platform's own in files of codes, for which gold has no place; empty without any."""
+    count = sum(bool(row.get("own")) for path in paths for row in read_rows(path, NEEDED))
+    return f"{count} codings have codes of your own (column own), which are not put into the chats." if count else ""
 
 
 def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> None:
     for index, code in codes.items():
-        place = f"Conversation {conversation.id!r}, message {index}"
         message = conversation.messages[index] if index < len(conversation.messages) else None
         if message is None or not message.is_counselor:
             raise BadStandoff(
-                f"{place}: the counselor says nothing here. The index counts all messages of a conversation, those of "
-                "the client too, from 0."
+                f"{code.where}: the counselor says nothing here. The index counts all messages of a conversation, "
+                "those of the client too, from 0."
             )
         if code.text_hash and code.text_hash != text_hash(message.text):
             raise BadStandoff(
-                f"{place}: there is another text here than the one that was coded. Its text_hash is {HOW_HASHED}."
+                f"{code.where}: there is another text here than the one that was coded. Its text_hash is {HOW_HASHED}."
             )
         message.gold = code.gold
 
@@ -215,6 +244,7 @@ def _parse(row: Row, book: Codebook, coder: str, gold_from: str) -> StandoffCode
         row.get("round") or "1",
         gold_from,
         f"{row['project']}/{row['annotation']}" if row.get("project") and row.get("annotation") else "",
+        row.place,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import isnan
 
-from mi_coder.annotation.agreement import FEW, RELIABLE, TENTATIVE
+from mi_coder.annotation.agreement import FEW, FEW_CONVERSATIONS, RELIABLE, TENTATIVE
 from mi_coder.annotation.agreement_report import AgreementReport, Group, given_codes
 from mi_coder.codebook import Codebook
 from mi_coder.evaluation import render
@@ -262,8 +262,8 @@ def agreement(report: AgreementReport) -> Section:
     lead = paragraph(
         "Krippendorff's alpha of each code as present or absent, with its 95 % interval over conversations; after each "
         f"code how many codings have it. Dashed: tentative from {TENTATIVE}, reliable from {RELIABLE}. A hollow dot: "
-        f"present or absent in fewer than {FEW} messages. Agreement is not accuracy: coders with the same blind spot "
-        "agree."
+        f"present or absent in fewer than {FEW} messages or {FEW_CONVERSATIONS} conversations. Agreement is not "
+        "accuracy: coders with the same blind spot agree."
     )
     largest = sorted(report.groups, key=lambda group: -group.messages)[:MOST_GROUPS]
     parts = [_agreement(group, report.by) for group in report.groups if group in largest]

@@ -1,13 +1,14 @@
 """Agreement per code, on sets and attributes, in groups, and what is taken for what."""
 
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_coder.annotation.agreement import SETS, Agreement, agreements, exact_match, split
+from mi_coder.annotation.agreement import SETS, Agreement, agreements, compared, exact_match, split
 from mi_coder.annotation.codings import Given, Unit, rater_names
 from mi_coder.annotation.coefficients import cohen_kappa
 from mi_coder.annotation.confusions import Confusion, confusions
@@ -45,7 +46,7 @@ def test_codes_sets_and_attributes() -> None:
     assert rows["OQ"].cohen.value == pytest.approx(0.5)
     assert rows["OQ"].positive.value == pytest.approx(2 / 3)
     assert rows["OQ"].negative.value == pytest.approx(4 / 5)
-    assert (rows["REF"].alpha.value, rows["REF"].verdict, rows["REF"].few) == (1, "reliable", True)
+    assert (rows["REF"].alpha.value, rows["REF"].verdict, rows["REF"].few) == (1, "uncertain", True)
     assert math.isnan(rows["IP"].alpha.value)
     assert rows["IP"].reading == "all the same"
     assert (rows["permission of RC"].units, rows["permission of RC"].verdict) == (0, "not told")
@@ -63,9 +64,9 @@ def test_codes_sets_and_attributes() -> None:
         (0.888, -0.0001, "uncertain"),
         (0.667, 0.6669, "uncertain"),
         (0.6669, 0.5, "unreliable"),
-        (0.8, math.nan, "reliable"),
-        (0.7999, math.nan, "tentative"),
-        (0.667, math.nan, "tentative"),
+        (0.8, math.nan, "uncertain"),
+        (0.7999, math.nan, "uncertain"),
+        (0.667, math.nan, "uncertain"),
         (0.6669, math.nan, "unreliable"),
         (math.nan, math.nan, "all the same"),
     ],
@@ -77,10 +78,46 @@ def test_the_readings_change_at_their_marks(alpha: float, low: float, verdict: s
 
 def test_few_are_fewer_than_20_messages_with_either_value() -> None:
     def few(present: int, absent: int) -> bool:
-        units = [unit("a", 0, gold("OQ"), gold("OQ"))] * present + [unit("a", 0, gold("SU"), gold("SU"))] * absent
+        codes = ["OQ"] * present + ["SU"] * absent
+        units = [unit(f"c{i % 5}", i, gold(code), gold(code)) for i, code in enumerate(codes)]
         return agreements(units, samples=0)[Codebook.load().ids.index("OQ")].few
 
     assert (few(20, 20), few(19, 50), few(50, 19)) == (False, True, True)
+
+
+def test_one_of_40_conversations_tells_nothing_reliable_of_a_code() -> None:
+    def row(conversations: int) -> Agreement:
+        """25 messages with CC, spread over so many conversations, and others without."""
+        units = [unit(f"c{i % 40}", i, gold("OQ"), gold("OQ")) for i in range(400)]
+        units += [unit(f"c{i % conversations}", 400 + i, gold("CC"), gold("CC")) for i in range(25)]
+        return agreements(units, samples=50)[Codebook.load().ids.index("CC")]
+
+    told = {count: (row(count).rarest, row(count).conversations, row(count).reading) for count in (1, 4, 5)}
+    assert told == {1: (25, 1, "uncertain, few"), 4: (25, 4, "uncertain, few"), 5: (25, 5, "reliable")}
+    low = Agreement("CC", 50, 40, 0.4, 40, Figure(0.6, 0.5, 0.7), conversations=4)
+    assert low.reading == "unreliable, few"
+
+
+def test_sets_of_few_conversations_are_few() -> None:
+    def sets(conversations: int) -> Agreement:
+        codes = ["OQ", "SU", "AF", "SU", "CQ"]
+        units = [unit(f"c{i % conversations}", i, *[gold(codes[i % 5])] * 2) for i in range(60)]
+        return {row.name: row for row in agreements(units, samples=50)}[SETS]
+
+    assert [(sets(count).conversations, sets(count).reading) for count in (4, 6)] == [
+        (4, "uncertain, few"),
+        (6, "reliable"),
+    ]
+
+
+def test_by_coder_messages_are_counted_once() -> None:
+    units = [unit(f"c{i}", i, *[gold("OQ" if i % 2 else "SU")] * 6) for i in range(12)]
+    [whole] = split(units, "all").values()
+    for own in split(units, "coder").values():
+        assert len(own) == 60
+        for one, of_all in zip(agreements(own, samples=50), agreements(whole, samples=50), strict=True):
+            counts = (one.units, one.rarest, one.conversations, one.reading)
+            assert counts == (of_all.units, of_all.rarest, of_all.conversations, of_all.reading)
 
 
 def test_permission_is_compared_where_both_give_the_same_code() -> None:
@@ -205,6 +242,32 @@ def test_a_coder_who_codes_again_is_compared_with_themself() -> None:
     assert rater_names([again]) == {("ann", "1"): "ann (1)", ("ann", "2"): "ann (2)", ("ben", "1"): "ben"}
     assert list(split([again], "pair")) == ["ann (1) and ann (2)", "ann (1) and ben", "ann (2) and ben"]
     assert [one.coder for one in split([again], "round")["1"][0].given] == ["ann", "ben"]
+    alone = Unit("a", 1, again.given[:2])
+    assert list(split([alone], "all")) == [""]
+    assert list(split([alone], "coder")) == ["ann (1)", "ann (2)"]
+    assert compared([alone], "all") == [alone]
+
+
+def test_of_a_coder_with_several_rounds_the_last_one_counts() -> None:
+    units = [
+        Unit("a", 0, (Given("ann", "10", gold("SU")), Given("ann", "2", gold("CQ")), Given("ben", "1", gold("OQ")))),
+        Unit("a", 1, (Given("ann", "1", gold("OQ")), Given("ann", "2", gold("OQ")))),
+    ]
+    [[both]] = split(units, "all").values()
+    assert [one.rater for one in both.given] == [("ann", "10"), ("ben", "1")]
+    coders = split(units, "coder")
+    assert {name: [one.id for one in own] for name, own in coders.items()} == {"ann": ["a#0"], "ben": ["a#0"]}
+    assert all(len({one.coder for one in pair.given}) == 2 for own in coders.values() for pair in own)
+    assert list(split(units[:1], "pair")) == ["ann (10) and ann (2)", "ann (10) and ben", "ann (2) and ben"]
+
+
+@pytest.mark.parametrize(
+    "rounds", [("1", "2", "10"), ("", "1"), ("round 9", "round 10"), ("1", "first", "second"), ("2024-9", "2024-10")]
+)
+def test_rounds_are_ordered_by_the_numbers_in_them(rounds: tuple[str, ...]) -> None:
+    for order in permutations(rounds):
+        again = Unit("a", 0, tuple(Given("ann", round, gold("OQ")) for round in order))
+        assert [one.round for one in again.last_rounds().given] == [rounds[-1]]
 
 
 def test_confusions() -> None:

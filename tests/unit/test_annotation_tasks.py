@@ -1,6 +1,8 @@
 """Messages as tasks, suggestions and their hidden share, and exports as codings."""
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -9,12 +11,12 @@ from hypothesis import strategies as st
 
 from mi_coder.annotation.assign import assign, drift
 from mi_coder.annotation.codings import read_units
-from mi_coder.annotation.exports import Export, read_export
+from mi_coder.annotation.exports import Export, left_out, read_export
 from mi_coder.annotation.hotkeys import check_hotkeys
 from mi_coder.annotation.label_config import label_config, offered, schema_hash
 from mi_coder.annotation.overlay import read_overlay
 from mi_coder.annotation.project import dropped_codes
-from mi_coder.annotation.pull import latest, render_codings, write_codings
+from mi_coder.annotation.pull import latest, newest, render_codings, write_codings
 from mi_coder.annotation.suggestions import results, with_suggestions
 from mi_coder.annotation.tasks import Task, context_html, messages_before, tasks
 from mi_coder.codebook import Codebook
@@ -87,10 +89,12 @@ def test_a_share_of_the_suggestions_is_hidden_and_remembered() -> None:
     assert [task.meta["suggestion"] for task in other] != arms
 
 
+DATA = {"conversation_id": "c", "index": 3, "text_hash": text_hash("so")}
+
+
 def export(*annotations: dict[str, Any], **task: Any) -> Export:
-    data = {"conversation_id": "c", "index": 3, "text_hash": text_hash("so")}
     return read_export(
-        [{"id": 7, "project": 2, "data": data, "annotations": list(annotations), **task}], {1: "a@x.org"}
+        [{"id": 7, "project": 2, "data": DATA, "annotations": list(annotations), **task}], {1: "a@x.org"}
     )
 
 
@@ -157,14 +161,43 @@ def test_of_two_codings_by_one_coder_the_later_counts() -> None:
     assert [coding.codes for coding in latest(found.codings)] == [("AF",)]
 
 
+def test_a_later_annotation_that_is_no_coding_takes_the_place_of_an_older_one() -> None:
+    broken = annotation(results(["REF"]), updated_at="2026-01-03T00:00:00Z", id=9)
+    both = export(annotation(results(["SU"])), broken, data={**DATA, "utterance_id": "c#3"})
+    found = newest([both])
+    assert (found.codings, [one.annotation for one in found.unusable]) == ((), [9])
+    assert (found.older, found.differing) == (1, 1)
+    mended = export(annotation(results(["SU"]), updated_at="2026-01-04T00:00:00Z"), id=8)
+    found = newest([both, mended])
+    assert ([coding.codes for coding in found.codings], found.unusable) == ([("SU",)], ())
+    assert (found.older, found.differing) == (1, 0)
+    assert "1 older codings left out" in found.told and newest([mended]).told == ""
+
+
+def test_drafts_are_counted_by_coder() -> None:
+    drafts = [{"user": user, "result": results(["SU"])} for user in (1, "b@x.org", {"email": "b@x.org"}, 4)]
+    found = export(annotation(results(["SU"])), drafts=[*drafts, {"user": 1, "result": []}])
+    assert found.drafts == {"a@x.org": 1, "b@x.org": 2, "user 4": 1}
+    [line] = left_out([found, export()])
+    assert line == (
+        "4 annotations saved but not submitted (1 by a@x.org, 2 by b@x.org, 1 by user 4): ask them to press Submit"
+    )
+
+
 def test_attributes_of_codes_that_were_taken_away_again_do_not_count() -> None:
     [coding] = export(annotation(results(["SU"], depth="simple"))).codings
     assert coding.depth is None
 
 
-def deal(count: int, overlap: float, seed: int = 1, coders: tuple[str, ...] = ("a", "b", "c")) -> list[Any]:
+def deal(
+    count: int,
+    overlap: float,
+    seed: int = 1,
+    coders: tuple[str, ...] = ("a", "b", "c"),
+    placed: Mapping[str, frozenset[str]] = MappingProxyType({}),
+) -> list[Any]:
     many = [Task(f"c{number}", index, "counselor", "hi") for number in range(count) for index in range(2)]
-    return assign(many, coders, overlap, ["c0"], seed)
+    return assign(many, coders, overlap, ["c0"], seed, placed)
 
 
 def test_chats_are_dealt_out_whole_and_some_twice() -> None:
@@ -187,6 +220,42 @@ def test_more_chats_leave_the_others_where_they_are() -> None:
     few, many = deal(50, 0.3), deal(90, 0.3)
     for one, other in zip(few, many, strict=True):
         assert {task.utterance_id for task in one.tasks} <= {task.utterance_id for task in other.tasks}
+
+
+def placed_by(shares: list[Any]) -> dict[str, frozenset[str]]:
+    return {share.coder: frozenset(task.utterance_id for task in share.tasks) for share in shares}
+
+
+@pytest.mark.parametrize("coders", [("a", "b", "c"), ("c", "a", "d", "b"), ("b", "d")])
+def test_what_coders_have_stays_with_them_whoever_joins_or_leaves(coders: tuple[str, ...]) -> None:
+    before = placed_by(deal(60, 0.3))
+    planted = {"c0#0", "c0#1"}
+    after = placed_by(deal(90, 0.3, coders=coders, placed=before))
+    for coder, names in before.items():
+        assert {name for name in after[coder] if int(name[1:].partition("#")[0]) < 60} == names
+    dealt = [name for names in after.values() for name in names - planted]
+    assert set(dealt) | planted == {f"c{number}#{index}" for number in range(90) for index in range(2)}
+    assert max(map(dealt.count, dealt)) == 2
+    assert not {name for name in after.keys() - set(coders) for name in after[name] if int(name[1:].split("#")[0]) > 59}
+
+
+def test_a_deal_that_was_broken_off_ends_as_it_would_have() -> None:
+    whole = placed_by(deal(60, 0.4))
+    for there in (["a"], ["b"], ["a", "b"]):
+        assert placed_by(deal(60, 0.4, placed={coder: whole[coder] for coder in there})) == whole
+
+
+def test_one_message_of_a_conversation_does_not_bring_the_others() -> None:
+    whole = placed_by(deal(20, 0.0))
+    alone = next(name for name in sorted(whole["a"]) if not name.startswith("c0#"))
+    again = placed_by(deal(20, 0.0, placed={**whole, "b": whole["b"] | {alone}}))
+    assert again == {**whole, "b": whole["b"] | {alone}}
+
+
+def test_a_new_coder_takes_from_the_others_and_nothing_else_moves() -> None:
+    two, three = placed_by(deal(300, 0.0, coders=("a", "b"))), placed_by(deal(300, 0.0))
+    assert three["a"] <= two["a"] and three["b"] <= two["b"]
+    assert all(0.27 < len(names) / 600 < 0.4 for names in three.values())
 
 
 @pytest.mark.parametrize(("coders", "overlap"), [((), 0.0), (("a", "a"), 0.0), (("a",), 0.5)])

@@ -24,7 +24,7 @@ from mi_coder.annotation.adjudication import (
 )
 from mi_coder.annotation.codings import Unit, read_units
 from mi_coder.annotation.consensus import disagreements
-from mi_coder.annotation.exports import Coded
+from mi_coder.annotation.exports import Coded, Problem
 from mi_coder.annotation.settled import Settled, read_sources
 from mi_coder.annotation.tasks import Task
 from mi_coder.cli.main import group
@@ -326,6 +326,15 @@ def test_only_adjudication_projects_are_pulled() -> None:
 def decision(index: int, code: str, **more: object) -> Coded:
     given = {"text_hash": text_hash(f"text {index}"), "coder": "dee", "updated": "2025-01-01T00:00:00Z", **more}
     return Coded(conversation_id="c", index=index, codes=(code,), **given)  # type: ignore[arg-type]
+
+
+def test_a_newest_annotation_that_is_no_coding_leaves_its_message_open(tmp_path: Path) -> None:
+    units, paths = units_of(tmp_path)
+    broken = [Problem(5, 9, "dee", "depth is not chosen", f"c#{index}", "2025-01-03") for index in (0, 3)]
+    found = decided(units, [decision(3, "OQ", coder="eve")], read_sources(paths), "now", broken)
+    by = {one.unit.index: one for one in found.settled}
+    assert by[0].gold is None and by[3].gold is None
+    assert by[3].why == "the decision of dee cannot be used: depth is not chosen"
 
 
 def test_decisions_join_what_is_agreed(tmp_path: Path) -> None:

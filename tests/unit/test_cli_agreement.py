@@ -1,6 +1,7 @@
 """`mi-code agreement`: from files of codes to figures."""
 
 import csv
+import gzip
 import io
 import json
 from pathlib import Path
@@ -11,7 +12,7 @@ from click.testing import CliRunner, Result
 from mi_coder.annotation.codings import read_units
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
-from mi_coder.corpora.standoff import COLUMNS, text_hash
+from mi_coder.corpora.standoff import COLUMNS, NEEDED, text_hash
 from mi_coder.errors import MiCoderError, UsageProblem
 
 SECRET = "the quick brown text"
@@ -66,7 +67,7 @@ def test_figures_of_messages_that_were_coded_twice(files: list[Path]) -> None:
     assert (whole["messages"], whole["conversations"], whole["exact"]) == (3, 2, pytest.approx(2 / 3))
     rows = {row["name"]: row for row in whole["rows"]}
     assert rows["OQ"]["alpha"]["value"] == pytest.approx(1 - 5 * 1 / (3 * 3))
-    assert rows["SU"]["verdict"] == "reliable"
+    assert rows["SU"]["verdict"] == "uncertain"
     assert rows["SU"]["few"]
     assert rows["IP"]["alpha"] == {"value": None, "low": None, "high": None}
     assert figures["confusions"] is None
@@ -213,6 +214,110 @@ def test_a_table_of_ones_own_beside_files_that_tell_their_texts(files: list[Path
     changed.write_text(changed.read_text().replace(text_hash(SECRET + "2"), text_hash("another")))
     with pytest.raises(UsageProblem, match="another text"):
         read_units([own, files[0], changed])
+
+
+def by_rounds(path: Path, *rows: str) -> Path:
+    """Codings of several rounds in one table; a row is `conversation,index,codes,coder,round`."""
+    return plain(path, *rows, header="conversation_id,index,codes,coder,round")
+
+
+TWO_ROUNDS = ("x,1,SU,ann,1", "x,1,OQ,ann,2", "x,3,OQ,ann,1", "x,3,OQ,ann,2", "y,1,SU,ann,1")
+ONE_ROUND = ("x,1,SU,ben,1", "x,3,OQ,ben,1", "y,1,SU,ben,1")
+
+
+@pytest.mark.parametrize("by", ["all", "coder"])
+def test_a_coder_who_codes_twice_is_one_coder(tmp_path: Path, by: str) -> None:
+    paths = [by_rounds(tmp_path / "ann.csv", *TWO_ROUNDS), by_rounds(tmp_path / "ben.csv", *ONE_ROUND)]
+    last = [by_rounds(tmp_path / "last.csv", *TWO_ROUNDS[1:2], *TWO_ROUNDS[3:]), paths[1]]
+    for style in ("csv", "json"):
+        done = run(*paths, "--by", by, "--as", style, "--confusions")
+        assert done.stdout == run(*last, "--by", by, "--as", style, "--confusions").stdout
+        assert done.stderr.startswith("2 messages have earlier rounds of a coder, which are left aside")
+    shown = run(*paths, "--by", by)
+    assert "--by pair\n" in shown.stdout and "earlier rounds" not in shown.stderr
+    assert "earlier rounds" in run(*paths, "--by", by, "--as", "markdown").stdout
+    assert "earlier rounds" not in run(*last, "--by", by).output + run(*paths, "--by", "pair").output
+    groups = {row["group"] for row in table(run(*paths, "--by", "pair", "--as", "csv"))}
+    assert groups == {"ann (1) and ann (2)", "ann (1) and ben", "ann (2) and ben"}
+
+
+def test_rounds_of_one_coder_alone_are_compared_and_the_report_says_so(tmp_path: Path) -> None:
+    own = by_rounds(tmp_path / "ann.csv", *TWO_ROUNDS)
+    shown = run(own).stdout
+    assert shown.startswith("2 messages of 1 conversations coded at least twice; 50%")
+    assert "No message has codings of two coders: this compares the rounds of one, which is agreement with" in shown
+    assert "1 of 3 messages have one coding alone and are left out: ann (1) 1 of 3." in shown
+    assert shown == run(own, "--by", "all").stdout
+    assert run(own, "--by", "coder").stdout.startswith("Coder ann (1)\n")
+
+
+def test_messages_without_a_partner_are_counted_by_coder(files: list[Path], tmp_path: Path) -> None:
+    line = "1 of 4 messages have one coding alone and are left out: a 1 of 4.\n"
+    shown = run(*files)
+    assert line in shown.stdout and not shown.stderr
+    assert run(*files, "--as", "json").stderr == run(*files, "--as", "csv").stderr == line
+    assert "alone" not in run(files[1], chats(tmp_path / "ann.jsonl", "c INT+OQ - CQ", "d - SU")).output
+    many = [plain(tmp_path / f"k{i}.csv", "c,0,OQ", f"c,{i + 1},OQ") for i in range(6)]
+    assert "left out: k0 1 of 2, k1 1 of 2, k2 1 of 2, k3 1 of 2 and 2 more coders." in run(*many).stdout
+
+
+@pytest.mark.parametrize(
+    ("ids", "others", "told"),
+    [
+        (("010", "007", "008"), ("010", "7", "8"), "2 messages more would be coded twice if '007' and '7', and other"),
+        (("007", "008"), ("007", " 008"), "1 messages more would be coded twice if '008' and ' 008', and other"),
+    ],
+)
+def test_ids_that_are_nearly_the_same_are_told(
+    tmp_path: Path, ids: tuple[str, ...], others: tuple[str, ...], told: str
+) -> None:
+    ann = plain(tmp_path / "ann.csv", *(f"{one},1,OQ" for one in ids))
+    ben = plain(tmp_path / "ben.csv", *(f"{one},1,OQ" for one in others))
+    shown = run(ann, ben).stdout
+    assert told in shown
+    assert ("a spreadsheet takes leading zeros away. Keep ids as text." in shown) == ("7" in others)
+    assert ("take the blanks away." in shown) == (" 008" in others)
+    ends = [plain(tmp_path / f"{path.stem}2.csv", path.read_text().splitlines()[-1]) for path in (ann, ben)]
+    refusal = str(run(*ends).exception)
+    assert refusal.startswith("No message is coded twice.") and "1 messages more would be coded twice if" in refusal
+    same = plain(tmp_path / "both.csv", "7,1,OQ", "07,1,OQ")
+    assert "would be coded" not in run(same, plain(tmp_path / "cho.csv", "8,1,OQ", "7,1,OQ")).output
+
+
+def test_own_codes_that_differ_are_told(tmp_path: Path) -> None:
+    header = "conversation_id,index,codes,own"
+    ann = plain(tmp_path / "ann.csv", "c,0,OQ,RISK", "c,1,OQ,RISK", header=header)
+    ben = plain(tmp_path / "ben.csv", "c,0,OQ,RISK", "c,1,OQ,", header=header)
+    assert "Codes of your own are in no figure. They differ on 1 messages." in run(ann, ben).stdout
+    assert "your own" not in run(ann, plain(tmp_path / "cho.csv", "c,0,OQ", "c,1,OQ")).stdout
+
+
+@pytest.mark.parametrize("name", ["ben.csv.gz", "ben.gz", "ben.txt"])
+def test_codes_are_known_by_their_columns(tmp_path: Path, name: str) -> None:
+    ann = plain(tmp_path / "ann.csv", "c,0,OQ")
+    text = '\ufeff"conversation_id","codes","index","note"\nc,OQ,0,\n'.encode()
+    (tmp_path / name).write_bytes(gzip.compress(text) if name.endswith("gz") else text)
+    done = run(ann, tmp_path / name)
+    assert done.stdout.startswith("1 messages of 1 conversations")
+    assert done.stderr.endswith(f"{ann}, {tmp_path / name}\n")
+
+
+@pytest.mark.parametrize("separator", ["\t", ";"])
+def test_codes_without_commas_are_refused_with_what_to_do(tmp_path: Path, separator: str) -> None:
+    path = plain(tmp_path / "ben.tsv", separator.join("c0") + f"{separator}OQ", header=separator.join(NEEDED))
+    with pytest.raises(
+        UsageProblem, match=r"ben\.tsv:1: the columns are not separated by commas\. Save the codes as CSV"
+    ):
+        read_units([path])
+
+
+def test_what_is_no_table_of_codes_is_read_as_chats(tmp_path: Path) -> None:
+    damaged = tmp_path / "ben.jsonl.gz"
+    damaged.write_bytes(gzip.compress(chats(tmp_path / "ben.jsonl", "c OQ").read_bytes() * 900)[:60])
+    with pytest.raises(MiCoderError, match=r"ben\.jsonl\.gz"):
+        read_units([damaged])
+    with pytest.raises(MiCoderError, match="ConvoKit"):
+        read_units([tmp_path])
 
 
 def test_what_kappa_is_and_what_cannot_be_told_is_explained(tmp_path: Path) -> None:

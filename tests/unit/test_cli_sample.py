@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mi_coder.annotation.sample_file import read_ids, read_sample
+from mi_coder.annotation.sample_file import read_ids, read_sample, unmatched
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, text_hash
@@ -160,7 +160,50 @@ def test_ids_of_samples_and_of_lists(tmp_path: Path) -> None:
     assert read_ids(tmp_path / "s.csv") == read_ids(tmp_path / "s.txt") == {"a b#3"}
 
 
-@pytest.mark.parametrize(("rows", "says"), [(["a,0,1.5"], "above 0"), (["a,0,0.5", "a,0,0.5"], "comes twice")])
+def test_a_list_and_a_sample_are_told_apart_by_the_header(tmp_path: Path) -> None:
+    listed, sample = tmp_path / "open.csv", tmp_path / "sample.txt"
+    listed.write_text("a b#3\nc#0\n", encoding="utf-8-sig")
+    sample.write_text('"conversation_id","index"\na b,3\nc,0\n', encoding="utf-8-sig")
+    assert read_ids(listed) == read_ids(sample) == {"a b#3", "c#0"}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_list_in_another_encoding(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "only.txt"
+    path.write_bytes("zoë#3\n".encode(encoding))
+    with pytest.raises(UsageProblem, match=r"only\.txt is not UTF-8\. Save it as UTF-8"):
+        read_ids(path)
+
+
+def test_ids_that_are_of_no_message(tmp_path: Path) -> None:
+    path = tmp_path / "only.txt"
+    assert unmatched(path, {"a#1", "b#1", "07#1"}, {"a#1", "7#1"}) == ["07#1", "b#1"]
+    with pytest.raises(UsageProblem, match=r"none of its 1 ids \(the first is 07#1\)"):
+        unmatched(path, {"07#1"}, {"7#1"})
+    with pytest.raises(UsageProblem, match="none of its 0 ids"):
+        unmatched(path, frozenset(), {"7#1"})
+
+
+def test_chances_without_a_chat_are_named(chats: Path, tmp_path: Path) -> None:
+    known = sorted({name.partition("#")[0] for name in texts(chats)})
+    path = tmp_path / "chances.csv"
+    rows = ("conversation_id,probability", *(f"{name},0.5" for name in (*known[:3], "nowhere")))
+    path.write_text("".join(f"{row}\n" for row in rows), encoding="utf-8-sig")
+    options = ("--n", 1, "--unit", "conversation", "--design", "given", "--chances", path)
+    done = run("-o", tmp_path / "s.csv", chats, *options)
+    assert done.exit_code == 0, done.exception
+    assert f"{path}: 1 of 4 chances are of conversations that the chats lack: nowhere" in done.output
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        (["a,0,1.5"], "above 0"),
+        (["a,0,"], r"s\.csv:2: inclusion_probability: must be a number above 0 and at most 1"),
+        (['a,0,"0,33"'], r"s\.csv:2: inclusion_probability: must be a number above 0 and at most 1"),
+        (["a,0,0.5", "a,0,0.5"], "comes twice"),
+    ],
+)
 def test_malformed_samples(rows: list[str], says: str, tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     header = "conversation_id,index,inclusion_probability,design,seed,stratum"

@@ -1,10 +1,12 @@
 """What the rules make of codings that differ."""
 
+import json
 from itertools import permutations
+from pathlib import Path
 
 import pytest
 
-from mi_coder.annotation.codings import Given, Unit
+from mi_coder.annotation.codings import DETAILS, Given, Unit, read_units
 from mi_coder.annotation.consensus import Decision, Rule, agrees, disagreements, settle, told
 from mi_coder.annotation.dawid_skene import CodeEstimate
 from mi_coder.codebook import Codebook
@@ -97,6 +99,52 @@ def test_dawid_skene_settles_what_is_sure(chances: dict[str, float], left: str |
     assert decision.why.startswith(why)
 
 
+def by(*raters: tuple[str, str, str], tells: frozenset[str] = frozenset(DETAILS)) -> Unit:
+    """A message by coders, rounds and codes."""
+    return Unit("c", 0, tuple(Given(coder, round, gold(codes), tells=tells) for coder, round, codes in raters))
+
+
+def test_a_coder_has_one_voice_that_of_the_last_round() -> None:
+    outvoted = by(("ann", "1", "OQ"), ("ann", "2", "OQ"), ("ben", "1", "SU"))
+    changed = by(("ann", "10", "SU"), ("ann", "2", "OQ"), ("ben", "1", "SU"))
+    alone = by(("ann", "1", "OQ"), ("ann", "2", "SU"))
+    left, agreed, single = settle([outvoted, changed, alone], "majority")
+    assert (left.gold, left.why) == (None, "OQ, SU undecided: OQ 1 of 2, SU 1 of 2")
+    assert (agreed.gold, agreed.how, agreed.why) == (gold("SU"), "agreed", "2 codings are the same")
+    assert (single.gold, single.how) == (gold("SU"), "single")
+    assert [one.unit for one in (left, agreed, single)] == [outvoted, changed, alone], "the log lists all codings"
+    assert [one.gold for one in settle([outvoted, changed, alone], "unanimous")] == [None, gold("SU"), gold("SU")]
+    assert [agrees(one) for one in (outvoted, changed, alone)] == [False, True, True]
+    [differing] = disagreements([outvoted, changed, alone])
+    assert [one.rater for one in differing.given] == [("ann", "2"), ("ben", "1")]
+
+
+NO_DETAILS: frozenset[str] = frozenset()
+DEPTH = frozenset({"depth"})
+
+
+def told_by(*codings: tuple[Gold, frozenset[str]]) -> Unit:
+    given = zip("abc", codings, strict=False)
+    return Unit("c", 0, tuple(Given(coder, "1", one, tells=tells) for coder, (one, tells) in given))
+
+
+@pytest.mark.parametrize("rule", ["majority", "unanimous", "dawid-skene"])
+def test_details_are_compared_among_those_who_tell_them(rule: Rule) -> None:
+    bare, simple = (gold("REF"), NO_DETAILS), (gold("REF", "simple"), DEPTH)
+    for order in permutations([bare, simple, simple]):
+        [decision] = settle([told_by(*order)], rule)
+        assert (decision.gold, decision.how) == (gold("REF", "simple"), "agreed")
+    [nothing] = settle([told_by(bare, bare)], rule)
+    assert (nothing.gold, nothing.how) == (gold("REF"), "agreed")
+
+
+def test_details_that_are_told_otherwise_or_left_empty_differ() -> None:
+    bare, simple = (gold("REF"), NO_DETAILS), (gold("REF", "simple"), DEPTH)
+    assert not agrees(told_by(bare, simple, (gold("REF", "complex"), DEPTH)))
+    assert not agrees(told_by(simple, (gold("REF"), DEPTH)))
+    assert agrees(told_by((gold("PR"), DEPTH), (gold("PR", permission="with"), frozenset(DETAILS))))
+
+
 def test_ot_never_stays_beside_another() -> None:
     estimates = [CodeEstimate(code, 0.5, (), {"c#0": 0.99}, True) for code in ("OT", "CQ")]
     [decision] = settle([unit(gold("OT"), gold("CQ"))], "dawid-skene", estimates)
@@ -105,3 +153,29 @@ def test_ot_never_stays_beside_another() -> None:
 
 def test_a_coding_in_words() -> None:
     assert told(gold("PR+REF", "complex", "without")) == "REF complex+PR without"
+
+
+def test_a_file_tells_the_details_for_which_it_has_a_column_or_a_field(tmp_path: Path) -> None:
+    def table(name: str, header: str, *rows: str) -> Path:
+        path = tmp_path / f"{name}.csv"
+        path.write_text("\n".join((f"conversation_id,index,codes{header}", *rows)) + "\n")
+        return path
+
+    def chats(name: str, *golds: object) -> Path:
+        messages = [{"role": "counselor", "text": "a", "gold": one} for one in golds]
+        path = tmp_path / f"{name}.jsonl"
+        path.write_text(json.dumps({"conversation_id": "x", "messages": messages}) + "\n")
+        return path
+
+    bare = table("bare", "", "x,0,REF", "x,1,PR")
+    whole = table("whole", ",depth,permission", "x,0,REF,complex,", "x,1,PR,,with")
+    gaps = table("gaps", ",depth", "x,0,REF,", "x,1,PR,")
+    told = chats("told", {"codes": ["REF"]}, {"codes": ["PR"], "permission": "with"})
+    untold = chats("untold", {"codes": ["REF"]}, {"codes": ["PR"]})
+    ways = {path.stem: read_units([path])[0].given[0].tells for path in (bare, gaps, told, untold)}
+    assert ways == {"bare": NO_DETAILS, "gaps": DEPTH, "told": {"permission"}, "untold": NO_DETAILS}
+    for other in (bare, told, untold):
+        for paths in ([other, whole], [whole, other]):
+            decisions = settle(read_units(paths), "unanimous")
+            assert [one.gold for one in decisions] == [gold("REF", "complex"), gold("PR", permission="with")]
+    assert [agrees(one) for one in read_units([whole, gaps])] == [False, True]

@@ -12,7 +12,9 @@ from mi_coder.conversation import Conversation, Gold, Message
 from mi_coder.corpora.standoff import (
     COLUMNS,
     BadStandoff,
+    differing,
     hashed,
+    own_unused,
     read_standoff,
     text_hash,
     texts_unchecked,
@@ -98,9 +100,35 @@ def test_gold_of_uncoded_conversations_stays(tmp_path: Path) -> None:
     ],
 )
 def test_codes_of_another_text_are_refused(tmp_path: Path, changes: dict[str, str], message: str) -> None:
-    codes = read_standoff(write(tmp_path, row(**changes)))
-    with pytest.raises(BadStandoff, match=message):
-        list(with_standoff([conversation()], codes))
+    path = write(tmp_path, row(), row(**changes))
+    with pytest.raises(BadStandoff, match=message) as error:
+        list(with_standoff([conversation()], read_standoff(path)))
+    name, place = changes.get("conversation_id", "c1"), changes.get("index", "1")
+    assert str(error.value).startswith(f"{path}:3: conversation '{name}', message {place}: ")
+
+
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        ([row(), row(coder="k2")], []),
+        ([row(), row(codes="OQ", depth="")], ["c1#1"]),
+        ([row(), row(depth="complex", round="2")], ["c1#1"]),
+        ([row(), row(codes="OQ", depth="", round="adjudicated")], []),
+        ([row(round="adjudicated"), row(codes="OQ", depth="")], ["c1#1"]),
+        ([row(), row(codes="OQ", depth="", index="3"), row(index="3")], ["c1#3"]),
+    ],
+)
+def test_codings_that_differ_are_settled_by_a_later_one(
+    tmp_path: Path, rows: list[dict[str, str]], left: list[str]
+) -> None:
+    assert differing(read_standoff(write(tmp_path, *rows)), "adjudicated") == left
+
+
+def test_own_codes_that_gold_has_no_place_for_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    path.write_text("conversation_id,index,codes,own\nc1,1,OQ,HUMOR\nc1,3,OQ,\n")
+    assert own_unused([path, write(tmp_path, row())]).startswith("1 codings have codes of your own")
+    assert own_unused([write(tmp_path, row())]) == ""
 
 
 @pytest.mark.parametrize(
@@ -174,7 +202,9 @@ def test_an_empty_cell_is_as_no_column(tmp_path: Path, column: str) -> None:
 def test_where_a_text_has_to_be_told_it_is_said_how(tmp_path: Path) -> None:
     told, untold = [*read_standoff(write(tmp_path, row()))], [*read_standoff(write(tmp_path, row(text_hash="")))]
     assert list(hashed(told)) == told
-    with pytest.raises(BadStandoff, match=r"first 16 hex digits of the SHA-256 of the text as UTF-8.*mi-code studio"):
+    with pytest.raises(
+        BadStandoff, match=r"codes\.csv:2: .*first 16 hex digits of the SHA-256 of the text as UTF-8.*mi-code studio"
+    ):
         list(hashed(untold))
 
 

@@ -1,5 +1,7 @@
 """Dawid and Skene's estimate: the paper's example, known error rates, and codings in any order."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,6 +96,15 @@ def test_a_code_that_one_of_three_gave_once_is_absent_and_two_of_three_present()
     found = {one.code: one.presence for one in code_estimates(units)}
     assert found["WA"]["c#30"] < 0.1
     assert found["CO"]["c#31"] > 0.8
+
+
+def test_rounds_of_one_coder_are_one_coder() -> None:
+    units, _ = simulated(60, missing=0)
+    again = [Unit(one.conversation, one.index, (*one.given, replace(one.given[0], round="0"))) for one in units]
+    assert code_estimates(again) == code_estimates(units)
+    two = [Unit(one.conversation, one.index, (one.given[0], *one.given[-2:])) for one in again]
+    with pytest.raises(UsageProblem, match="these codings are by 2"):
+        code_estimates(two)
 
 
 def test_two_coders_are_too_few() -> None:

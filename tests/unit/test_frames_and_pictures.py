@@ -70,7 +70,7 @@ def test_agreement_as_a_frame() -> None:
 def test_agreement_as_a_table_and_as_text() -> None:
     html = _agreement()._repr_html_()
     assert html.count('<th scope="row">') == 3, "what nobody gave is left out"
-    assert "0.900 [0.800, 0.950]" in html and "reliable, few" in html and "90 messages of 12 conversations" in html
+    assert "0.900 [0.800, 0.950]" in html and "uncertain, few" in html and "90 messages of 12 conversations" in html
     many = _agreement(MOST_SHOWN + 2)._repr_html_()
     assert many.count("<table>") == MOST_SHOWN and "2 smaller groups are not shown" in many
     assert "Pair &lt;k5&gt; and b:" in many and "<k5>" not in many and "&lt;k0&gt;" not in many
@@ -85,7 +85,7 @@ def test_agreement_as_a_picture() -> None:
     assert [list(line.get_xdata()) for line in axis.get_lines()[:2]] == [[0.667, 0.667], [0.8, 0.8]]
     assert _points(axis)[:2] == [[0.5, 0.9], [1.0]], "few stand apart, hollow"
     assert [-0.2, 0.7] in [list(line.get_xdata()) for line in axis.get_lines()] and axis.get_xlim()[0] <= -0.2
-    assert _legend(picture) == ["present or absent in fewer than 20 messages"]
+    assert _legend(picture) == ["present or absent in fewer than 20 messages or 5 conversations"]
     groups = _agreement(9).plot()
     names = [name for name in _legend(groups) if "messages)" in name]
     assert len(names) == 7 and "<k8> and b (98 messages)" in names

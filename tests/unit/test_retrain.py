@@ -55,7 +55,7 @@ def made(project: Project, tiny: Path, tmp_path: Path, seen: list[int]) -> Retra
 
 def test_coded_messages_are_learned_with_what_was_above_them_and_stay_with_their_chat() -> None:
     project = Project(8)
-    codings = retraining.latest(retraining.read_export(project.export(7), project.users()).codings)
+    codings = retraining.newest([retraining.read_export(project.export(7), project.users())]).codings
     found = as_conversations(project, 7, codings)  # type: ignore[arg-type]
     assert [chat.id for chat in found][:2] == ["c0#1", "c0#3"]
     assert {chat.extra["source_group"] for chat in found} == {"c0", "c1"}

@@ -201,13 +201,23 @@ def test_given_chances_are_kept_and_conversations_without_one_are_left_out(tmp_p
     assert plan.probabilities == pytest.approx([0.9, 0.5, 0.2, 0.4])
 
 
+def test_chances_as_spreadsheets_save_them(tmp_path: Path) -> None:
+    path = tmp_path / "chances.csv"
+    path.write_bytes("\ufeffconversation_id,probability\r\nc0,0.9\r\n".encode())
+    assert read_chances(path) == {"c0": 0.9}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("chat,probability\nc0,1\n", "conversation_id and probability"),
-        ("conversation_id,probability\nc0,x\n", "conversation_id and probability"),
+        (
+            "chat,probability\nc0,1\n",
+            r"chances\.csv:1: no column conversation_id\. Expected .*conversation_id, probability",
+        ),
+        ("conversation_id,probability\nc0,x\n", r"chances\.csv:2: probability: must be a number above 0 and at most 1"),
+        ("conversation_id,probability\nc0,\n", r"chances\.csv:2: probability: must be a number above 0 and at most 1"),
         ("conversation_id,probability\nc0,0\n", "above 0 and at most 1"),
-        ("conversation_id,probability\nc0,1\nc0,1\n", "more than once"),
+        ("conversation_id,probability\nc0,1\nc0,1\n", r"chances\.csv:3: conversation_id: .*more than once"),
     ],
 )
 def test_chances_that_are_none(tmp_path: Path, text: str, said: str) -> None:

@@ -9,6 +9,7 @@ from mi_coder.annotation.codings import Given, Unit
 from mi_coder.annotation.learning import Curve, Point, TooLittleGold, learning_curve
 from mi_coder.annotation.sample_file import Drawn
 from mi_coder.annotation.stopping import _advice, alpha_growth, stopping_report
+from mi_coder.annotation.stopping_report import render
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
 
@@ -74,9 +75,47 @@ def test_an_interval_that_is_wide_or_unknown() -> None:
 
 
 def test_where_every_code_may_be_unreliable_it_is_said() -> None:
-    sure = alpha_growth(units(60, "OQ/OQ", "SU/SU"))[0][-1]
-    [told] = _advice([replace(sure, reliable=0, uncertain=2)], (), (), None, None)
-    assert told == "Of no code it is sure that alpha reaches 0.667: have more conversations coded twice."
+    points, rows = alpha_growth(units(60, "OQ/OQ", "SU/SU"))
+    unsure = [replace(row, alpha=replace(row.alpha, low=0.6)) for row in rows]
+    [told] = _advice(points, unsure, True, (), None, None)
+    assert told == "It is not sure that alpha reaches 0.667 on OQ, SU: have more conversations coded twice."
+
+
+def test_agreement_is_never_called_high_while_a_code_is_uncertain() -> None:
+    report = stopping_report([*units(40, *["OQ/OQ", "SU/SU"] * 5), *rare(40, "CQ/CQ", 30), *rare(40, "CQ/OQ", 24)])
+    assert report.alpha[-1].reliable == 2 and report.alpha[-1].alpha.low > 0.8
+    assert (report.weak, report.uncertain) == ((), ("CQ",))
+    told = "\n".join(report.advice)
+    assert "It is not sure that alpha reaches 0.667 on CQ: have more" in told
+    assert "high enough" not in told
+
+
+def rare(chats: int, pair: str, count: int) -> list[Unit]:
+    """Further messages of the chats, in the first of them."""
+    return [Unit(f"c{at % chats}", 100 + ord(pair[-1]) + at, given(pair)) for at in range(count)]
+
+
+def test_codes_too_rare_to_tell_are_named_where_the_others_are_known() -> None:
+    [told, _] = stopping_report([*units(60, "OQ/OQ", "SU/SU", "CQ/CQ"), *rare(60, "AF/SU", 3)]).advice
+    assert told.startswith(
+        "Agreement is high enough and well enough known: from here one coding a message will do. Of "
+    )
+    named = told.partition(" Of ")[2].partition(" it is not known: too few were coded twice.")[0].split(", ")
+    assert sorted(named) == sorted(ALL - {"OQ", "SU", "CQ"})
+
+
+def test_rounds_of_one_coder_are_no_agreement_between_coders() -> None:
+    coded = units(60, "OQ/OQ", "SU/SU")
+    again = [Unit(one.conversation, one.index, (*one.given, Given("a", "0", gold("CQ")))) for one in coded]
+    assert stopping_report(again).alpha == stopping_report(coded).alpha
+    assert stopping_report(again).note.startswith("120 messages have earlier rounds of a coder")
+    assert stopping_report(again).note in render(stopping_report(again), "table")
+    assert not stopping_report(coded).note
+    own = [Unit(one.conversation, one.index, (one.given[0], Given("a", "2", one.given[0].gold))) for one in coded]
+    report = stopping_report(own)
+    assert report.alpha and not report.note
+    assert report.advice[0] == "These are rounds of one coder: have some messages coded by a second person."
+    assert "high enough" not in "\n".join(report.advice)
 
 
 def test_rates_weigh_and_tell_what_is_missing() -> None:

@@ -123,6 +123,43 @@ def test_disagreements_are_decided_and_come_back(
     assert whole.read_text().count('"gold"') >= 1
 
 
+def test_what_cannot_be_used_leaves_its_message_open(
+    studio: Studio, judge: str, chats: Path, codes: list[str], tmp_path: Path
+) -> None:
+    sent = done(studio, "adjudicate", "push", "Broken", str(chats), *codes, "--key", str(tmp_path / "key.json"))
+    project = int(re.findall(r"project (\d+)", sent.output)[0])
+    decide(studio, judge, project, 1, "SU")
+    decide(studio, judge, project, 1, "REF")
+    with studio.sdk(judge) as server:
+        skipped = next(one for one in server.tasks.list(project=project) if one.data["index"] == 2)
+        server.annotations.create(id=skipped.id, result=[], was_cancelled=True)
+    gold, still_open, log = tmp_path / "gold.csv", tmp_path / "open.csv", tmp_path / "log.jsonl"
+    files = ("-o", str(gold), "--open", str(still_open), "--log", str(log), "--force")
+    pulled = run(studio, "adjudicate", "pull", str(project), *codes, *files)
+    assert pulled.exit_code == 3 and "2 of 4 messages settled (2 agreed), 2 open" in pulled.output
+    assert "1 older codings left out" in pulled.output and "1 annotations left out: skipped" in pulled.output
+    assert still_open.read_text() == "night#1\nnight#2\n"
+    reasons = {line["index"]: line["why"] for line in map(json.loads, log.read_text().splitlines())}
+    assert reasons[1].startswith(f"the decision of {JUDGE} cannot be used: depth is not chosen")
+    with studio.sdk(studio.token) as server:
+        server.tasks.delete(id=str(skipped.id))
+    pulled = run(studio, "adjudicate", "pull", str(project), *codes, *files)
+    assert f"1 open messages are not in project {project} (never sent, or deleted there): night#2" in pulled.output
+    again = done(
+        studio,
+        "adjudicate",
+        "push",
+        "Broken",
+        str(chats),
+        *codes,
+        "--only",
+        str(still_open),
+        "--key",
+        str(tmp_path / "key.json"),
+    )
+    assert "1 disagreements sent, 1 were there" in again.output
+
+
 def test_the_page_shows_both_codings_and_fills_in_none(
     studio: Studio, judge: str, chats: Path, codes: list[str], tmp_path: Path
 ) -> None:

@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
 
-from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE
+from mi_coder.annotation.client import TOKEN_VARIABLE, URL_VARIABLE, Client
 from mi_coder.annotation.suggestions import results
 from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
 from tests.integration.studio import page as pages
 from tests.integration.studio.server import ADMIN, Studio
 
@@ -154,6 +156,10 @@ def test_whole_chats_can_be_read_in_a_project_of_their_own(studio: Studio, chats
     run(studio, "studio", "create", "--title", "To read", "--reading")
     assert "2 conversations sent, 0 were there" in run(studio, "studio", "push", "To read", str(chats)).output
     assert "0 conversations sent, 2 were there" in run(studio, "studio", "push", "To read", str(chats)).output
+    only = chats.with_name("only.txt")
+    only.write_text("c0#1\n", encoding="utf-8")
+    with pytest.raises(UsageProblem, match="is for whole conversations, and --only names messages"):
+        run(studio, "studio", "push", "To read", str(chats), "--only", str(only))
 
 
 def test_blind_double_coding_deals_whole_chats_and_repeats(studio: Studio, tmp_path: Path) -> None:
@@ -188,3 +194,46 @@ def test_a_schema_that_drops_a_code_in_use_is_refused(
     codes = tmp_path / "codes.csv"
     run(studio, "studio", "pull", str(project), "-o", str(codes))
     assert [row["own"] for row in rows(codes)] == ["HUMOR"]
+
+
+def test_planted_older_and_unsubmitted_codings_are_told_apart(
+    studio: Studio, tokens: dict[str, str], tmp_path: Path
+) -> None:
+    known = tmp_path / "known.jsonl"
+    gold = {"role": "counselor", "text": "Did you sleep?", "gold": {"codes": ["CQ"]}}
+    known.write_text(json.dumps({"conversation_id": "k0", "messages": [gold]}) + "\n", "utf-8")
+    path = tmp_path / "many.jsonl"
+    chat = {"messages": [{"role": "counselor", "text": "How was it?"}, {"role": "counselor", "text": "Go on."}]}
+    path.write_text("".join(json.dumps({"conversation_id": f"t{n}", **chat}) + "\n" for n in range(10)), "utf-8")
+    arguments = ("studio", "assign", str(path), "--title", "Told", "--overlap", "0", "--planted", str(known))
+    run(studio, *arguments, "--coders", "ann,ben")
+    client = Client(studio.url, studio.token)
+    project = client.project("Told: ann").id
+    tasks = {task["data"]["utterance_id"]: task["id"] for task in client.tasks(project)}
+    planted, twice, draft, *others = sorted(tasks)
+    assert planted == "k0#0" and others
+    with studio.sdk(tokens[CODERS[0]]) as server:
+        for name, code in ((planted, "CQ"), (twice, "OQ"), (twice, "SU")):
+            server.annotations.create(id=tasks[name], result=results([code]), lead_time=1.0)
+    with httpx.Client(base_url=studio.url, headers={"Authorization": f"Token {tokens[CODERS[0]]}"}) as page:
+        saved = page.post(f"/api/tasks/{tasks[draft]}/drafts", json={"result": results(["SU"]), "project": project})
+        assert saved.status_code == 201, saved.text
+
+    codes = tmp_path / "ann.csv"
+    pulled = run(studio, "studio", "pull", "Told: ann", "Told: ben", "-o", str(codes))
+    assert [(f"{row['conversation_id']}#{row['index']}", row["codes"]) for row in rows(codes)] == [(twice, "SU")]
+    assert [row["conversation_id"] for row in rows(tmp_path / "ann.planted.csv")] == ["k0"]
+    assert "1 codings of planted messages" in pulled.output
+    assert "1 older codings left out" in pulled.output and "(1 of them with other codes)" in pulled.output
+    assert f"1 annotations saved but not submitted (1 by {CODERS[0]})" in pulled.output
+    assert run(studio, "studio", "progress", "Told: ann").stdout.splitlines()[2].split()[-1] == "1"
+
+    path.write_text(path.read_text("utf-8").replace("How was it?", "How is it?"), "utf-8")
+    joined = run(studio, *arguments, "--coders", "ann,cho")
+    counts = [line.split(" messages")[0] for line in joined.stdout.splitlines()]
+    assert counts == [f"ann: {len(tasks)}", "cho: 1"]
+    assert "'Told: ben' (" in joined.stderr and "have another text in the project" in joined.stderr
+    refused = CliRunner(env={URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}).invoke(
+        mi_code, ["studio", "push", "Told: cho", str(path)]
+    )
+    assert "have no suggestions, as blind coding needs it" in str(refused.exception)
