@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import astuple, fields
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,6 +9,7 @@ import transformers
 
 from mi_coder import __version__
 from mi_coder.tagger.window import Tokens
+from mi_coder.training.digest import digest
 from mi_coder.training.model import Coder
 from mi_coder.training.targets import Targets
 
@@ -36,11 +36,11 @@ def identity(model: Coder, train: "FitData", dev: "FitData", options: "FitOption
     taught = [part.taught for part in (train, dev) if part.taught is not None]
     return {
         **{name: "not given" if value is None else str(value) for name, value in named.items()},
-        _READ: _hash([repr([_plain(part.tokens) for part in (train, dev)]).encode()]),
-        _LEARNED: _hash(_bytes((train.targets, dev.targets))),
-        _TAUGHT: _hash(_bytes(taught)),
-        _ENCODER: _hash(_encoder(model)),
-        _FUNNEL: _hash([repr(getattr(model.reader, "funnel", None)).encode()]),
+        _READ: digest([repr([_plain(part.tokens) for part in (train, dev)]).encode()]),
+        _LEARNED: digest(_bytes((train.targets, dev.targets))),
+        _TAUGHT: digest(_bytes(taught)),
+        _ENCODER: digest(_encoder(model)),
+        _FUNNEL: digest([repr(getattr(model.reader, "funnel", None)).encode()]),
         "mi-coder": __version__,
         "torch": str(torch.__version__),
         "transformers": transformers.__version__,
@@ -80,10 +80,3 @@ def _encoder(model: Coder) -> Iterator[bytes]:
         if "pooler" not in name:
             yield name.encode()
             yield value.cpu().numpy().tobytes()
-
-
-def _hash(parts: Iterable[bytes]) -> str:
-    digest = sha256()
-    for part in parts:
-        digest.update(part)
-    return digest.hexdigest()

@@ -1,7 +1,6 @@
 """Further pre-training on chats without codes, with tiny encoders."""
 
 import json
-import random
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -24,26 +23,7 @@ from mi_coder.training.data import read_gold
 from mi_coder.training.fit import TrainingFailed
 from mi_coder.training.masking import Vocabulary, hide
 from mi_coder.training.run import TrainOptions, train
-from tests.integration.test_train_tiny import CLIENT_SAID, FAST, SAID, bert, gold, roberta
-
-__all__ = ["bert", "gold", "roberta"]
-
-SAYS = [text for some in SAID.values() for text in some]
-QUICK = AdaptOptions(epochs=6, batch=8, lr=3e-3, max_tokens=32, threads=1)
-
-
-def chats(count: int = 60) -> list[Conversation]:
-    draw = random.Random(2)
-    return [
-        Conversation(
-            f"c{number}",
-            [
-                Message("client" if turn % 2 else "counselor", draw.choice(CLIENT_SAID if turn % 2 else SAYS))
-                for turn in range(6)
-            ],
-        )
-        for number in range(count)
-    ]
+from tests.training_material import FAST, QUICK, chats
 
 
 def test_the_adapted_encoder_tells_hidden_tokens_better_and_trains_a_tagger(

@@ -25,10 +25,7 @@ from mi_coder.training.encoder import Funnel
 from mi_coder.training.masking import Masked, Vocabulary, hide
 from mi_coder.training.model import Coder
 from mi_coder.training.run import TrainOptions, train
-from tests.integration.test_adapt import QUICK, chats
-from tests.integration.test_train_tiny import FAST, SIZES, bert, gold, roberta
-
-__all__ = ["bert", "gold", "roberta"]
+from tests.training_material import FAST, QUICK, SIZES, chats
 
 ODD = ["what is that “like” for you? 🙂", "it’s… 😢👍🏽 hard", "naïve — señor ½ 東京", "did you sleep?"]
 CHAT = Conversation("odd", [Message("counselor" if turn % 2 else "client", text) for turn, text in enumerate(ODD)])

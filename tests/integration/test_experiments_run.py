@@ -12,10 +12,8 @@ from benchmarks import experiments
 from benchmarks.experiments import EXPERIMENTS, main
 from mi_coder.evaluation.leak import training_hashes
 from mi_coder.training.adapted import Adapted, write_adapted
-from tests.integration.test_train_tiny import CLIENT_SAID, FAST, SAID, roberta
 from tests.tiny_model import make_tiny_model
-
-__all__ = ["roberta"]
+from tests.training_material import CLIENT_SAID, FAST, SAID
 
 NAMES = ("reference", "adapted", "teachers-silver", "half", "full-reader", "client-only")
 

@@ -18,11 +18,7 @@ from mi_coder.conversation import Message
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.run import TrainOptions, train
-from tests.integration.test_train_tiny import (
-    CLIENT_SAID,
-    SAID,
-    bert,  # noqa: F401
-)
+from tests.training_material import CLIENT_SAID, SAID
 
 testclient = pytest.importorskip("starlette.testclient")
 

@@ -28,10 +28,7 @@ from mi_coder.training.fit import FitData, FitOptions, fit, logits
 from mi_coder.training.model import Coder
 from mi_coder.training.readable import check_length, longest_text
 from mi_coder.training.run import TrainOptions, train
-from tests.integration.test_adapt import chats
-from tests.integration.test_train_tiny import FAST, SAID, SIZES, bert, gold, roberta, some_targets, windows
-
-__all__ = ["bert", "gold", "roberta"]
+from tests.training_material import FAST, SAID, SIZES, chats, some_targets, windows
 
 PIECES = {"vocab_size": 301, "pad_token_id": 0}
 ENDS = {"cls_token_id": 2, "bos_token_id": 2, "sep_token_id": 3, "eos_token_id": 3}

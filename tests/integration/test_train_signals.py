@@ -8,10 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_train_tiny import bert, gold, roberta
-
-__all__ = ["bert", "gold", "roberta"]
-
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
 
 # The writing of a file never ends.

@@ -6,7 +6,7 @@ import pytest
 
 from mi_coder.evaluation.card import CARD_FILE, read_card
 from mi_coder.tagger.model import BUNDLED
-from tests.unit.test_training_card import card, made
+from tests.model_cards import card, made
 
 
 def test_a_card_that_was_written_is_read_back(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The packages of mi_coder lie in layers: none imports another that imports it."""
+"""The packages of mi_coder lie in layers: none imports another that imports it. Test modules stand alone."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -21,3 +21,11 @@ def test_no_two_packages_import_each_other() -> None:
         needs.setdefault(own, set()).update(imported(path) - {own})
     order = list(TopologicalSorter(needs).static_order())
     assert order.index("corpora") < order.index("evaluation") < order.index("training") < order.index("cli")
+
+
+def test_no_test_module_imports_another() -> None:
+    tests = PACKAGE.parent / "tests"
+    for path in tests.rglob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests."):
+                assert not node.module.split(".")[-1].startswith("test_"), f"{path.name} imports {node.module}"

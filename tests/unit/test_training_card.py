@@ -12,65 +12,18 @@ from mi_coder.errors import MiCoderError
 from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.report import Options, Source
-from mi_coder.tagger.config import Head, ModelConfig, Window
-from mi_coder.tagger.window import Tokens
+from mi_coder.tagger.config import Head, ModelConfig
 from mi_coder.training.card import Card, render_card
-from mi_coder.training.data import MIXED, Example
+from mi_coder.training.data import MIXED
 from mi_coder.training.judge import judge, macro_f1
 from mi_coder.training.license import LEGAL_CODE, Licensed, read_license, render_license
 from mi_coder.training.sources import sources
 from mi_coder.training.targets import Targets
-
-CONFIG = ModelConfig(
-    name="tiny",
-    version="1",
-    codebook="sha256:0",
-    codes=["OQ", "SU", "WA"],
-    heads=[Head(), Head(), Head(trained=False)],
-    depth=Head(),
-    permission=Head(trained=False),
-    review_below=0.5,
-    window=Window(),
-    base="minilm",
-    training_ids=[],
-    files={"model.onnx": "0" * 64},
-)
-
-
-def made(corpus: str, count: int) -> list[Example]:
-    gold = Gold(frozenset({"OQ"}), frozenset({"SU"}))
-    return [
-        Example(f"{corpus}-{number // 2}", corpus, "secret words", Tokens([1], 1, False), gold)
-        for number in range(count)
-    ]
+from tests.model_cards import CONFIG, card, made
 
 
 def replace_config(**changes: object) -> ModelConfig:
     return msgspec.structs.replace(CONFIG, **changes)
-
-
-def card(examples: list[Example], config: ModelConfig = CONFIG, teachers: tuple[str, ...] = ()) -> str:
-    truth = Targets(
-        np.array([[1.0, 0.0, np.nan], [0.0, 1.0, np.nan]] * 30),
-        np.zeros((0, 5), dtype=bool),
-        np.zeros(0, dtype=np.intp),
-    )
-    codings = [Coding(("OQ",), {"OQ": 0.9, "SU": 0.1})] * 60
-    beside = np.tile([True, True, False], (60, 1))
-    report = judge("test", made("own", 60), truth, codings, beside, config, "f" * 64)
-    settings = {"seed": "1"}
-    sizes = {"train": (3, 6), "dev": (1, 2), "test": (30, 60)}
-    return render_card(
-        Card(
-            config=config,
-            sources=sources(examples),
-            sizes=sizes,
-            settings=settings,
-            dev=report,
-            test=report,
-            teachers=teachers,
-        )
-    )
 
 
 def test_the_card_names_sources_figures_and_gaps() -> None:
