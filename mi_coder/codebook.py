@@ -155,6 +155,10 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
         return f"sha256:{digest[:16]}"
 
     @cached_property
+    def _by_id(self) -> Mapping[str, Code]:
+        return {code.id: code for code in self.codes}
+
+    @cached_property
     def _by_name(self) -> Mapping[str, Code]:
         return {name.casefold(): code for code in self.codes for name in (code.name, code.id)}
 
@@ -173,6 +177,15 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
     def get(self, name: str) -> Code | None:
         """The code with this id or name, or None."""
         return self._by_name.get(name.strip().casefold())
+
+    def name_of(self, identity: str) -> str:
+        """The name of the code with exactly this id; another name, such as that of merged codes, as it is."""
+        code = self._by_id.get(identity)
+        return code.name if code else identity
+
+    def label_of(self, identity: str) -> str:
+        """As "Affirm (AF)" for the code with exactly this id; another name as it is."""
+        return f"{self.name_of(identity)} ({identity})" if identity in self._by_id else identity
 
     def subset(self, name: str) -> tuple[str, ...]:
         """The ids in `all`, `MI` (17 from the manuals), `platform` (4 made for chat) or `shah17` (the paper's list)."""

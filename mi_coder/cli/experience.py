@@ -10,6 +10,7 @@ EXAMPLE = """\b
 Example:
   mi-code experience study.yaml -o experience/
 
+\b
 The study file says what experience is:
   experience:
     time: started_at     # experience is the number of the counselor's earlier chats; or field: a column

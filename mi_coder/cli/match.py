@@ -10,6 +10,7 @@ EXAMPLE = """\b
 Example:
   mi-code match study.yaml -o matched/
 
+\b
 The study file says what is compared:
   matching:
     technique: EA            # or treated: a column of 0 and 1

@@ -58,7 +58,7 @@ def command(
     from mi_coder.formats.atomic import atomic_file
     from mi_coder.outcomes.frame_guard import guarded
     from mi_coder.outcomes.study.history import data_files
-    from mi_coder.outcomes.study.power import plan_study, read_tagger
+    from mi_coder.outcomes.study.power import FEWEST, plan_study, read_tagger
     from mi_coder.outcomes.study.spec import read_study
     from mi_coder.outcomes.tables import to_markdown
 
@@ -72,7 +72,10 @@ def command(
     now = plan.budget.n
     click.echo(plan.summary())
     click.echo(f"Intervals of width {width:g}:\n")
-    click.echo(to_markdown(plan.table(width, chats or (now, 2 * now, 5 * now, 10 * now))))
+    table = to_markdown(plan.table(width, chats or (now, 2 * now, 5 * now, 10 * now)))
+    click.echo(table)
+    if FEWEST in table:
+        click.echo(f"\n{plan.least()}")
     click.echo("\nMore chats are taken to come from more counselors, as many each as now.")
     if output is not None and gold is not None:
         with atomic_file(output) as file:

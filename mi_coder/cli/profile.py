@@ -1,6 +1,5 @@
 """`mi-code profile`: technique use by counselor, period or chat, with intervals."""
 
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,7 +86,7 @@ def command(
     """
     from mi_coder.measures.groups import check_fields, fields_needed
     from mi_coder.measures.profile import GOLD_ERRS_NOT, count
-    from mi_coder.measures.reading import fields_of, read_chats
+    from mi_coder.measures.reading import fields_of, read_files
     from mi_coder.measures.summaries import legend
     from mi_coder.measures.writing import write_rows
 
@@ -103,8 +102,7 @@ def command(
         from mi_coder.report.seen import checked_errors
 
         errors, warning = checked_errors(validation, unit)
-    chats = chain.from_iterable(read_chats(path, fields, gold, on_reject=rejects.append) for path in tagged)
-    counted = count(chats, unit)
+    counted = count(read_files(tagged, fields, gold, rejects.append), unit)
     check_fields(counted.fields, fields, lambda: fields_of(tagged))
     found = counted.profile(names, time, errors, draws, seed, min_chats)
     if not found.figures:

@@ -93,6 +93,30 @@ def read_chats(
         yield Chat(conversation.id, list(turns_of(conversation, gold)), known, gold)
 
 
+def read_files(
+    paths: Iterable[str],
+    fields: Sequence[str] = (),
+    gold: bool = False,
+    on_reject: Callable[[Reject], None] | None = None,
+) -> Iterator[Chat]:
+    """The conversations of several files, one after another, as `read_chats` reads each.
+
+    Raises:
+        UsageProblem: a conversation is in two files, which would count twice.
+        MiCoderError: as `read_chats`.
+    """
+    paths = list(paths)
+    first_in: dict[str, int] = {}
+    for number, path in enumerate(paths):
+        for chat in read_chats(path, fields, gold, on_reject=on_reject):
+            if (first := first_in.setdefault(chat.id, number)) != number:
+                raise UsageProblem(
+                    f"Conversation {chat.id!r} is in {paths[first]} and in {path}, and would count twice. Leave one of "
+                    "the files out, or give the conversations ids of their own."
+                )
+            yield chat
+
+
 def fields_of(paths: Iterable[str]) -> set[str]:
     """The names of the fields that the first conversations of each file have a value for, to group by."""
     return {

@@ -26,7 +26,7 @@ from mi_coder.outcomes.guards import (
     check_clustered_errors,
     warn_of_few_clusters,
 )
-from mi_coder.outcomes.multiplicity import adjust
+from mi_coder.outcomes.multiplicity import CLEAR, q_values
 
 BUCKETS = ((0.0, 1.0, "0-1"), (1.0, 6.0, "1-6"), (6.0, 12.0, "6-12"), (12.0, math.inf, "12+"))
 """Months since a counselor's first chat (Shah et al. 2022, section on listeners' experience)."""
@@ -165,7 +165,7 @@ class Experience:
             if math.isnan(between.estimate):
                 line = f"{found.code}: {within} within counselors; {pooled} pooled."
             else:
-                differ = "differ" if found.same < self.alpha else "do not clearly differ"
+                differ = "differ" if found.same < CLEAR else "do not clearly differ"
                 line = (
                     f"{found.code}: {within} within counselors, {between} between them; {pooled} pooled. Within and "
                     f"between {differ} (p = {found.same:.2g})."
@@ -237,7 +237,7 @@ def with_q(tidy: pd.DataFrame) -> pd.DataFrame:
     """A tidy table with q over the codes of a level, the common columns first."""
     if tidy.empty:
         return pd.DataFrame(columns=list(TIDY))
-    q = tidy.groupby("level")["p"].transform(lambda p: adjust(p.to_numpy(dtype=float)).q)
+    q = tidy.groupby("level")["p"].transform(lambda p: q_values(p.to_numpy(dtype=float)))
     tidy = tidy.assign(q_bh=q)
     return tidy[[*TIDY, *(name for name in tidy.columns if name not in TIDY)]]
 

@@ -19,6 +19,7 @@ from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, CovariateBalance
+from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.propensity import Propensity
 from mi_coder.pictures import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
 
@@ -30,7 +31,6 @@ _SVG = {"svg.hashsalt": "mi_coder", "svg.fonttype": "none"}
 _SIZE = {"font.size": 9}
 # Effects and ends of intervals beyond this ratio are drawn at it.
 _WIDEST_RATIO = 1e9
-_CLEAR = 0.05
 # A ratio axis up to the first from end to end has even ticks; up to the next ones, these parts of each power of 10.
 _NARROW = 2.5
 _PARTS: Mapping[float, tuple[float, ...]] = {6.0: (1, 1.5, 2, 3, 4, 5, 7), 300.0: (1, 2, 5), math.inf: (1,)}
@@ -114,7 +114,7 @@ def forest(tidy: pd.DataFrame) -> "Figure":
 
 
 def predicted_ratings(frame: pd.DataFrame, use: str = "Use of the technique", title: str = "") -> "Figure":
-    """Predicted probability of each rating over the use of a technique, with 95 % bands.
+    """Predicted probability of each rating over the use of a technique, with bands from low to high.
 
     Args:
         frame: columns share, level, probability, low, high.
@@ -273,7 +273,7 @@ def _points(axis: "Axes", rows: pd.DataFrame, places: Floats, mark: _Mark, ratio
         effect, low, high = (np.clip(each, 1 / _WIDEST_RATIO, _WIDEST_RATIO) for each in (effect, low, high))
     spread = np.clip([effect - low, high - effect], 0, None)
     axis.errorbar(effect, places, xerr=spread, fmt="none", color=mark.color, elinewidth=1.2)
-    clear = (rows["q_bh"] < _CLEAR).to_numpy()
+    clear = (rows["q_bh"] < CLEAR).to_numpy()
     for chosen, face in ((clear, mark.color), (~clear, "white")):
         axis.plot(effect[chosen], places[chosen], mark.shape, color=mark.color, mfc=face, ms=4.5)
     axis.plot([], [], mark.shape, color=mark.color, label=mark.label, ms=4.5)

@@ -18,8 +18,6 @@ from mi_coder.outcomes.guards import FEWEST_CLUSTERS, BadShape, TooFewClusters, 
 from mi_coder.outcomes.matching import Indices, Pairs
 from mi_coder.outcomes.propensity import Propensity
 
-LEVEL = 0.95
-
 MATCHED = "matched"
 ADJUSTED = "matched and adjusted"
 WEIGHTED = "weighted"
@@ -37,7 +35,7 @@ class Effect:
     Attributes:
         method: such as "matched".
         errors: how the standard error was made, such as "clustered by pair".
-        low: of the 95 % interval by the t distribution with `df` degrees of freedom.
+        low: of the interval of 1 - alpha by the t distribution with `df` degrees of freedom.
         rows: how many rows the estimate is from.
         left_out: covariates that do not vary, or follow from others, in these rows.
     """
@@ -60,6 +58,7 @@ def matched_effect(
     names: Sequence[str] = (),
     covariates: Floats | None = None,
     counselors: Sequence[str] | None = None,
+    alpha: float = 0.05,
 ) -> Effect:
     """Least squares of the outcome on treatment, and on covariates where given, in matched rows.
 
@@ -69,6 +68,7 @@ def matched_effect(
         counselors: [rows] where given, errors are clustered by pair and by counselor (Cameron, Gelbach and Miller
             2011, Journal of Business and Economic Statistics 29, 238-249); should that variance come out below the
             greater of the two it is made of, that one is taken.
+        alpha: intervals hold 1 - alpha.
 
     Raises:
         MissingExtra: statsmodels is not installed.
@@ -96,6 +96,7 @@ def matched_effect(
         df=min(int(cluster.max()) for cluster in clusters),
         rows=len(rows),
         left_out=left_out,
+        alpha=alpha,
     )
 
 
@@ -106,6 +107,7 @@ def weighted_effect(
     names: Sequence[str] = (),
     covariates: Floats | None = None,
     counselors: Sequence[str] | None = None,
+    alpha: float = 0.05,
 ) -> Effect:
     """Weighted least squares of the outcome on treatment, and on covariates where given, by `att_weights`.
 
@@ -114,6 +116,7 @@ def weighted_effect(
         treated: [rows]
         names, covariates: [rows, covariates]
         counselors: [rows] to cluster errors by; none gives robust errors (HC1).
+        alpha: intervals hold 1 - alpha.
 
     Raises:
         MissingExtra: statsmodels is not installed.
@@ -124,7 +127,7 @@ def weighted_effect(
     design, left_out = _design(treated, names, covariates)
     model = statsmodels.WLS(outcome, design, weights=att_weights(score, treated))
     method = WEIGHTED_ADJUSTED if design.shape[1] > 2 else WEIGHTED
-    return _of_all_rows(method, model, "HC1", counselors, left_out)
+    return _of_all_rows(method, model, "HC1", counselors, left_out, alpha)
 
 
 def regression_effect(
@@ -133,6 +136,7 @@ def regression_effect(
     names: Sequence[str],
     covariates: Floats,
     counselors: Sequence[str] | None = None,
+    alpha: float = 0.05,
 ) -> Effect:
     """Plain analysis of covariance of all rows.
 
@@ -143,6 +147,7 @@ def regression_effect(
         treated: [rows]
         names, covariates: [rows, covariates]
         counselors: [rows] to cluster errors by; none gives robust errors (HC3).
+        alpha: intervals hold 1 - alpha.
 
     Raises:
         MissingExtra: statsmodels is not installed.
@@ -151,7 +156,7 @@ def regression_effect(
     statsmodels = need("statsmodels.api", "analysis")
     outcome = check_outcome(outcome, len(treated))
     design, left_out = _design(treated, names, covariates)
-    return _of_all_rows(REGRESSION, statsmodels.OLS(outcome, design), "HC3", counselors, left_out)
+    return _of_all_rows(REGRESSION, statsmodels.OLS(outcome, design), "HC3", counselors, left_out, alpha)
 
 
 def att_weights(score: Propensity, treated: Bools) -> Floats:
@@ -195,7 +200,12 @@ def _numbered(counselors: Sequence[str], rows: int, used: Indices, name: str) ->
 
 
 def _of_all_rows(
-    method: str, model: Any, robust: str, counselors: Sequence[str] | None, left_out: tuple[str, ...]
+    method: str,
+    model: Any,
+    robust: str,
+    counselors: Sequence[str] | None,
+    left_out: tuple[str, ...],
+    alpha: float,
 ) -> Effect:
     """A model of statsmodels with errors clustered by counselor where given, t with counselors - 1 degrees, else
     robust."""
@@ -206,13 +216,20 @@ def _of_all_rows(
         groups = _numbered(counselors, rows, np.arange(rows), "rows")
         fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
         errors, df = BY_COUNSELOR, float(groups.max())
-    return _effect(method, errors, float(fit.params[1]), float(fit.bse[1]), df, rows, left_out)
+    return _effect(method, errors, float(fit.params[1]), float(fit.bse[1]), df, rows, left_out, alpha)
 
 
 def _effect(
-    method: str, errors: str, estimate: float, se: float, df: float, rows: int, left_out: tuple[str, ...]
+    method: str,
+    errors: str,
+    estimate: float,
+    se: float,
+    df: float,
+    rows: int,
+    left_out: tuple[str, ...],
+    alpha: float,
 ) -> Effect:
     student = need("scipy.stats", "analysis").t
-    half = float(student.ppf((1 + LEVEL) / 2, df)) * se
+    half = float(student.ppf(1 - alpha / 2, df)) * se
     p = float(2 * student.sf(abs(estimate) / se, df)) if se > 0 else float("nan")
     return Effect(method, errors, estimate, se, df, estimate - half, estimate + half, p, rows, left_out)

@@ -8,18 +8,26 @@ with what N0 chats, m0 gold chats and k parameters of the pilot gave: variances 
 chats (g), the tagger's codes there (c) and everywhere (a), their covariances by cluster, and the best W for N and m.
 It takes more chats to come from more counselors, as many each as now. What falls with N cannot be below 0, but its
 estimate from one pilot can: it is then taken as 0, so that more chats never ask for more gold chats.
+
+Intervals are by the t distribution with clusters of the gold chats - 1 degrees of freedom, and there are at least as
+many gold chats and clusters of them as it takes, both as in `label_error.correct`.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from mi_coder.annotation.sampling import proportional
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.label_error import Pieces
+from mi_coder.outcomes.guards import FEWEST_CLUSTERS, cluster_codes
+from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, Pieces
 
 MOST_CHATS = 100_000_000
 
@@ -31,6 +39,8 @@ class Budget:
     Attributes:
         names: [columns]
         n, n_gold, parameters: of the pilot.
+        sizes: [clusters] chats of each cluster of the pilot.
+        n_gold_clusters: of them with gold chats.
         gold, tagged, everyone: [columns] variances of the three fits in the pilot.
         gold_tagged, gold_everyone, tagged_everyone: [columns] their covariances.
         alpha: intervals hold 1 - alpha.
@@ -40,6 +50,8 @@ class Budget:
     n: int
     n_gold: int
     parameters: int
+    sizes: NDArray[np.intp]
+    n_gold_clusters: int
     gold: Floats
     tagged: Floats
     everyone: Floats
@@ -47,6 +59,21 @@ class Budget:
     gold_everyone: Floats
     tagged_everyone: Floats
     alpha: float = 0.05
+
+    @property
+    def least_gold(self) -> int:
+        """Gold chats without which nothing is corrected."""
+        return ROWS_PER_PARAMETER * self.parameters
+
+    @property
+    def least_gold_clusters(self) -> int:
+        """Clusters of gold chats without which nothing is corrected."""
+        return max(FEWEST_CLUSTERS, self.parameters + 1)
+
+    def gold_clusters(self, chats: int, gold: int) -> float:
+        """Clusters that `gold` of `chats` are expected to be of: those of the pilot, by what random draws reach."""
+        reached = self._reached(chats, gold) / self._reached(self.n, self.n_gold)
+        return min(self.n_gold_clusters * reached, len(self.sizes) * chats / self.n)
 
     def width(self, chats: int, gold: int) -> Floats:
         """[columns] expected width of the corrected intervals.
@@ -56,12 +83,13 @@ class Budget:
             gold: of them with gold codes.
 
         Raises:
-            UsageProblem: more gold chats than chats, or no more than parameters.
+            UsageProblem: more gold chats than chats, or too few to correct by.
         """
-        if not self.parameters < gold <= chats:
+        if not self._corrects(chats, gold):
             raise UsageProblem(
-                f"Of {chats} chats {gold} with gold codes: it takes more than the {self.parameters} parameters of the "
-                "model, and no more than there are chats."
+                f"Of {chats} chats {gold} with gold codes: for the {self.parameters} parameters of the model it takes "
+                f"at least {self.least_gold}, of {self.least_gold_clusters} clusters (counselors, or what "
+                "inference.cluster names) or more, and no more than there are chats."
             )
         few, many = (self.n_gold - self.parameters) / (gold - self.parameters), self.n / chats
         best = self.gold_tagged * few - self.gold_everyone * many
@@ -70,7 +98,18 @@ class Budget:
         variance = (self.gold - 2 * share * self.gold_tagged + share**2 * self.tagged) * few
         falling = share**2 * self.everyone + 2 * share * (self.gold_everyone - share * self.tagged_everyone)
         variance += np.clip(falling, 0, None) * many
-        return np.asarray(2 * stats.norm.ppf(1 - self.alpha / 2) * np.sqrt(np.clip(variance, 0, None)))
+        quantile = stats.t.ppf(1 - self.alpha / 2, self.gold_clusters(chats, gold) - 1)
+        return np.asarray(2 * quantile * np.sqrt(np.clip(variance, 0, None)))
+
+    def fewest_gold(self, chats: int) -> int | None:
+        """Fewest gold chats of so many chats by which anything is corrected; None where all chats are not enough."""
+        if not self._corrects(chats, chats):
+            return None
+        return bisect_left(range(chats), True, key=partial(self._corrects, chats))
+
+    def fewest_chats(self, gold_share: float) -> int:
+        """Fewest chats of which that share is enough to correct by, as far as `MOST_CHATS`."""
+        return bisect_left(range(MOST_CHATS), True, key=lambda chats: self._corrects(chats, round(gold_share * chats)))
 
     def gold_needed(self, chats: int, width: float) -> list[int | None]:
         """[columns] fewest gold chats for intervals of at most `width`; None where all chats are not enough.
@@ -93,35 +132,34 @@ class Budget:
         return [self._fewest_chats(i, gold_share, width) for i in range(len(self.names))]
 
     def _fewest_chats(self, column: int, gold_share: float, width: float) -> int | None:
-        low = int(np.ceil((self.parameters + 1) / gold_share))
-        high = low
-        while self.width(high, max(round(gold_share * high), self.parameters + 1))[column] > width:
-            high *= 2
-            if high > MOST_CHATS:
-                return None
-        while low < high:
-            middle = (low + high) // 2
-            if self.width(middle, max(round(gold_share * middle), self.parameters + 1))[column] <= width:
-                high = middle
-            else:
-                low = middle + 1
-        return low
+        def narrow(chats: int) -> bool:
+            return bool(self.width(chats, round(gold_share * chats))[column] <= width)
+
+        found = bisect_left(range(MOST_CHATS), True, self.fewest_chats(gold_share), key=narrow)
+        return found if found < MOST_CHATS else None
 
     def _fewest(self, column: int, chats: int, width: float) -> int | None:
-        if chats <= self.parameters or self.width(chats, chats)[column] > width:
+        fewest = self.fewest_gold(chats)
+        if fewest is None or self.width(chats, chats)[column] > width:
             return None
-        low, high = self.parameters + 1, chats
-        while low < high:
-            middle = (low + high) // 2
-            if self.width(chats, middle)[column] <= width:
-                high = middle
-            else:
-                low = middle + 1
-        return low
+        return bisect_left(range(chats), True, fewest, key=lambda gold: bool(self.width(chats, gold)[column] <= width))
+
+    def _corrects(self, chats: int, gold: int) -> bool:
+        """Whether so many gold chats of so many chats are enough to correct by."""
+        enough = self.least_gold <= gold <= chats
+        return enough and self.gold_clusters(chats, gold) >= self.least_gold_clusters
+
+    def _reached(self, chats: int, gold: int) -> float:
+        """Clusters that a random draw of `gold` of `chats` is expected to reach."""
+        return float(chats / self.n * (1 - (1 - gold / chats) ** self.sizes).sum())
 
 
-def budget(names: Sequence[str], pieces: Pieces, alpha: float = 0.05) -> Budget:
-    """What the three fits of a pilot tell."""
+def budget(names: Sequence[str], pieces: Pieces, clusters: Sequence[Any] | NDArray[Any], alpha: float = 0.05) -> Budget:
+    """What the three fits of a pilot tell.
+
+    Args:
+        clusters: [chats] as they were fitted with.
+    """
     small = pieces.gold_clusters / (pieces.gold_clusters - 1)
 
     def together(one: Floats, other: Floats) -> Floats:
@@ -133,6 +171,8 @@ def budget(names: Sequence[str], pieces: Pieces, alpha: float = 0.05) -> Budget:
         pieces.n,
         pieces.n_gold,
         pieces.everywhere.parameters,
+        cluster_codes(clusters, pieces.n).sizes,
+        pieces.gold_clusters,
         together(g, g),
         together(c, c),
         together(a, a),

@@ -115,6 +115,7 @@ def placebo_effect(
     names: Sequence[str] = (),
     covariates: Floats | None = None,
     counselors: Sequence[str] | None = None,
+    alpha: float = 0.05,
 ) -> Effect:
     """The matched difference in an outcome that treatment cannot have changed, such as the score before.
 
@@ -124,6 +125,7 @@ def placebo_effect(
     Args:
         outcome: [rows]
         names, covariates: [rows, covariates] to adjust for, without the placebo outcome itself.
+        alpha: intervals hold 1 - alpha.
 
     Raises:
         UsageProblem: the outcome follows from the covariates, so that the effect would be 0 by construction.
@@ -135,7 +137,7 @@ def placebo_effect(
                 "The placebo outcome follows from the covariates that it is adjusted for, so its effect is 0 whatever "
                 "the data: take it out of the covariates."
             )
-    return matched_effect(outcome, pairs, names, covariates, counselors)
+    return matched_effect(outcome, pairs, names, covariates, counselors, alpha)
 
 
 def _of_d(d: float) -> float:

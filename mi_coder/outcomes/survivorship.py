@@ -26,6 +26,7 @@ from mi_coder.outcomes.experience import (
 from mi_coder.outcomes.experience_checks import check_chats, count_users
 from mi_coder.outcomes.families import clustered_covariance, fit_family
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, Clusters, ModelProblem, TooFewClusters, cluster_codes
+from mi_coder.outcomes.multiplicity import CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +91,14 @@ class Survivorship:
             f"before; {self.recent:,} recent counselors are in neither."
         )
         tidy = self.tidy()
-        differing = tidy[tidy["q_bh"] < self.alpha]
+        differing = tidy[tidy["q_bh"] < CLEAR]
         lines += [
             f"{row.code}: {row.share_stayers:.1%} of stayers' messages and {row.share_leavers:.1%} of leavers', "
             f"{row.effect:.2f} times [{row.effect_low:.2f}, {row.effect_high:.2f}]."
             for row in differing.itertuples()
         ]
         if len(tidy) and differing.empty:
-            lines.append(f"No code differs clearly between them (q < {self.alpha:g}).")
+            lines.append("No code differs clearly between them (q < .05).")
         if len(differing):
             lines.append("That difference was there before any experience: it is who stays, not learning.")
         return "\n".join([*lines, *self.notes])

@@ -51,7 +51,7 @@ def display_table(tidy: pd.DataFrame, estimates: bool = False) -> pd.DataFrame:
         )
     for (design, name, level), group in tidy.groupby([tidy["design"], term, tidy["level"]], sort=False):
         line: dict[str, Any] = {"design": design} if several else {}
-        line["technique"] = technique_name(name)
+        line["technique"] = Codebook.load().label_of(name)
         if tidy["level"].any():
             line["level"] = level
         for _, row in group.iterrows():
@@ -225,9 +225,3 @@ def _latex(text: str) -> str:
 def _latex_line(cells: list[str]) -> str:
     """A line of a tabular; the end of the line above would take a bracket or star that begins this one for its own."""
     return ("{}" if cells[:1] and cells[0][:1] in ("[", "*") else "") + " & ".join(cells) + r" \\"
-
-
-def technique_name(code: str) -> str:
-    """The name and id of a code of the codebook, or the name of merged codes."""
-    names: Mapping[str, str] = {each.id: each.name for each in Codebook.load().codes}
-    return f"{names[code]} ({code})" if code in names else code

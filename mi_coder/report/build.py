@@ -16,7 +16,7 @@ from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.formats.results import read_results
 from mi_coder.measures.groups import ALL, PERIODS, check_fields
 from mi_coder.measures.profile import count
-from mi_coder.measures.reading import Chat, fields_of, read_chats
+from mi_coder.measures.reading import Chat, fields_of, read_files
 from mi_coder.measures.tally import Unit
 from mi_coder.report import quality, sections
 from mi_coder.report.page import page, paragraph
@@ -56,10 +56,11 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     """The page as HTML.
 
     Raises:
-        UsageProblem: no coded chats, a field that no conversation has, or a folder that holds no results.
+        UsageProblem: no coded chats, a chat in two files, a field that no conversation has, or a folder that holds no
+            results.
     """
     fields = [field for field in (options.counselor, options.time) if field]
-    chats = [chat for path in paths for chat in read_chats(path, fields)]
+    chats = list(read_files(paths, fields))
     check_fields([chat.fields for chat in chats], fields, lambda: fields_of(paths))
     unit, least = options.unit, options.min_chats
     errors, warning = checked_errors(options.validation, unit) if options.validation else (None, "")

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 
+from mi_coder.codebook import Codebook
 from mi_coder.outcomes.simulate import EFFECTS, SYMPTOM_EFFECTS
-from mi_coder.outcomes.study.result import code_name
 from mi_coder.outcomes.study.spec import read_study
 from mi_coder.outcomes.tables import interval_text
 
@@ -26,7 +26,7 @@ def test_truth_and_estimates_of_the_page(tmp_path: Path, monkeypatch: pytest.Mon
     tidy = tidy[tidy["level"] == "within"].set_index(["outcome", "model", "correction", "code"])
     held = {"naive": 0, "ptd": 0}
     for technique in ("OQ", "REF", "AF", "EA", "PR", "SU"):
-        cells = [f"{code_name(technique)} ({technique})"]
+        cells = [f"{Codebook.load().name_of(technique)} ({technique})"]
         for outcome, model, truth in (
             ("rating", "ordinal", math.exp(EFFECTS.get(technique, 0.0))),
             ("depression", "linear", SYMPTOM_EFFECTS.get(technique, 0.0)),

@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mi_coder.outcomes.guards import ModelProblem
-from mi_coder.outcomes.multiplicity import adjust
+from mi_coder.outcomes.multiplicity import q_values
 from mi_coder.outcomes.ordinal import fit_ordinal
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.random_intercept import fit_random_intercept
@@ -106,11 +106,11 @@ def test_wild_bootstrap(seed: int, scale: np.ndarray, shift: np.ndarray) -> None
 
 @given(P_VALUES, SEEDS, st.sampled_from(["bh", "by"]))
 def test_adjusted(p: np.ndarray, seed: int, method: str) -> None:
-    found = adjust(p, method)  # type: ignore[arg-type]
+    q = q_values(p, method)  # type: ignore[arg-type]
     known = ~np.isnan(p)
-    assert (np.isnan(found.q) == ~known).all()
-    assert (found.q[known] >= p[known]).all()
-    assert (found.q[known] <= 1).all()
-    assert (np.diff(found.q[known][np.argsort(p[known], kind="stable")]) >= 0).all()
+    assert (np.isnan(q) == ~known).all()
+    assert (q[known] >= p[known]).all()
+    assert (q[known] <= 1).all()
+    assert (np.diff(q[known][np.argsort(p[known], kind="stable")]) >= 0).all()
     order = np.random.default_rng(seed).permutation(len(p))
-    np.testing.assert_array_equal(adjust(p[order], method).q, found.q[order])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(q_values(p[order], method), q[order])  # type: ignore[arg-type]

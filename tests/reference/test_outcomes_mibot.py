@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mi_coder.outcomes.families import Estimate, clustered_covariance, fit_family
-from mi_coder.outcomes.multiplicity import adjust
+from mi_coder.outcomes.multiplicity import q_values
 from mi_coder.outcomes.ordinal import fit_ordinal
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.random_intercept import fit_random_intercept
@@ -63,7 +63,7 @@ def test_confidence_after_mibot(mibot: Table, case: str, when: str) -> None:
 
 
 def test_single_codes_and_adjusted_p_values(mibot: Table) -> None:
-    """One code at a time with HC3 errors and the normal distribution; `adjust` is p.adjust(p, "BH")."""
+    """One code at a time with HC3 errors and the normal distribution; `q_values` is p.adjust(p, "BH")."""
     stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
     ols = r_values("single_codes", "ols")
     behaviors = ["R", "Q", "MICO", "MIIN", "Other"]
@@ -81,8 +81,8 @@ def test_single_codes_and_adjusted_p_values(mibot: Table) -> None:
     assert se == pytest.approx(ols.of("se_hc3", codes), abs=1e-6)
     p = 2 * stats.norm.sf(abs(slopes / se))
     assert p == pytest.approx(ols.of("p_normal", codes), abs=1e-6)
-    assert adjust(p).q == pytest.approx(ols.of("q_bh_normal", codes), abs=1e-6)
-    assert adjust(np.array(ols.of("p", codes))).q == pytest.approx(ols.of("q_bh", codes), abs=1e-9)
+    assert q_values(p) == pytest.approx(ols.of("q_bh_normal", codes), abs=1e-6)
+    assert q_values(np.array(ols.of("p", codes))) == pytest.approx(ols.of("q_bh", codes), abs=1e-9)
 
 
 def test_confidence_over_time(mibot: Table) -> None:

@@ -205,6 +205,11 @@ def test_power_says_how_many_and_which(folder: Path) -> None:
     default = done("power", folder / "study.yaml", "--width", 0.5).stdout
     rated = len(chances)
     assert all(f"gold needed of {times * rated} chats" in default for times in (1, 2, 5, 10))
+    assert "fewest" not in default
+    wide = done("power", folder / "study.yaml", "--width", 50).stdout
+    assert (
+        " (fewest) |" in wide and "(fewest): the width asks for no more, but `relate` corrects by no fewer than" in wide
+    )
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "chats.csv", "gold.csv", "outcomes.csv", "tagger.csv"])

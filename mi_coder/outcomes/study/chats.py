@@ -5,6 +5,7 @@ Files with chats are read one conversation at a time and only counts are kept; n
 
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,10 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
         UsageProblem: a file, an id or a code column is missing or doubled, with what to do.
     """
     if not (data.chats or data.counts):
-        frame = read_table(folder / data.outcomes, data.id)
+        frame = read_table(folder / data.outcomes, data)
         return Chats(pd.DataFrame(0.0, index=frame.index, columns=list(Codebook.load().ids)), frame, {})
     if data.counts:
-        chats = _from_table(folder / data.counts, data.id)
+        chats = _from_table(folder / data.counts, data)
     else:
         chats = _from_files([folder / path for path in data.chats], _tagged, "not all messages were coded", messages_of)
         if not len(chats):
@@ -67,7 +68,7 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
                 f"No chat of {', '.join(data.chats)} carries codes of the tagger. Tag them first:  "
                 f"mi-code tag {data.chats[0]}"
             )
-    return _joined(chats, folder / data.outcomes, data.id) if data.outcomes else chats
+    return _joined(chats, folder / data.outcomes, data) if data.outcomes else chats
 
 
 def read_gold(study: LabelError, data: Data, folder: Path) -> Chats:
@@ -77,7 +78,7 @@ def read_gold(study: LabelError, data: Data, folder: Path) -> Chats:
         UsageProblem: as `read_chats`; or no chat is coded in full.
     """
     if study.counts:
-        return _from_table(folder / study.counts, data.id, Codebook.load().ids)
+        return _from_table(folder / study.counts, data, Codebook.load().ids)
     paths = [folder / path for path in study.gold]
     gold = _from_files(paths, _gold, "not all messages have full gold codes", _Everything())
     if not len(gold):
@@ -157,9 +158,9 @@ def _flat(extra: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield prefix + name, value
 
 
-def _from_table(path: Path, id_column: str, needed: Sequence[str] = ()) -> Chats:
+def _from_table(path: Path, data: Data, needed: Sequence[str] = ()) -> Chats:
     ids = Codebook.load().ids
-    frame = read_table(path, id_column)
+    frame = read_table(path, data)
     present = [code for code in ids if code in frame.columns]
     if not present or "messages" not in frame.columns:
         raise UsageProblem(
@@ -171,18 +172,32 @@ def _from_table(path: Path, id_column: str, needed: Sequence[str] = ()) -> Chats
             f"{path} has no column {_some(without)}: gold chats are coded in full, or shares of the other codes come "
             "out too high. Give 0 where people looked for a code and did not find it."
         )
-    for name in ("messages", *present):
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        bad = numbers.isna() & (frame[name].notna() | (name == "messages"))
+    messages = _whole_numbers(path, frame["messages"], "Write how many messages of the counselor are coded")
+    counts = pd.DataFrame(0.0, index=frame.index, columns=list(ids))
+    for code in present:
+        counts[code] = _whole_numbers(path, frame[code], "Write 0 where there was none", messages)
+    return _chats(counts, frame.drop(columns=present).assign(messages=messages.astype(int)), {})
+
+
+def _whole_numbers(
+    path: Path, column: "pd.Series[Any]", mend: str, messages: "pd.Series[float] | float" = np.inf
+) -> "pd.Series[float]":
+    """Counts [rows] of a file, none above that of `messages` [rows].
+
+    Raises:
+        UsageProblem: a cell is empty or no number, with what to write there, or is no such number.
+    """
+    numbers = pd.to_numeric(column, errors="coerce").astype(float)
+    limits = "from 0 on" if isinstance(messages, float) else "between 0 and the number of `messages` of the chat"
+    for bad, reason, what in (
+        (numbers.isna(), "is no number", f" {mend}, also in empty cells."),
+        ((numbers < 0) | (numbers > messages) | (numbers % 1 != 0), f"is no whole number {limits}", ""),
+    ):
         if bad.any():
             raise UsageProblem(
-                f"{path}: {name} is no number in {int(bad.sum())} rows, the first is {frame.index[bad][0]!r}."
+                f"{path}: {column.name} {reason} in {int(bad.sum())} rows, the first is {column.index[bad][0]!r}.{what}"
             )
-        frame[name] = numbers
-    counts = frame.reindex(columns=list(ids)).fillna(0).astype(float)
-    if (counts.to_numpy() < 0).any() or (counts.max(axis=1) > frame["messages"]).any():
-        raise UsageProblem(f"{path}: counts must lie between 0 and the number of `messages` of the chat.")
-    return _chats(counts, frame.drop(columns=present), {})
+    return numbers
 
 
 def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int]) -> Chats:
@@ -191,18 +206,15 @@ def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int
     return Chats(counts, frame, left_out)
 
 
-def read_table(path: Path, id_column: str) -> pd.DataFrame:
+def read_table(path: Path, data: Data) -> pd.DataFrame:
     """A CSV or Parquet table by chat id, as text. The guard against spreadsheet formulas is dropped from CSV.
 
     Raises:
         UsageProblem: it cannot be read, has no such column, or has an id twice or empty.
     """
+    id_column = data.id
     try:
-        if path.suffix == ".parquet":
-            frame = pd.read_parquet(path)
-        else:
-            separator = "\t" if path.suffix == ".tsv" else ","
-            frame = unguarded(pd.read_csv(path, sep=separator, dtype={id_column: str}))
+        frame = pd.read_parquet(path) if path.suffix == ".parquet" else unguarded(_read_csv(path, data))
     except FileNotFoundError:
         raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.") from None
     except ImportError:
@@ -225,14 +237,26 @@ def read_table(path: Path, id_column: str) -> pd.DataFrame:
     return frame.drop(columns=id_column).set_axis(pd.Index(ids.to_numpy()))
 
 
-def _joined(chats: Chats, path: Path, id_column: str) -> Chats:
-    table = read_table(path, id_column)
+def _read_csv(path: Path, data: Data) -> pd.DataFrame:
+    """Columns of numbers as numbers, labels as text: 007 and 7 are two counselors.
+
+    A column that the study names elsewhere, such as a cluster, is text too where a number in it starts with a 0.
+    """
+    read = partial(pd.read_csv, path, sep="\t" if path.suffix == ".tsv" else ",")
+    labels = dict.fromkeys((data.id, data.counselor, data.client), str)
+    frame, texts = read(dtype=labels, low_memory=False), read(dtype=str)
+    padded = [name for name in frame.select_dtypes("number") if texts[name].str.match(r"0\d", na=False).any()]
+    return frame.assign(**texts[padded])
+
+
+def _joined(chats: Chats, path: Path, data: Data) -> Chats:
+    table = read_table(path, data)
     twice = [name for name in table.columns if name in chats.frame.columns or name in OWN_COLUMNS]
     if twice:
         raise UsageProblem(f"{path}: the chats already have {_some(twice)}. Rename these columns or leave them out.")
     known = chats.frame.index.isin(table.index)
     if not known.any():
-        raise UsageProblem(f"No id in {path} is the id of a chat: is {id_column!r} the right column (data.id)?")
+        raise UsageProblem(f"No id in {path} is the id of a chat: is {data.id!r} the right column (data.id)?")
     left_out = dict(chats.left_out)
     if not known.all():
         left_out[f"no row in {path.name}"] = int((~known).sum())

@@ -13,6 +13,7 @@ from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, ModelProblem, standardize
 from mi_coder.outcomes.study.chats import Chats
+from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques, models_of
 
 COUNSELORS_PER_TECHNIQUE = 2
@@ -179,11 +180,11 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
         UsageProblem: a code that the codebook does not have, or one that is used twice.
         ModelProblem: no code is used in enough chats.
     """
-    groups = technique_groups(techniques)
+    groups, label_of = technique_groups(techniques), Codebook.load().label_of
     present = {name: int((counts[list(codes)].sum(axis=1) > 0).sum()) for name, codes in groups.items()}
     kept = {name: codes for name, codes in groups.items() if present[name] >= techniques.min_chats}
     left_out = tuple(
-        f"{called(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
+        f"{label_of(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
         "estimated" + (", and its share counts with the reference." if techniques.form == "share" else ".")
         for name in groups
         if name not in kept
@@ -219,25 +220,16 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
         UsageProblem: a column that the data do not have.
         ModelProblem: no chats are left.
     """
-    frame = chats.frame
-    dropped = dict(chats.left_out)
-    keep = np.ones(len(frame), dtype=bool)
-
-    def drop(bad: "pd.Series[bool] | np.ndarray[tuple[int], np.dtype[np.bool_]]", reason: str) -> None:
-        bad = np.asarray(bad) & keep
-        if bad.any():
-            dropped[reason] = int(bad.sum())
-            keep[bad] = False
-
+    frame, kept = chats.frame, Kept.all_of(chats)
     crossed = "crossed" in models_of(outcome)
     counselor = field_of(frame, study.data.counselor, "data.counselor") if crossed or _needs_counselor(study) else None
     client = field_of(frame, study.data.client, "data.client") if crossed else None
     cluster = field_of(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
     for series, what in ((counselor, "counselor"), (client, "client"), (cluster, cluster_field(study))):
         if series is not None:
-            drop(series.isna(), f"no {what}")
+            kept = kept.without(series.isna(), f"no {what}")
     if study.techniques.form == "share":
-        drop(chats.counts.sum(axis=1) == 0, "no code at all")
+        kept = kept.without(chats.counts.sum(axis=1) == 0, "no code at all")
     if study.data.counselor and study.data.counselor in (covariate.field for covariate in study.adjusted_for):
         raise UsageProblem(
             f"covariates: {study.data.counselor} is the counselor, who is in the models already: by "
@@ -245,13 +237,14 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
         )
     covariates = [covariate_columns(frame, covariate) for covariate in study.adjusted_for]
     for covariate, columns in zip(study.adjusted_for, covariates, strict=True):
-        drop(columns.isna().any(axis=1), f"no {covariate.field}")
+        kept = kept.without(columns.isna().any(axis=1), f"no {covariate.field}")
     if before is not None:
-        drop(np.isnan(before), f"no {outcome.fields[0]}")
-    asked = keep.copy()
-    drop(np.isnan(values), f"no {outcome.fields[-1]}")
+        kept = kept.without(np.isnan(before), f"no {outcome.fields[0]}")
+    asked = kept.rows
+    kept = kept.without(np.isnan(values), f"no {outcome.fields[-1]}")
+    keep = kept.rows
     if not keep.any():
-        raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(dropped)}.")
+        raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(kept.dropped)}.")
 
     people = labels_of(counselor if counselor is not None else pd.Series("", index=frame.index))
     forms, notes = study.techniques, list[str]()
@@ -289,7 +282,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
             people[keep],
             labels_of(cluster)[keep] if cluster is not None else pd.Series(frame.index[keep].astype(str)),
             recipe,
-            dropped,
+            kept.dropped,
             (*notes, *recipe.left_out),
             pd.DataFrame(matrix[asked], columns=[term.name for term in terms], index=frame.index[asked]),
             labels_of(client)[keep] if client is not None else None,
@@ -315,18 +308,30 @@ def _needs_counselor(study: Study) -> bool:
 
 def _without_useless(design: Design) -> Design:
     """Without columns that never vary or follow from others, each named."""
-    while design.terms:
+    useless = useless_columns(design.columns)
+    notes = []
+    for i, why in useless.items():
+        term = design.terms[i]
+        shown = term.name
+        if term.code:
+            shown = Codebook.load().label_of(term.code) + (f" ({term.level})" if term.level else "")
+        notes.append(f"{shown} {why} in these {len(design.columns)} chats: left out.")
+    smaller = design.without([design.names[i] for i in useless], "")
+    return replace(smaller, notes=(*design.notes, *notes))
+
+
+def useless_columns(columns: Floats) -> dict[int, str]:
+    """Which columns [rows, columns] never vary or follow from those before them, and which of both."""
+    useless: dict[int, str] = {}
+    while kept := [i for i in range(columns.shape[1]) if i not in useless]:
         try:
-            standardize(design.names, design.columns, len(design.columns))
+            standardize([str(i) for i in kept], columns[:, kept], len(columns))
         except (ConstantColumn, AliasedColumn) as problem:
-            name = problem.columns[-1]
-            why = "never varies" if isinstance(problem, ConstantColumn) else "follows from the columns before it"
-            term = design.terms[design.names.index(name)]
-            shown = called(term.code) + (f" ({term.level})" if term.level else "") if term.code else name
-            design = design.without([name], f"{shown} {why} in these {len(design.columns)} chats: left out.")
+            constant = isinstance(problem, ConstantColumn)
+            useless[int(problem.columns[-1])] = "never varies" if constant else "follows from the columns before it"
         else:
             break
-    return design
+    return useless
 
 
 def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str, ...]]) -> tuple[Floats, list[Term]]:
@@ -405,7 +410,8 @@ def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame
     name = covariate.field
     column = field_of(frame, name, "covariates")
     numeric = pd.to_numeric(column, errors="coerce")
-    if covariate.transform == "category" or (covariate.transform == "none" and numeric[column.notna()].isna().any()):
+    texts = column.notna() & numeric.isna()
+    if covariate.transform == "category" or (covariate.transform == "none" and texts.any() and numeric.isna().all()):
         if (values := column.nunique()) > MOST_CATEGORIES:
             raise UsageProblem(
                 f"covariates: {name} is a text of {values:,} values, and a category has at most {MOST_CATEGORIES}. "
@@ -413,9 +419,15 @@ def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame
             )
         dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
         return dummies.mask(column.isna())
-    if numeric[column.notna()].isna().any():
-        bad = int((numeric.isna() & column.notna()).sum())
-        raise UsageProblem(f"covariates: {name} is no number in {bad} chats, and {covariate.transform} needs numbers.")
+    if texts.any():
+        told = f"covariates: {name} is no number in {int(texts.sum())} chats"
+        first = f"the first is {frame.index[texts][0]!r}"
+        if covariate.transform != "none":
+            raise UsageProblem(f"{told}, {first}, and {covariate.transform} needs numbers.")
+        raise UsageProblem(
+            f"{told} and a number in others, {first}. Correct these cells or leave them empty; where {name} is a "
+            f"category, write {{field: {name}, transform: category}}."
+        )
     values = _finite(numeric.astype(float), name, "covariates")
     if covariate.transform in ("log", "log1p"):
         least = 0 if covariate.transform == "log" else -1
@@ -440,7 +452,7 @@ def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
     """
     column = field_of(frame, name, key)
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    bad = numbers.isna() & column.notna() & (column.astype(str).str.strip() != "")
+    bad = numbers.isna() & column.notna()
     if bad.any():
         raise UsageProblem(
             f"{key}: {name} is no number in {int(bad.sum())} chats, the first is {frame.index[bad][0]!r}."
@@ -455,21 +467,22 @@ def _finite(values: "pd.Series[float]", name: str, key: str) -> "pd.Series[float
 
 
 def field_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[str]":
+    """A column as it is, blank cells as missing.
+
+    Raises:
+        UsageProblem: there is none.
+    """
     if name not in frame.columns:
         known = [str(column) for column in frame.columns]
         raise UsageProblem(
             f"{key}: the chats have no field {name!r}.{did_you_mean(name, known)} They have {', '.join(sorted(known))}."
         )
-    return frame[name]
+    column = frame[name]
+    return column.mask(column.astype(str).str.strip() == "")
 
 
 def labels_of(series: "pd.Series[str]") -> "pd.Series[str]":
     return series.astype("string").fillna("").astype(object)
-
-
-def called(name: str) -> str:
-    code = Codebook.load().get(name)
-    return f"{code.name} ({name})" if code else name
 
 
 def _chats_word(number: int) -> str:

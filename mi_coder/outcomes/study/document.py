@@ -5,7 +5,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -49,7 +50,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picture:
-    """A picture, written to `stem`.svg and `stem`.png; `kind` as in `mi_coder.formats.results.ResultFile`."""
+    """A picture, written to `stem`.svg and `stem`.png; `kind` as in `mi_coder.formats.results.ResultFile`.
+
+    The second with the same stem in a document is written to `stem`-2.
+    """
 
     figure: "Figure"
     stem: str
@@ -101,10 +105,11 @@ def write_document(document: Document, study: Study, folder: Path, output: Path)
         output: made if it does not exist; files of an earlier run are written over, or go where this one does not write
             them (`recorded`), its history is kept.
     """
+    document = _with_own_stems(document)
     with recorded(study, folder, output, document.verb, _names(document)) as facts:
         document = replace(document, sentences=(*remarks(facts), *document.sentences), provenance=facts)
-        for title, table in document.data.items():
-            guarded(table).to_csv(output / f"{stem_of(title)}.csv", index=False)
+        for title, file in _csv_files(document).items():
+            guarded(document.data[title]).to_csv(output / file, index=False)
         for picture in document.pictures():
             figures.save(picture.figure, output / picture.stem)
         for name, text in zip(REPORTS, (to_markdown(document), _html(document, output), _latex(document)), strict=True):
@@ -120,8 +125,35 @@ def _names(document: Document) -> set[str]:
 
 
 def stem_of(title: str) -> str:
-    """The name of the file of a table or picture, without its ending."""
-    return re.sub(r"[^a-z0-9]+", "_", title.lower()).strip("_")
+    """The name of the file of a table or picture, without its ending: letters and digits of any script."""
+    return re.sub(r"[\W_]+", "_", title.lower()).strip("_")
+
+
+def _with_own_stems(document: Document) -> Document:
+    """The same, no two pictures with the same stem."""
+    stems = _numbered(picture.stem for picture in document.pictures())
+    sections = [
+        replace(
+            section,
+            parts=[replace(part, stem=next(stems)) if isinstance(part, Picture) else part for part in section.parts],
+        )
+        for section in document.sections
+    ]
+    return replace(document, sections=sections)
+
+
+def _csv_files(document: Document) -> dict[str, str]:
+    """The file of each table, by its title."""
+    stems = _numbered(map(stem_of, document.data))
+    return {title: f"{stem}.csv" for title, stem in zip(document.data, stems, strict=True)}
+
+
+def _numbered(stems: Iterable[str]) -> Iterator[str]:
+    """Stems, those that were there before with -2, -3, ..., which `stem_of` gives to none."""
+    times = Counter[str]()
+    for stem in stems:
+        times[stem] += 1
+        yield stem if times[stem] == 1 else f"{stem}-{times[stem]}"
 
 
 def to_markdown(document: Document, pictures: bool = True) -> str:
@@ -195,7 +227,7 @@ def _results(document: Document) -> Results:
         provenance=dict(document.provenance),
         files=(
             *(ResultFile(file=name, kind="report") for name in REPORTS),
-            *(ResultFile(file=f"{stem_of(title)}.csv", kind="table", title=title) for title in document.data),
+            *(ResultFile(file=file, kind="table", title=title) for title, file in _csv_files(document).items()),
             *(
                 ResultFile(file=f"{picture.stem}.svg", kind=picture.kind, title=picture.title)
                 for picture in document.pictures()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 
+from mi_coder.codebook import Codebook
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.experience import (
@@ -21,8 +22,10 @@ from mi_coder.outcomes.experience import (
 )
 from mi_coder.outcomes.experience_fixed import FixedEffects, fit_fixed_effects
 from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.study.chats import Chats, read_chats
-from mi_coder.outcomes.study.design import called, column_of, field_of, labels_of, recipe_of
+from mi_coder.outcomes.study.design import column_of, field_of, labels_of, recipe_of
+from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.outcomes.survivorship import Survivorship, who_stays
 
@@ -38,6 +41,11 @@ CORRELATION_NOTE = (
 TAGGERS_CODES = (
     "Codes are the tagger's, and gold chats (label_error) do not correct them here: errors that change with experience "
     "would look like change of practice."
+)
+
+OWN_ADJUSTMENT = (
+    "q values of experience are by Benjamini and Hochberg, over the techniques of a column: inference.adjust and "
+    "inference.family are for relate."
 )
 
 
@@ -77,9 +85,10 @@ class ExperienceResult:
         lines = []
         tidy = self.tidy()
         for code, group in tidy.groupby("code", sort=False):
-            line: dict[str, object] = {"technique": called(str(code))}
+            line: dict[str, object] = {"technique": Codebook.load().label_of(str(code))}
             for _, row in group.iterrows():
-                line[row["level"]] = f"{row['effect']:.2f} [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
+                told = f"{row['effect']:.2f} [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
+                line[row["level"]] = told if np.isfinite(row["effect"]) else "not estimated"
                 line[f"q {row['level']}"] = row["q_bh"]
             line["p within = between"] = group["p_within_is_between"].iloc[0]
             lines.append(line)
@@ -88,9 +97,10 @@ class ExperienceResult:
     def sentences(self) -> tuple[str, ...]:
         """What can and cannot be said."""
         tidy = self.tidy()
-        within = tidy[(tidy["level"] == "within") & (tidy["q_bh"] < 0.05)]
+        within = tidy[(tidy["level"] == "within") & (tidy["q_bh"] < CLEAR)]
+        label_of = Codebook.load().label_of
         told = "; ".join(
-            f"{called(row['code'])} {'more' if row['estimate'] > 0 else 'less'} often, {row['effect']:.2f} times per "
+            f"{label_of(row['code'])} {'more' if row['estimate'] > 0 else 'less'} often, {row['effect']:.2f} times per "
             f"doubling [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
             for _, row in within.iterrows()
         )
@@ -100,7 +110,7 @@ class ExperienceResult:
         ]
         flipped = [str(code) for code, rows in tidy.groupby("code", sort=False) if _turned(rows)]
         if flipped:
-            named = ", ".join(map(called, flipped))
+            named = ", ".join(map(label_of, flipped))
             said.append(f"Pooled slopes point the other way for {named}: that is who stays, not learning.")
         said.append(CORRELATION_NOTE)
         if self.stays is not None:
@@ -126,12 +136,12 @@ class ExperienceResult:
             self.counselors.to_numpy(),
             by_name[code].slope("within"),
         )
-        return experience_curves(lines, fit, called(code))
+        return experience_curves(lines, fit, Codebook.load().label_of(code))
 
 
 def _turned(rows: pd.DataFrame) -> bool:
     """Whether pooled and within slopes of a code are both clear (q < .05) and point apart."""
-    clear = rows[rows["q_bh"] < 0.05].set_index("level")["estimate"]
+    clear = rows[rows["q_bh"] < CLEAR].set_index("level")["estimate"]
     return {"pooled", "within"} <= set(clear.index) and clear["pooled"] * clear["within"] < 0
 
 
@@ -154,31 +164,25 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     frame = chats.frame
     named = field_of(frame, study.data.counselor, "data.counselor")
     times = _times(frame, setting.time) if setting.time else None
-    keep = named.notna().to_numpy()
-    dropped = {**chats.left_out, **({"no counselor": int((~keep).sum())} if not keep.all() else {})}
-
-    def drop(bad: "np.ndarray", reason: str) -> None:
-        nonlocal keep
-        if (bad & keep).any():
-            dropped[reason] = int((bad & keep).sum())
-            keep = keep & ~bad
-
+    kept = Kept.all_of(chats).without(named.isna(), "no counselor")
     if times is not None:
-        drop(times.isna().to_numpy(), f"no {setting.time}")
+        kept = kept.without(times.isna(), f"no {setting.time}")
     people = labels_of(named)
     given = None
     if setting.field:
         given = column_of(frame, setting.field, "experience.field").to_numpy()
-        drop(np.isnan(given), f"no {setting.field}")
-    drop(frame["messages"].to_numpy(dtype=float) <= 0, "no coded message")
-    sizes = people[keep].groupby(people[keep]).transform("size").reindex(people.index, fill_value=0).to_numpy()
-    drop(sizes < setting.min_chats, f"counselors with fewer than {setting.min_chats} chats")
+        kept = kept.without(np.isnan(given), f"no {setting.field}")
+    kept = kept.without(frame["messages"].to_numpy(dtype=float) <= 0, "no coded message")
+    there = people[kept.rows]
+    sizes = there.groupby(there).transform("size").reindex(people.index, fill_value=0)
+    kept = kept.without(sizes < setting.min_chats, f"counselors with fewer than {setting.min_chats} chats")
     months = None
-    if times is not None and keep.any():
+    if times is not None and kept.rows.any():
         months = np.full(len(frame), np.nan)
-        months[keep] = months_since_first(people[keep].to_numpy(), times[keep])
-        last = pd.Series(months).groupby(people.to_numpy()).transform("max").to_numpy()
-        drop(last < setting.min_months, f"counselors seen for less than {setting.min_months:g} months")
+        months[kept.rows] = months_since_first(people[kept.rows].to_numpy(), times[kept.rows])
+        last = pd.Series(months).groupby(people.to_numpy()).transform("max")
+        kept = kept.without(last < setting.min_months, f"counselors seen for less than {setting.min_months:g} months")
+    keep = kept.rows
     if not keep.any():
         raise ModelProblem("No chat is left to relate to experience.")
     if given is not None:
@@ -196,6 +200,8 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     fixed = fit_fixed_effects(counts, messages, experience, names, alpha)
     tenure = None if months is None else tenure_table(counts, messages, months[keep], names)
     notes = [*recipe.left_out, *found.notes, *fixed.notes]
+    if study.inference.adjust != "bh" or study.inference.family != "outcome":
+        notes.append(OWN_ADJUSTMENT)
     stays = None
     if times is not None:
         try:
@@ -203,7 +209,16 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
         except ModelProblem as problem:
             notes.append(f"Who stays: {problem}")
     return ExperienceResult(
-        found, counts, messages, experience, people[keep], tenure, stays, fixed, dropped, tuple(dict.fromkeys(notes))
+        found,
+        counts,
+        messages,
+        experience,
+        people[keep],
+        tenure,
+        stays,
+        fixed,
+        kept.dropped,
+        tuple(dict.fromkeys(notes)),
     )
 
 
@@ -215,6 +230,11 @@ def _times(frame: pd.DataFrame, name: str) -> "pd.Series":
             "Where it is experience itself, give it as experience.field."
         )
     times = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
-    if times.isna().all():
-        raise UsageProblem(f"experience.time: no value of {name} is a date or time such as 2024-05-31T18:30:00.")
+    wrong = times.isna() & column.notna()
+    if wrong.any():
+        raise UsageProblem(
+            f"experience.time: {name} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00 in "
+            f"{int(wrong.sum())} chats, the first is {frame.index[wrong][0]!r}. Write all in this form; where the time "
+            "is not known, leave the cell empty."
+        )
     return times

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mi_coder.outcomes.study.design import called
+from mi_coder.codebook import Codebook
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, to_markdown, write_document
 from mi_coder.outcomes.study.experience import ExperienceResult
 from mi_coder.outcomes.study.spec import Study
@@ -13,16 +13,16 @@ from mi_coder.outcomes.tables import interval_text, p_text
 
 def experience_document(result: ExperienceResult) -> Document:
     """Sentences, slopes, a picture of each technique, tenure, and who was left out."""
+    level = f"{100 * (1 - result.found.alpha):g} % intervals"
+    label_of = Codebook.load().label_of
     data: dict[str, pd.DataFrame] = {"tidy": result.tidy()}
     sections = [
-        Section(
-            "Slopes", [Table(result.table(), caption="Rate ratios per doubling of 1 + experience, with 95 % intervals")]
-        ),
+        Section("Slopes", [Table(result.table(), caption=f"Rate ratios per doubling of 1 + experience, with {level}")]),
         Section(
             "Counselors' curves",
             [
                 Picture(
-                    result.plot(found.code), f"curves_{stem_of(found.code)}", "curves", f"Use of {called(found.code)}"
+                    result.plot(found.code), f"curves_{stem_of(found.code)}", "curves", f"Use of {label_of(found.code)}"
                 )
                 for found in result.found.codes
             ],
@@ -65,7 +65,7 @@ def _tenure(tenure: pd.DataFrame) -> pd.DataFrame:
             str(row["months"]): interval_text(*(100 * row[name] for name in ("share", "low", "high")))
             for _, row in group.iterrows()
         }
-        lines.append({"technique": called(str(code)), "counselors": who, **shares})
+        lines.append({"technique": Codebook.load().label_of(str(code)), "counselors": who, **shares})
     return pd.DataFrame(lines).fillna("")
 
 
@@ -80,7 +80,7 @@ def _ratios(tidy: pd.DataFrame) -> pd.DataFrame:
     """A line per technique, the interval before p."""
     return pd.DataFrame(
         {
-            "technique": called(row["code"]),
+            "technique": Codebook.load().label_of(row["code"]),
             "ratio": interval_text(row["effect"], row["effect_low"], row["effect_high"]),
             "p": p_text(row["p"]),
             "q": p_text(row["q_bh"]),

@@ -30,7 +30,7 @@ TIDY = (
 )
 """Columns of the tidy table, one row per model and term."""
 
-_SCALES = {"ordinal": "odds ratio", "ordinal_random": "odds ratio", "logit": "odds ratio", "poisson": "rate ratio"}
+_SCALES: Mapping[Model, str] = {"ordinal": "odds ratio", "ordinal_random": "odds ratio", "poisson": "rate ratio"}
 POINTS_OF_OUTCOME = "points"
 PENALIZED: tuple[Model, ...] = ("ordinal", "logit")
 """Models that have a penalized fit beside them where a column separates the outcome."""
@@ -105,6 +105,13 @@ def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family,
     return {"ordinal": "ordinal", "poisson": "poisson"}.get(model, "linear"), design, None  # type: ignore[return-value]
 
 
+def scale_of(model: Model, outcome: Outcome) -> str:
+    """What effects of a model are: an odds ratio, with the cut where a rating is cut in two, a rate ratio or points."""
+    if model == "logit":
+        return f"odds ratio of a rating of {outcome.satisfied:g} or more" if outcome.type == "rating" else "odds ratio"
+    return _SCALES.get(model, POINTS_OF_OUTCOME)
+
+
 def tidy_rows(
     model: str,
     outcome: str,
@@ -120,21 +127,20 @@ def tidy_rows(
     n: int = 0,
     n_clusters: int = 0,
     warnings: str = "",
-    scale: str = "",
+    scale: str = POINTS_OF_OUTCOME,
 ) -> pd.DataFrame:
     """Rows of the tidy table from estimates and standard errors [terms].
 
     Args:
         df: degrees of freedom of the t distribution, of all or [terms] of each; infinite for the normal.
         p: [terms] p values from elsewhere than the t distribution.
-        scale: what effects are: an "odds ratio", a "rate ratio" or "points"; by the model if empty.
+        scale: what effects are, as of `scale_of`.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         stat = estimate / se
     width = stats.t.ppf(1 - alpha / 2, df) * se
     low, high = estimate - width, estimate + width
-    kind = scale or _SCALES.get(model.partition(" ")[0], POINTS_OF_OUTCOME)
-    shown = np.asarray if kind == POINTS_OF_OUTCOME else np.exp
+    shown = np.asarray if scale == POINTS_OF_OUTCOME else np.exp
     nothing = np.full(len(terms), np.nan)
     with np.errstate(over="ignore"):
         return pd.DataFrame(
@@ -156,7 +162,7 @@ def tidy_rows(
                 "effect": shown(estimate),
                 "effect_low": shown(low),
                 "effect_high": shown(high),
-                "unit": [f"{kind} per {term.unit}" if term.unit else kind for term in terms],
+                "unit": [f"{scale} per {term.unit}" if term.unit else scale for term in terms],
                 "n": n,
                 "n_clusters": n_clusters,
                 "correction": correction,
@@ -181,7 +187,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     df: float | Floats = clusters - 1
     p, warnings = None, ""
     if clusters < ENOUGH_CLUSTERS:
-        warnings = _few(clusters)
+        warnings = few_clusters(clusters)
         if both is None:
             if family == "linear":
                 few = fit_cr2(data.outcome, data.names, data.columns, labels)
@@ -205,6 +211,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
         n=len(data.outcome),
         n_clusters=clusters,
         warnings=warnings,
+        scale=scale_of(model, outcome),
     )
     return Fit(rows, facts)
 
@@ -233,6 +240,7 @@ def _penalized(model: Model, study: Study, outcome: Outcome, design: Design, sep
         p=p,
         n=len(data.outcome),
         n_clusters=int(df) + 1,
+        scale=scale_of(model, outcome),
     )
     low, high = np.array([(each.low, each.high) for each in found]).T
     with np.errstate(over="ignore"):
@@ -276,7 +284,8 @@ def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Flo
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
-        warnings=_few(fit.clusters),
+        warnings=few_clusters(fit.clusters),
+        scale=scale_of("ordinal_random", outcome),
     )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "sd_between": fit.sd})
 
@@ -294,7 +303,7 @@ def _ancova(study: Study, outcome: Outcome, design: Design, weights: Floats | No
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
-        warnings=_few(fit.clusters),
+        warnings=few_clusters(fit.clusters),
     )
     return Fit(rows, {"log_likelihood": fit.log_likelihood, "icc": fit.icc, "tau2": fit.tau2, "sigma2": fit.sigma2})
 
@@ -315,7 +324,7 @@ def _crossed(study: Study, outcome: Outcome, design: Design, weights: Floats | N
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.counselors,
-        warnings=_few(fewer),
+        warnings=few_clusters(fewer),
     )
     facts = {"icc": fit.icc_counselor, "tau2": fit.tau2_counselor, "icc_client": fit.icc_client}
     of_clients = {"tau2_client": fit.tau2_client, "sigma2": fit.sigma2, "clients": fit.clients}
@@ -337,8 +346,8 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
-        warnings=_few(fit.clusters),
-        scale="odds ratio" if family == "logit" else POINTS_OF_OUTCOME,
+        warnings=few_clusters(fit.clusters),
+        scale=scale_of(family, outcome),
     )
     return Fit(rows, {"correlation": fit.correlation})
 
@@ -348,7 +357,7 @@ def _df(clusters: int) -> float:
     return max(clusters - 1, 1) if clusters < ENOUGH_CLUSTERS else np.inf
 
 
-def _few(clusters: int) -> str:
+def few_clusters(clusters: int) -> str:
     """The warning beside errors of few clusters, or an empty string."""
     if clusters >= ENOUGH_CLUSTERS:
         return ""

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mi_coder.codebook import Codebook
 from mi_coder.outcomes import tables
 from mi_coder.outcomes.study.document import Table
+from mi_coder.outcomes.study.fits import few_clusters
 from mi_coder.outcomes.study.result import Result
 
 UNCORRECTED = "Of the ordinal model on the tagger's codes: what it gets wrong is not corrected here."
@@ -37,14 +39,15 @@ def cautions(rows: pd.DataFrame) -> list[str]:
 
 def marginal_effects(result: Result, outcome: str) -> list[Table]:
     """What each rating gains or loses, and the mean rating with its interval."""
-    width = _width(result)
-    units = result.rows.loc[(result.rows["outcome"] == outcome) & (result.rows["code"] != ""), "unit"]
+    rows = result.recommended
+    units = rows.loc[(rows["outcome"] == outcome) & (rows["code"] != ""), "unit"]
     per = units.iloc[0].partition(" per ")[2]
 
     def line(group: pd.DataFrame) -> dict[str, Any]:
         ratings = group[group["rating"] != "mean"]
         mean = group[group["rating"] == "mean"].iloc[0]
-        low, high = mean["effect"] - width * mean["se"], mean["effect"] + width * mean["se"]
+        reach = _quantile(result, mean["df"]) * mean["se"]
+        low, high = mean["effect"] - reach, mean["effect"] + reach
         return {
             "mean rating": tables.interval_text(mean["effect"], low, high),
             **{
@@ -66,13 +69,11 @@ def marginal_effects(result: Result, outcome: str) -> list[Table]:
 
 def proportional_odds(result: Result, outcome: str) -> list[Table]:
     """The odds ratio at each cut of the rating, and whether they differ."""
-    width = _width(result)
 
     def line(group: pd.DataFrame) -> dict[str, Any]:
+        reach = _quantile(result, group["df"].iloc[0]) * group["se"]
         with np.errstate(over="ignore"):
-            ratios = np.exp(
-                [group["slope"] - width * group["se"], group["slope"], group["slope"] + width * group["se"]]
-            )
+            ratios = np.exp([group["slope"] - reach, group["slope"], group["slope"] + reach])
         cuts = zip(group["cut"], ratios.T, strict=True)
         return {
             **{f"{cut:g} or more": tables.interval_text(ratio, low, high) for cut, (low, ratio, high) in cuts},
@@ -122,7 +123,7 @@ def error_by_outcome(result: Result, outcome: str) -> list[Table]:
         return []
     lines = []
     for code, group in errors.groupby("code", sort=False):
-        line: dict[str, Any] = {"technique": tables.technique_name(str(code))}
+        line: dict[str, Any] = {"technique": Codebook.load().label_of(str(code))}
         for _, row in group.iterrows():
             line[f"recall, {row['stratum']} half"] = tables.interval_text(row["recall"], row["low"], row["high"])
             line[f"messages, {row['stratum']} half"] = int(row["n"])
@@ -183,13 +184,15 @@ def _by_term(
     notes: list[str],
     shape: str = "",
 ) -> list[Table]:
-    """A line per term of a table of the result, if it has that table."""
+    """A line per term of a table of the result, if it has that table; with few clusters a note says so."""
     found = result.tables.get(name)
     if found is None:
         return []
     outcome = name.partition(": ")[2]
     lines = [_named(result, outcome, str(term)) | line(group) for term, group in found.groupby("term", sort=False)]
     frame = pd.DataFrame(lines).fillna("")
+    few = few_clusters(int(found["df"].iloc[0]) + 1)
+    notes = [*notes, *([f"{few[0].upper()}{few[1:]}."] if few else [])]
     numbers = [column for column in frame.columns if pd.api.types.is_numeric_dtype(frame[column])]
     return [Table(frame, title, caption, formats=dict.fromkeys(numbers, shape), notes=notes, folded=True)]
 
@@ -198,10 +201,10 @@ def _named(result: Result, outcome: str, term: str) -> dict[str, Any]:
     """The technique of a term and its level, where terms have one, or the name of a covariate."""
     rows = result.rows[(result.rows["outcome"] == outcome) & (result.rows["term"] == term)]
     row = rows.iloc[-1] if len(rows) else {"code": "", "level": ""}
-    technique = tables.technique_name(row["code"]) if row["code"] else term
+    technique = Codebook.load().label_of(row["code"]) if row["code"] else term
     return {"technique": technique, **({"level": row["level"]} if result.rows["level"].any() else {})}
 
 
-def _width(result: Result) -> float:
+def _quantile(result: Result, df: float) -> float:
     """Half the width of an interval, in standard errors."""
-    return float(stats.norm.ppf(1 - result.study.inference.alpha / 2))
+    return float(stats.t.ppf(1 - result.study.inference.alpha / 2, df))

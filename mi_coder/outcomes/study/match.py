@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, balance
@@ -36,14 +37,15 @@ from mi_coder.outcomes.sensitivity import (
 )
 from mi_coder.outcomes.study.chats import Chats, read_chats
 from mi_coder.outcomes.study.design import (
-    called,
     column_of,
     covariate_columns,
     field_of,
     labels_of,
     technique_groups,
     technique_use,
+    useless_columns,
 )
+from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
 
@@ -59,6 +61,7 @@ TAGGERS_CODES = (
     "technique counts as one without it, and errors that depend on the outcome can hide a difference, make one up or "
     "turn it round."
 )
+COUNSELOR = 'data.counselor ("" where counselors are not known)'
 SAME = 1 - 1e-9
 """Covariates whose correlation with the score before is not below this are that score, perhaps on another scale."""
 
@@ -85,6 +88,7 @@ class Matched:
         question: what is compared with what, in which outcome.
         treated: [rows]
         by_codes: whether the tagger's codes say who was treated, not a column.
+        alpha: intervals hold 1 - alpha.
         attempts: all propensity scores that were tried; the last one counts.
         effects: matched, matched and adjusted, weighted, and plain regression; then a placebo, where there is one.
         random_effects: [terms] the matched rows with a random effect for the client, where there are clients; its
@@ -96,6 +100,7 @@ class Matched:
     question: str
     treated: Bools
     by_codes: bool
+    alpha: float
     attempts: tuple[Attempt, ...]
     effects: tuple[Effect, ...]
     placebo: Effect | None
@@ -235,32 +240,30 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     values, before = outcome_values(outcome, chats)
     change = values if before is None else values - before
     treated, question = _treatment(study, matching, chats)
-    columns = [covariate_columns(chats.frame, covariate) for covariate in spelled_out(matching.covariates)]
-    frame = pd.concat(columns, axis=1)
-    dropped = dict(chats.left_out)
-    keep = np.ones(len(chats), dtype=bool)
-    for bad, reason in (
-        (np.isnan(change), f"no {outcome.name}"),
-        (np.isnan(treated), f"no {matching.treated}"),
-        *((frame.iloc[:, i].isna().to_numpy(), f"no {name}") for i, name in enumerate(frame.columns)),
-    ):
-        if (bad & keep).any():
-            dropped[reason] = int((bad & keep).sum())
-            keep &= ~bad
+    covariates = spelled_out(matching.covariates)
+    columns = [covariate_columns(chats.frame, covariate) for covariate in covariates]
+    counselor = field_of(chats.frame, study.data.counselor, COUNSELOR) if study.data.counselor else None
+    stratum = field_of(chats.frame, matching.within, "matching.within") if matching.within else None
+    kept = Kept.all_of(chats)
+    for labels, what in ((counselor, "counselor"), (stratum, matching.within)):
+        if labels is not None:
+            kept = kept.without(labels.isna(), f"no {what}")
+    kept = kept.without(np.isnan(change), f"no {outcome.name}").without(np.isnan(treated), f"no {matching.treated}")
+    for covariate, each in zip(covariates, columns, strict=True):
+        kept = kept.without(each.isna().any(axis=1), f"no {covariate.field}")
+    keep = kept.rows
     if not keep.any():
         raise ModelProblem(f"No row is left to match for {outcome.name}.")
-    chosen, names = frame[keep].to_numpy(dtype=float), [str(name) for name in frame.columns]
+    names, chosen, notes = _varying(pd.concat(columns, axis=1)[keep])
     high, difference = treated[keep] > 0, change[keep]
-    within = labels_of(field_of(chats.frame, matching.within, "matching.within"))[keep] if matching.within else None
-    attempts = _attempts(names, chosen, high, matching, None if within is None else within.to_numpy())
+    within = None if stratum is None else labels_of(stratum)[keep].to_numpy()
+    attempts = _attempts(names, chosen, high, matching, within)
     pairs = attempts[-1].pairs
-    notes: list[str] = []
-    counselors = None
-    if study.data.counselor in chats.frame.columns:
-        counselors = labels_of(chats.frame[study.data.counselor])[keep].to_numpy()
+    counselors = None if counselor is None else labels_of(counselor)[keep].to_numpy()
     score = attempts[-1].score
+    alpha = study.inference.alpha
     effects = [
-        _clustered_if_possible(estimate, counselors, notes)
+        _clustered_if_possible(partial(estimate, alpha=alpha), counselors, notes)
         for estimate in (
             partial(matched_effect, difference, pairs),
             partial(matched_effect, difference, pairs, names, chosen),
@@ -271,12 +274,13 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     placebo = None
     if matching.placebo:
         placebo_values = column_of(chats.frame, matching.placebo, "matching.placebo").to_numpy()[keep]
-        placebo = _clustered_if_possible(partial(placebo_effect, placebo_values, high, pairs), counselors, notes)
+        estimate = partial(placebo_effect, placebo_values, high, pairs, alpha=alpha)
+        placebo = _clustered_if_possible(estimate, counselors, notes)
     random = None
     if study.data.client and before is not None:
-        clients = labels_of(field_of(chats.frame, study.data.client, "data.client"))[keep].to_numpy()
+        clients = field_of(chats.frame, study.data.client, "data.client")[keep]
         try:
-            random = _random_effects(values[keep], before[keep], high, pairs, names, chosen, clients)
+            random = _random_effects(values[keep], before[keep], high, pairs, names, chosen, clients, alpha)
             if (random["model"] == "linear").all():
                 notes.append(NO_CLIENT_VARIANCE)
         except ModelProblem as problem:
@@ -286,13 +290,14 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
         f"{question} in {outcome.name}" + ("" if before is None else " (change: after - before)"),
         high,
         not matching.treated,
+        alpha,
         attempts,
         tuple(effects),
         placebo,
         random,
         e_value(effects[1], float(difference.std(ddof=1))),
         rosenbaum_bounds(pair_differences(difference, pairs), alternative=alternative),
-        dropped,
+        kept.dropped,
         tuple(dict.fromkeys(notes)),
     )
 
@@ -322,10 +327,25 @@ def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, 
     if matching.technique not in groups:
         raise UsageProblem(f"matching.technique: there is no code {matching.technique!r} among {', '.join(groups)}.")
     use = technique_use(chats.counts, {matching.technique: groups[matching.technique]}, techniques.form)[:, 0]
-    name = called(matching.technique)
+    name = Codebook.load().label_of(matching.technique)
     if matching.high == "any":
         return (use > 0).astype(float), f"Any {name} against none"
     return (use > np.median(use)).astype(float), f"{name} above its median against not"
+
+
+def _varying(covariates: pd.DataFrame) -> tuple[list[str], Floats, list[str]]:
+    """Names and columns [rows, columns] without those that say nothing, and a note on each that is left out.
+
+    Raises:
+        ModelProblem: none is left.
+    """
+    columns, rows = covariates.to_numpy(dtype=float), len(covariates)
+    useless = useless_columns(columns)
+    kept = [i for i in range(columns.shape[1]) if i not in useless]
+    if not kept:
+        raise ModelProblem(f"matching.covariates: none varies in these {rows} rows, so there is nothing to match on.")
+    notes = [f"{covariates.columns[i]} {why} in these {rows} rows: left out." for i, why in useless.items()]
+    return [str(covariates.columns[i]) for i in kept], columns[:, kept], notes
 
 
 def _attempts(
@@ -373,15 +393,23 @@ def _random_effects(
     pairs: Pairs,
     names: list[str],
     columns: Floats,
-    clients: "np.ndarray",
+    clients: "pd.Series[str]",
+    alpha: float,
 ) -> pd.DataFrame:
     """Score after on treatment, score before, their product and the covariates, with a random effect for clients.
 
     Yang, Fang et al. 2024 (arXiv 2312.10775), Table 4: the score before is standardized, so that the coefficient of the
     treatment is for a client with a mean score. Where the variance between clients is 0, it is least squares with
     errors clustered by client.
+
+    Raises:
+        ModelProblem: a matched row has no client, or the model cannot be fitted.
     """
     rows = pairs.rows
+    people = clients.iloc[rows]
+    if without := int(people.isna().sum()):
+        raise ModelProblem(f"{without} of {len(rows)} matched rows have no {clients.name}. Leave such rows out.")
+    labels = labels_of(people).to_numpy()
     pre = (before[rows] - before[rows].mean()) / before[rows].std()
     high = treated[rows].astype(float)
     kept = [
@@ -391,15 +419,15 @@ def _random_effects(
     ]
     design = np.column_stack([high, pre, high * pre, *(columns[rows, i] for i in kept)])
     terms = ["treated", "before (per sd)", "treated x before", *(names[i] for i in kept)]
-    clusters = len(np.unique(clients[rows]))
+    clusters = len(np.unique(labels))
     try:
-        fit = fit_random_intercept(after[rows], terms, design, clients[rows])
-        model, estimate, se, reach = "ancova", fit.coefficients[1:], fit.se[1:], float(stats.norm.ppf(0.975))
+        fit = fit_random_intercept(after[rows], terms, design, labels)
+        model, estimate, se, reach = "ancova", fit.coefficients[1:], fit.se[1:], float(stats.norm.ppf(1 - alpha / 2))
     except NoClusterVariance:
         plain = fit_family("linear", after[rows], terms, design)
         model, estimate = "linear", plain.coefficients
-        se = np.sqrt(np.diag(clustered_covariance(plain, clients[rows])))
-        reach = float(stats.t.ppf(0.975, clusters - 1))
+        se = np.sqrt(np.diag(clustered_covariance(plain, labels)))
+        reach = float(stats.t.ppf(1 - alpha / 2, clusters - 1))
     return pd.DataFrame(
         {
             "term": terms,

@@ -10,14 +10,19 @@ from mi_coder.outcomes.study.spec import Study
 from mi_coder.outcomes.tables import interval_text, p_text
 
 _ENDS = ("p_from", "p_to")
+BOUNDS = (
+    "p, one-sided in the direction of the estimate, if the odds of treatment in one row of a pair were up to gamma "
+    "times those in the other"
+)
 
 
 def matched_document(matched: Matched) -> Document:
     """Sentences, estimates, balance of every attempt, bounds, and who was left out."""
     bounds = pd.DataFrame([{"gamma": bound.gamma, "p_from": bound.low, "p_to": bound.high} for bound in matched.bounds])
+    caption = f"Treated less untreated, with {100 * (1 - matched.alpha):g} % intervals"
     data = {"estimates": matched.tidy(), "balance": matched.balance_table(), "bounds": bounds}
     sections = [
-        Section("Estimates", [Table(_estimates(matched), caption="Treated less untreated, with 95 % intervals")]),
+        Section("Estimates", [Table(_estimates(matched), caption=caption)]),
         Section(
             "Balance",
             [
@@ -36,7 +41,7 @@ def matched_document(matched: Matched) -> Document:
             [
                 Table(
                     _readable(bounds).assign(**{name.replace("_", " "): bounds[name].map(p_text) for name in _ENDS}),
-                    caption="p if treatment were up to gamma times as likely in one row of a pair",
+                    caption=BOUNDS,
                 )
             ],
         )

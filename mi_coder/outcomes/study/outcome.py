@@ -71,7 +71,8 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
             f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has points for "
             f"the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in reliable_change."
         )
-    if prorated := int((before.prorated | after.prorated).sum()):
+    both = ~np.isnan(before.values) & ~np.isnan(after.values)
+    if prorated := int(((before.prorated | after.prorated) & both).sum()):
         notes.append(
             f"{outcome.name}: {prorated:,} chats miss up to {before.scale.may_miss} items of the {before.scale.name} "
             "before or after, and have the mean of their other items in place of them (prorate)."

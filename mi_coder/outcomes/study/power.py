@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 GOLD_ROWS_PER_PARAMETER = 2 * ROWS_PER_PARAMETER
 TIMES = (1, 2, 5, 10)
+FEWEST = "(fewest)"
+"""What stands beside a number that the model asks for, not the width."""
 _STEPS = 40
 
 
@@ -63,14 +65,16 @@ class Plan:
                 more than there are chats have no row.
 
         Raises:
-            UsageProblem: no more gold chats than parameters of the model.
+            UsageProblem: too few chats, or gold chats, to correct by.
         """
-        few, many = max(2 * self.budget.parameters, self.budget.n_gold // 4), 4 * self.budget.n_gold
+        counts = chats or [times * self.budget.n for times in TIMES]
+        fewest = self.budget.fewest_gold(min(counts)) or min(counts)
+        few, many = max(fewest, self.budget.n_gold // 4), 4 * self.budget.n_gold
         steps = gold or sorted({round(each) for each in np.geomspace(few, max(many, few + 1), _STEPS)})
         return pd.DataFrame(
             [
                 (term.name, count, some, widths[i])
-                for count in chats or [times * self.budget.n for times in TIMES]
+                for count in counts
                 for some in steps
                 if some <= count
                 for widths in [self.budget.width(count, some)]
@@ -138,21 +142,34 @@ class Plan:
     def table(self, width: float, chats: Sequence[int]) -> pd.DataFrame:
         """One row per technique: expected width now, and gold chats needed for `width` with so many chats in all.
 
-        Widths are on the scale of the estimates: log odds ratios, or points.
+        Widths are on the scale of the estimates: log odds ratios, or points. Where fewer gold chats would do, but are
+        too few to correct by, the number is a text that ends on `FEWEST`; `least` says what it takes.
         """
         now = self.budget.width(self.budget.n, self.budget.n_gold)
         needed = {count: self.budget.gold_needed(count, width) for count in chats}
-        tenth = self.budget.chats_needed(0.1, width)
+        fewest = {count: self.budget.fewest_gold(count) for count in chats}
+        tenth, fewest_tenth = self.budget.chats_needed(0.1, width), self.budget.fewest_chats(0.1)
         return pd.DataFrame(
             [
                 {
                     "technique": term.name,
                     f"width with {self.budget.n} chats, {self.budget.n_gold} gold": now[i],
-                    **{f"gold needed of {count} chats": needed[count][i] or "all are too few" for count in chats},
-                    "chats needed, a tenth gold": tenth[i] or "over 100 million",
+                    **{
+                        f"gold needed of {count} chats": _number(needed[count][i], fewest[count], "all are too few")
+                        for count in chats
+                    },
+                    "chats needed, a tenth gold": _number(tenth[i], fewest_tenth, "over 100 million"),
                 }
                 for i, term in self._planned
             ]
+        )
+
+    def least(self) -> str:
+        """What it takes to correct at all."""
+        return (
+            f"{FEWEST}: the width asks for no more, but `relate` corrects by no fewer than {self.budget.least_gold} "
+            f"gold chats ({ROWS_PER_PARAMETER} for each of the {self.budget.parameters} parameters), of no fewer than "
+            f"{self.budget.least_gold_clusters} clusters (counselors, or what inference.cluster names)."
         )
 
     def probabilities(self, size: int) -> pd.DataFrame:
@@ -163,6 +180,13 @@ class Plan:
                 "probability": sampling_probabilities(self.influence, size),
             }
         )
+
+
+def _number(needed: int | None, fewest: int | None, none: str) -> int | str:
+    """How many are needed, as the table has it."""
+    if needed is None:
+        return none
+    return f"{needed} {FEWEST}" if needed == fewest else needed
 
 
 def plan_study(
@@ -204,6 +228,7 @@ def plan_study(
     rows = np.flatnonzero(data.ids.isin(gold.index))
     drawn = None if coded is None else gold_probabilities(setting, chats, coded, data.ids[rows])
     by_gold, by_tagger = data.gold_columns(gold.loc[data.ids[rows]], rows, drawn)
+    clusters = data.clusters.to_numpy()
     pieces = fit_pieces(
         family,
         data.outcome,
@@ -211,7 +236,7 @@ def plan_study(
         data.columns,
         by_gold,
         rows,
-        data.clusters.to_numpy(),
+        clusters,
         tagged_on_gold=by_tagger,
         probabilities=drawn,
     )
@@ -219,7 +244,7 @@ def plan_study(
         outcome.name,
         model,
         data,
-        budget(data.names, pieces, study.inference.alpha),
+        budget(data.names, pieces, clusters, study.inference.alpha),
         pieces.everywhere.influence,
         tagger is not None,
     )

@@ -141,10 +141,11 @@ class Result:
             raise UnknownName(
                 f"No technique {code!r} in {name!r}.{did_you_mean(code, known)} It has {', '.join(known)}."
             )
-        rows = self.rows[(self.rows["outcome"] == name.removeprefix("predicted: ")) & (self.rows["code"] == code)]
+        rows = self.recommended
+        rows = rows[(rows["outcome"] == name.removeprefix("predicted: ")) & (rows["code"] == code)]
         per = str(rows["unit"].iloc[0]).partition(" per ")[2]
         within = chosen["term"].iloc[0] != code
-        use = f"{code_name(code)}, in {per}" + (", from the counselor's own mean" if within else "")
+        use = f"{Codebook.load().name_of(code)}, in {per}" + (", from the counselor's own mean" if within else "")
         return predicted_ratings(chosen.drop(columns="term"), use, PREDICTIONS.capitalize())
 
     def summary(self) -> str:
@@ -169,9 +170,3 @@ class Result:
     def _repr_html_(self) -> str:
         parts = [f"<h4>{outcome}: {model}</h4>{self.to_html(outcome, model)}" for outcome, model in self.headlines()]
         return "".join(parts) + "<ul>" + "".join(f"<li>{sentence}</li>" for sentence in self.sentences) + "</ul>"
-
-
-def code_name(code: str) -> str:
-    """The name of a code of the codebook, or the name of merged codes."""
-    known = Codebook.load().get(code)
-    return known.name if known else code

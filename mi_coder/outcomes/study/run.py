@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from msgspec.structs import replace as replace_fields
+from scipy import stats
 
+from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
@@ -19,14 +21,14 @@ from mi_coder.outcomes.guards import (
     TooFewClusters,
 )
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
-from mi_coder.outcomes.multiplicity import adjust
-from mi_coder.outcomes.ordinal import fit_ordinal
+from mi_coder.outcomes.multiplicity import q_values
+from mi_coder.outcomes.ordinal import OrdinalFit, fit_ordinal
 from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, Term, called, column_of, design_of
-from mi_coder.outcomes.study.fits import PENALIZED_LABEL, TIDY, Fit, family_data, fit_model, tidy_rows
+from mi_coder.outcomes.study.design import Design, Term, column_of, design_of
+from mi_coder.outcomes.study.fits import PENALIZED_LABEL, TIDY, Fit, family_data, fit_model, scale_of, tidy_rows
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.origin import check_codebook, learned_from
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
@@ -34,7 +36,7 @@ from mi_coder.outcomes.study.presets import designs_of, preset_notes, takes_matc
 from mi_coder.outcomes.study.quality import merged_codes, no_quality, tagger_quality
 from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.sentences import stands_in, what_can_be_said
-from mi_coder.outcomes.study.spec import STANDS_IN, LabelError, Model, Outcome, Study, models_of
+from mi_coder.outcomes.study.spec import SATISFIED, STANDS_IN, STARS, LabelError, Model, Outcome, Study, models_of
 
 CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poisson")
 """Models whose errors by cluster come from rows, so that gold rows can correct them."""
@@ -177,6 +179,8 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
             f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
             f"on the {len(set(design.outcome))} levels that occur."
         )
+    if outcome.type == "rating" and {"logit", "gee"} & set(models_of(outcome)):
+        part.notes.extend(_told_cut(outcome, design.outcome))
     separated = _fit_all(part, study, outcome, design)
     _response(part, study, outcome, design, separated)
     if gold is not None:
@@ -184,7 +188,7 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
             if model in CORRECTABLE:
                 _correct_into(part, model, study, outcome, design.without(names, ""), chats, gold)
     if outcome.type == "rating" and "ordinal" in separated:
-        _rating_tables(part, study, outcome, design)
+        _rating_tables(part, study, outcome, design.without(separated["ordinal"], ""))
     if outcome.type == "symptom":
         table, notes = symptom_change(outcome, chats)
         part.tables[f"change: {outcome.name}"] = table
@@ -192,6 +196,19 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
     for facts in part.glance:
         facts.update({"chats": len(design.outcome), "dropped": _told(design.dropped)})
     return part
+
+
+def _told_cut(outcome: Outcome, ratings: Floats) -> list[str]:
+    """Where the logit cuts ratings [rows] that are not 1 to 5 and have no cut of their own."""
+    levels = set(outcome.levels or ratings)
+    stars = levels == set(STARS) if outcome.levels else levels <= set(STARS)
+    if stars or outcome.satisfied != SATISFIED:
+        return []
+    count = int((ratings >= outcome.satisfied).sum())
+    return [
+        f"{outcome.name}, logit: ratings are cut at {outcome.satisfied:g}, which is made for levels of 1 to 5: "
+        f"{count:,} of {len(ratings):,} chats count as 1. Set the cut that you want in outcomes.satisfied."
+    ]
 
 
 def _fit_all(part: _Part, study: Study, outcome: Outcome, design: Design) -> dict[Model, tuple[str, ...]]:
@@ -398,7 +415,8 @@ def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str
         used = counts.loc[ids]
         never = [name for name, codes in groups.items() if not used[codes].to_numpy().any()]
         if never:
-            said.append(f"in the {len(ids):,} gold chats {who} never gave {', '.join(map(called, never))}")
+            named = ", ".join(map(Codebook.load().label_of, never))
+            said.append(f"in the {len(ids):,} gold chats {who} never gave {named}")
     if not said:
         return ""
     return (
@@ -446,6 +464,7 @@ def _corrected_rows(
             n=corrected.n_gold if name == "gold" else corrected.n,
             n_clusters=corrected.clusters,
             warnings=few,
+            scale=scale_of(model, outcome),
         )
         for name, part in (("gold", corrected.gold_only), ("ptd", corrected.corrected))
     ]
@@ -462,26 +481,35 @@ def _error_table(data: Design, chats: Chats, gold: Chats, rows: "np.ndarray[Any,
 
 
 def _rating_tables(part: _Part, study: Study, outcome: Outcome, design: Design) -> None:
-    """What the clustered ordinal model says in probabilities, and the check of proportional odds."""
-    try:
-        fit = fit_ordinal(design.outcome, design.names, design.columns, design.clusters.to_numpy())
-    except ModelProblem:
-        return
+    """What the clustered ordinal model says in probabilities, and the check of proportional odds.
+
+    Args:
+        design: what the ordinal model of the outcome was fitted to.
+    """
     coded = [term for term in design.terms if term.code]
+    try:
+        if not coded:
+            raise ModelProblem("no technique is left in the ordinal model.")
+        fit = fit_ordinal(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    except ModelProblem as problem:
+        missing = "marginal effects, predicted ratings and the check of proportional odds are missing"
+        part.notes.append(f"{outcome.name}: {missing}: {problem}")
+        return
     effects = [marginal_effect(fit, design.columns, term.name) for term in coded]
+    df = fit.clusters - 1
     part.tables[f"marginal effects: {outcome.name}"] = pd.DataFrame(
         [
-            {"term": term.name, "rating": level, "effect": effect.effects[j], "se": effect.se[j]}
+            {"term": term.name, "rating": level, "effect": effect.effects[j], "se": effect.se[j], "df": df}
             for term, effect in zip(coded, effects, strict=True)
             for j, level in enumerate(fit.levels)
         ]
         + [
-            {"term": term.name, "rating": "mean", "effect": effect.expected, "se": effect.expected_se}
+            {"term": term.name, "rating": "mean", "effect": effect.expected, "se": effect.expected_se, "df": df}
             for term, effect in zip(coded, effects, strict=True)
         ]
     )
     part.tables[f"predicted: {outcome.name}"] = pd.concat(
-        [_predicted(fit, design, term.name) for term in coded], ignore_index=True
+        [_predicted(fit, design, term.name, study.inference.alpha) for term in coded], ignore_index=True
     )
     try:
         check = check_proportional_odds(design.outcome, design.names, design.columns, design.clusters.to_numpy())
@@ -490,22 +518,23 @@ def _rating_tables(part: _Part, study: Study, outcome: Outcome, design: Design) 
         return
     part.tables[f"proportional odds: {outcome.name}"] = pd.DataFrame(
         [
-            {"term": column.name, "cut": cut, "slope": slope, "se": se, "p": column.wald.p if column.wald else np.nan}
+            {"term": column.name, "cut": cut, "slope": slope, "se": se, "df": df, "p": p}
             for column in check.columns
+            for p in [column.wald.p if column.wald else np.nan]
             for cut, slope, se in zip(check.cuts, column.slopes, column.se, strict=True)
         ]
     )
     part.notes.append(f"{outcome.name}: {check.sentence()}")
 
 
-def _predicted(fit: Any, design: Design, name: str, points: int = 9) -> pd.DataFrame:
-    """Predicted ratings over the inner 90 % of a column, the others at their means."""
+def _predicted(fit: OrdinalFit, design: Design, name: str, alpha: float, points: int = 9) -> pd.DataFrame:
+    """Predicted ratings over the inner 90 % of a column, the others at their means; bands by the t distribution."""
     i = design.names.index(name)
     low, high = np.quantile(design.columns[:, i], [0.05, 0.95])
     grid = np.linspace(low, high, points)
     columns = np.tile(design.columns.mean(axis=0), (points, 1))
     columns[:, i] = grid
-    predictions = predict(fit, columns)
+    predictions, reach = predict(fit, columns), float(stats.t.ppf(1 - alpha / 2, fit.clusters - 1))
     return pd.DataFrame(
         [
             {
@@ -513,8 +542,8 @@ def _predicted(fit: Any, design: Design, name: str, points: int = 9) -> pd.DataF
                 "share": grid[row],
                 "level": level,
                 "probability": predictions.probabilities[row, j],
-                "low": max(predictions.probabilities[row, j] - 1.96 * predictions.se[row, j], 0),
-                "high": min(predictions.probabilities[row, j] + 1.96 * predictions.se[row, j], 1),
+                "low": max(predictions.probabilities[row, j] - reach * predictions.se[row, j], 0),
+                "high": min(predictions.probabilities[row, j] + reach * predictions.se[row, j], 1),
             }
             for row in range(points)
             for j, level in enumerate(fit.levels)
@@ -534,7 +563,7 @@ def _adjusted(tidy: pd.DataFrame, study: Study) -> pd.DataFrame:
     keys = ["outcome", "model"] if study.inference.family == "outcome" else []
     coded = tidy[(tidy["code"] != "") & ~tidy["model"].str.endswith(PENALIZED_LABEL)]
     for _, group in coded.groupby(["design", coded["correction"].replace("", "naive"), *keys], sort=False):
-        tidy.loc[group.index, "q_bh"] = adjust(group["p"].to_numpy(dtype=float), study.inference.adjust).q
+        tidy.loc[group.index, "q_bh"] = q_values(group["p"].to_numpy(dtype=float), study.inference.adjust)
     return tidy
 
 

@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from mi_coder.codebook import Codebook
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS
-from mi_coder.outcomes.study.result import Result, code_name
+from mi_coder.outcomes.multiplicity import CLEAR
+from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.spec import Model, Study
 
 _HARM = (
@@ -17,7 +19,6 @@ _BETTER = {
     "symptom": {"higher": "more symptoms: worse", "lower": "fewer symptoms: better"},
 }
 """What values of an outcome mean, where its type tells."""
-CLEAR = 0.05
 
 
 def what_can_be_said(result: Result, gold: bool, stood_in: Sequence[str] = ()) -> tuple[str, ...]:
@@ -147,8 +148,9 @@ def _finding(row: "pd.Series[str]", better: Mapping[str, str]) -> str:
     level = {"within": " (a counselor's chats compared with each other)", "between": " (counselors compared)"}
     way = "higher" if float(row["estimate"]) > 0 else "lower"
     meaning = f" ({better[way]})" if better else ""
+    name = Codebook.load().name_of(str(row["code"]))
     return (
-        f"{code_name(row['code'])}{level.get(row['level'], '')} goes with {way} values{meaning}, {row['effect']:.2f} "
+        f"{name}{level.get(row['level'], '')} goes with {way} values{meaning}, {row['effect']:.2f} "
         f"[{row['effect_low']:.2f}, {row['effect_high']:.2f}] ({row['unit']})"
     )
 

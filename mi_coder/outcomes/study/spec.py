@@ -23,6 +23,9 @@ Form = Literal["share", "count", "presence"]
 Model = Literal["ordinal", "ordinal_random", "logit", "linear", "ancova", "change", "gee", "poisson", "crossed"]
 BEFORE = "before"
 """What interactions call the score before, whatever its column is called."""
+STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
+SATISFIED = 4.0
+"""Where the binary model cuts a rating if nothing is said: made for stars."""
 Text = Annotated[str, Meta(min_length=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -103,7 +106,7 @@ class Outcome(_Strict, frozen=True, kw_only=True):
     ]
     field: Annotated[str, Meta(description="Column of a rating, binary or count; the name if empty.")] = ""
     levels: Annotated[tuple[float, ...], Meta(description="Levels of the rating; empty for those that occur.")] = ()
-    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = 4.0
+    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = SATISFIED
     scale: Annotated[str, Meta(description="PHQ-2, PHQ-4, PHQ-9, GAD-2 or GAD-7, for a symptom.")] = ""
     before: Annotated[
         str | tuple[Text, ...],

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mi_coder.codebook import Codebook
 from mi_coder.outcomes import figures
 from mi_coder.outcomes.study import further_tables as further
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, write_document
-from mi_coder.outcomes.study.result import PREDICTIONS, Result, code_name
+from mi_coder.outcomes.study.result import PREDICTIONS, Result
 
 PREDICTED = 3
 """Techniques of which predicted ratings are drawn; all are in the table."""
@@ -89,7 +90,7 @@ def _predicted(result: Result, outcome: str, model: str) -> list[Picture]:
             result.plot_predicted(code, outcome),
             stem_of(f"predicted {outcome} {code}"),
             "predicted",
-            f"Predicted {outcome} by use of {code_name(code)}, {PREDICTIONS}",
+            f"Predicted {outcome} by use of {Codebook.load().name_of(code)}, {PREDICTIONS}",
         )
         for code in _clearest(result, outcome, model)
     ]

@@ -27,7 +27,7 @@ from mi_coder.outcomes.guards import (  # noqa: E402
     ModelProblem,
     TooFewClusters,
 )
-from mi_coder.outcomes.multiplicity import adjust  # noqa: E402
+from mi_coder.outcomes.multiplicity import q_values  # noqa: E402
 from mi_coder.outcomes.survivorship import who_stays  # noqa: E402
 
 LOG_ODDS = 0.10
@@ -123,7 +123,7 @@ def test_the_tidy_table_and_the_summary() -> None:
     assert (row["effect_low"], row["effect_high"]) == pytest.approx((2**slope.low, 2**slope.high))
     assert row["df"] == 399 and row["n_clusters"] == 400 and row["stat"] == pytest.approx(slope.estimate / slope.se)
     for _, level in tidy.groupby("level"):
-        assert level["q_bh"].to_numpy() == pytest.approx(adjust(level["p"].to_numpy()).q)
+        assert level["q_bh"].to_numpy() == pytest.approx(q_values(level["p"].to_numpy()))
     assert (tidy["warnings"] == "").all()
     told = found.summary()
     assert "within counselors" in told and "Within and between differ" in told and CAUTION in told

@@ -139,3 +139,59 @@ def test_a_table_of_gold_has_a_column_for_every_code(tmp_path: Path) -> None:
     _table(tmp_path / "gold.csv", id=["1"], messages=[25], **{code: [1] for code in full if code not in ("OT", "CC")})
     with pytest.raises(UsageProblem, match="no column CC, OT: gold chats are coded in full"):
         read_gold(*given)
+
+
+@pytest.mark.parametrize(
+    ("code", "cell", "said"),
+    [
+        ("OQ", "", "OQ is no number in 2 rows, the first is '2'. Write 0 where there was none, also in empty cells."),
+        ("OQ", " ", "OQ is no number in 2 rows, the first is '2'. Write 0"),
+        ("OQ", "x", "OQ is no number in 2 rows, the first is '2'. Write 0"),
+        ("OQ", 0.5, "OQ is no whole number between 0 and the number of `messages` of the chat in 2 rows"),
+        ("OQ", 26, "OQ is no whole number between 0 and the number of `messages` of the chat in 2 rows"),
+        ("messages", "", "messages is no number in 2 rows, the first is '2'. Write how many messages"),
+        ("messages", 24.5, "messages is no whole number from 0 on in 2 rows, the first is '2'."),
+        ("messages", "inf", "messages is no whole number from 0 on in 2 rows, the first is '2'."),
+    ],
+)
+def test_counts_that_are_empty_or_no_whole_number_are_refused(
+    tmp_path: Path, code: str, cell: object, said: str
+) -> None:
+    columns: dict[str, list[Any]] = {"messages": [25] * 3, **{each: [1] * 3 for each in Codebook.load().ids}}
+    columns[code] = [columns[code][0], cell, cell]
+    for name in ("counts.csv", "gold.csv"):
+        _table(tmp_path / name, id=["1", "2", "3"], **columns)
+    data = Data(counts="counts.csv", id="id")
+    with pytest.raises(UsageProblem) as told:
+        read_chats(data, tmp_path)
+    assert f"{tmp_path / 'counts.csv'}: {said}" in str(told.value)
+    with pytest.raises(UsageProblem) as told:
+        read_gold(LabelError(counts="gold.csv"), data, tmp_path)
+    assert f"{tmp_path / 'gold.csv'}: {said}" in str(told.value)
+
+
+def test_labels_that_are_one_number_stay_apart(tmp_path: Path) -> None:
+    labels = ["007", "7", "7.0", "8"]
+    table = {"id": ["01", "1", "2", "3"], "messages": [5] * 4, "OQ": [1] * 4}
+    named = {"counselor_id": labels, "client": labels, "team": ["007", "7", "8", "9"]}
+    more: dict[str, list[Any]] = {"year": ["2023", "2024", "2023.0", None], "seen": [True, False, True, False]}
+    _table(tmp_path / "counts.csv", **table, **named, **more)
+    chats = read_chats(Data(counts="counts.csv", id="id", client="client"), tmp_path)
+    assert list(chats.frame.index) == table["id"]
+    assert {name: list(chats.frame[name]) for name in named} == named
+    assert chats.frame["year"].sum() == 6070 and chats.frame["seen"].dtype == bool
+    _table(tmp_path / "counts.csv", **table)
+    _table(tmp_path / "outcomes.csv", id=table["id"], counselor_id=["001", "002", "003", "004"], rating=[1, 2, 3, 4])
+    joined = read_chats(Data(counts="counts.csv", outcomes="outcomes.csv", id="id"), tmp_path)
+    assert list(joined.frame["counselor_id"]) == ["001", "002", "003", "004"]
+    assert joined.frame["rating"].sum() == 10
+
+
+@pytest.mark.filterwarnings("error")
+def test_labels_of_a_long_table_are_of_one_type(tmp_path: Path) -> None:
+    rows = 140_000
+    team = [f"{i % 50:03d}" for i in range(rows)]
+    team[-1] = "ext-5"
+    _table(tmp_path / "counts.csv", id=range(rows), messages=[1] * rows, OQ=[1] * rows, counselor_id=team, team=team)
+    frame = read_chats(Data(counts="counts.csv", id="id"), tmp_path).frame
+    assert list(frame["team"]) == list(frame["counselor_id"]) == team

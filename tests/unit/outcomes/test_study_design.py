@@ -185,3 +185,31 @@ def test_ratings_off_the_levels_and_other_types() -> None:
     ):
         with pytest.raises(ModelProblem, match=said):
             _design(chats, outcomes=[outcome])
+
+
+def test_a_number_with_stray_texts_is_no_category() -> None:
+    chats = _chats()
+    chats.frame["years"] = chats.frame["age"].round().astype(int).astype(str).astype(object)
+    whole = _design(chats, covariates=["years"], techniques={"min_chats": 1})
+    assert "years" in whole.names and np.array_equal(_column(whole, "years"), chats.frame["age"].round())
+    chats.frame.loc[["chat3", "chat4"], "years"] = [" ", None]
+    assert _design(chats, covariates=["years"], techniques={"min_chats": 1}).dropped == {"no years": 2}
+    chats.frame.loc[["chat7", "chat9"], "years"] = "unknown"
+    with pytest.raises(UsageProblem, match="years is no number in 2 chats and a number in others") as told:
+        _design(chats, covariates=["years"])
+    assert "the first is 'chat7'. Correct these cells or leave them empty" in str(told.value)
+    assert "write {field: years, transform: category}" in str(told.value)
+    log = [{"field": "years", "transform": "log"}]
+    with pytest.raises(UsageProblem, match="years is no number in 2 chats, the first is 'chat7', and log needs"):
+        _design(chats, covariates=log)
+    as_category = [{"field": "years", "transform": "category"}]
+    names = _design(chats, covariates=as_category, techniques={"min_chats": 1, "within_between": False}).names
+    assert "years = unknown" in names and "years = " not in names
+
+
+def test_blank_cells_of_a_category_and_of_a_counselor_are_missing() -> None:
+    chats = _chats()
+    chats.frame.loc["chat3", "topic"], chats.frame.loc["chat4", "counselor_id"] = " ", ""
+    design = _design(chats, covariates=["topic"])
+    assert design.dropped == {"no counselor": 1, "no topic": 1}
+    assert {name for name in design.names if "topic" in name} == {"topic = sleep", "topic = work"}

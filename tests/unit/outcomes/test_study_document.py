@@ -16,7 +16,7 @@ pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip insta
 
 from mi_coder.formats.results import read_results  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
-from mi_coder.outcomes.study.document import Document, Section, Table, to_markdown, write_document  # noqa: E402
+from mi_coder.outcomes.study.document import Document, Section, Table, stem_of, to_markdown, write_document  # noqa: E402
 from mi_coder.outcomes.study.experience import run_experience  # noqa: E402
 from mi_coder.outcomes.study.experience_writing import write_experience  # noqa: E402
 from mi_coder.outcomes.study.match import run_matching  # noqa: E402
@@ -292,3 +292,48 @@ def tagged_chats() -> Callable[[Path], Study]:
         )
 
     return write
+
+
+@pytest.mark.parametrize(
+    ("names", "stems"),
+    [(("тревога", "депрессия"), ("тревога", "депрессия")), (("low (PHQ)", "low PHQ"), ("low_phq", "low_phq-2"))],
+)
+def test_every_outcome_has_its_own_files(
+    folder: Path, tmp_path: Path, names: tuple[str, ...], stems: tuple[str, ...]
+) -> None:
+    sides = (("phq9_pre", "phq9_post"), ("phq9_post", "phq9_pre"))
+    given = {"type": "symptom", "scale": "PHQ-9", "models": ["linear"]}
+    outcomes = [
+        {"name": name, "before": before, "after": after, **given}
+        for name, (before, after) in zip(names, sides, strict=True)
+    ]
+
+    def write(outcomes: list[dict[str, Any]]) -> Any:
+        study = study_of({**STUDY, "outcomes": outcomes, "label_error": {}})
+        result = study.fit(folder)
+        write_result(result, folder, tmp_path / "out")
+        return result
+
+    result = write(outcomes)
+    files = {(each.kind, each.title): each.file for each in read_results(tmp_path / "out", "relate").files}
+    pictures = []
+    for name, stem in zip(names, stems, strict=True):
+        assert files["table", f"change: {name}"] == f"change_{stem}.csv"
+        change = pd.read_csv(tmp_path / "out" / f"change_{stem}.csv")
+        assert change["value"].tolist() == pytest.approx(result.tables[f"change: {name}"]["value"].tolist())
+        assert files["forest", f"{name}: linear"] == f"forest_{stem}.svg"
+        pictures.append((tmp_path / "out" / f"forest_{stem}.svg").read_text(encoding="utf-8"))
+        assert (tmp_path / "out" / f"forest_{stem}.png").is_file()
+    assert pictures[0] != pictures[1]
+    markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert [f"(forest_{stem}.svg)" in markdown for stem in stems] == [True, True]
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert len(set(re.findall(r"<svg.*?</svg>", page, flags=re.S))) == 2
+    write(outcomes[:1])
+    left = {path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(("forest", "change"))}
+    assert left == {f"change_{stems[0]}.csv", f"forest_{stems[0]}.svg", f"forest_{stems[0]}.png"}
+
+
+def test_stems_of_plain_names_are_lower_case_with_underscores() -> None:
+    assert stem_of("error by outcome: Low__mood (PHQ-9)") == "error_by_outcome_low_mood_phq_9"
+    assert stem_of("predicted: Stimmung früher, 気分") == "predicted_stimmung_früher_気分"

@@ -167,6 +167,15 @@ def test_counselors_with_few_chats_or_months(chats: Chats) -> None:
         _found(chats, experience={"time": "started_at", "min_chats": 100_000})
 
 
+def test_slopes_that_cannot_be_estimated_are_said_to_be_so(chats: Chats) -> None:
+    same = chats.frame.assign(seen=chats.frame.groupby("counselor_id").cumcount() % 2)
+    even = same.groupby("counselor_id")["seen"].transform("size") // 2 * 2
+    kept = (same.groupby("counselor_id").cumcount() < even).to_numpy()
+    result = _found(Chats(chats.counts[kept], same[kept], {}), experience={"field": "seen"})
+    table = result.table().set_index("technique")
+    assert set(table["between"]) == {"not estimated"} and "[" in table["within"].iloc[0]
+
+
 def test_few_counselors_have_slopes_between_all_the_same(chats: Chats) -> None:
     busiest = chats.frame["counselor_id"].value_counts().index
     some = chats.frame["counselor_id"].isin(busiest[:12]).to_numpy()
@@ -206,10 +215,22 @@ def test_nobody_is_named(found: ExperienceResult) -> None:
         ({"experience": {"time": "startd_at"}}, "Did you mean 'started_at'"),
         ({"experience": {"field": "earlie"}}, "Did you mean 'earlier'"),
         ({"experience": {"time": "earlier"}}, "earlier holds numbers"),
-        ({"experience": {"time": "counselor_id"}}, "no value of counselor_id is a date"),
+        ({"experience": {"time": "counselor_id"}}, "counselor_id is no date or time"),
         ({"data": {"counts": "x", "counselor": "counsellor_id"}}, "Did you mean 'counselor_id'"),
     ],
 )
 def test_what_the_data_do_not_have(chats: Chats, changed: dict[str, Any], said: str) -> None:
     with pytest.raises(UsageProblem, match=said):
         _found(chats, **changed)
+
+
+def test_times_in_another_form_are_refused_and_empty_ones_left_out(chats: Chats) -> None:
+    frame = chats.frame.copy()
+    column = frame.columns.get_loc("started_at")
+    frame.iloc[:2, column] = ["", " "]
+    frame.iloc[2, column] = None
+    assert _found(Chats(chats.counts, frame, {})).dropped == {"no started_at": 3}
+    frame.iloc[[5, 9], column] = "31.05.2024 18:30"
+    with pytest.raises(UsageProblem, match="started_at is no date or time") as told:
+        _found(Chats(chats.counts, frame, {}))
+    assert f"in 2 chats, the first is {frame.index[5]!r}. Write all in this form" in str(told.value)

@@ -8,14 +8,22 @@ import pytest
 
 pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
 from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
+from mi_coder.outcomes.ordinal import fit_ordinal  # noqa: E402
+from mi_coder.outcomes.ordinal_effects import predict  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
+from mi_coder.outcomes.study import further_tables as further  # noqa: E402
+from mi_coder.outcomes.study.chats import read_chats  # noqa: E402
+from mi_coder.outcomes.study.design import design_of  # noqa: E402
+from mi_coder.outcomes.study.outcome import outcome_values  # noqa: E402
 from mi_coder.outcomes.study.result import Result  # noqa: E402
 from mi_coder.outcomes.study.spec import study_of  # noqa: E402
 from mi_coder.outcomes.study.writing import write_result  # noqa: E402
+from mi_coder.outcomes.tables import interval_text  # noqa: E402
 
 RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
 DEPRESSION = {"name": "depression", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"}
@@ -48,6 +56,36 @@ def test_few_counselors_are_said_in_sentences_and_below_tables(tmp_path: Path, g
         few = "gold of only 13 clusters: t with 12 degrees of freedom, p by the wild cluster bootstrap"
         assert (few in text) == gold, name
         assert "ncorrected: " in text, name
+
+
+@pytest.mark.parametrize("counselors", [12, 45])
+def test_what_a_rating_means_has_the_intervals_of_the_headline(tmp_path: Path, counselors: int) -> None:
+    found = _fit(tmp_path, counselors, chats=900, outcomes=[{**RATING, "models": ["ordinal"]}])
+    rows = found.tidy("rating", "ordinal").set_index("term")
+    df = counselors - 1
+    quantile = stats.t.ppf(0.975, df)
+    assert (rows["df"] == df).all()
+    odds, effects = (found.tables[f"{name}: rating"] for name in ("proportional odds", "marginal effects"))
+    assert (odds["df"] == df).all() and (effects["df"] == df).all()
+    mean = effects[(effects["term"] == "REF (within)") & (effects["rating"] == "mean")].iloc[0]
+    [marginal], [cuts] = further.marginal_effects(found, "rating"), further.proportional_odds(found, "rating")
+    low, high = (mean["effect"] + side * quantile * mean["se"] for side in (-1, 1))
+    assert marginal.frame["mean rating"][0] == interval_text(mean["effect"], low, high)
+    first = odds.iloc[0]
+    ends = np.exp(first["slope"] + np.array([-1, 1]) * quantile * first["se"])
+    assert cuts.frame["2 or more"][0] == interval_text(np.exp(first["slope"]), *ends)
+    few = f"Only {counselors} clusters: t with {df} degrees of freedom."
+    for table in (marginal, cuts):
+        assert (few in table.notes) == (counselors < 40)
+
+    study, chats = found.study, read_chats(found.study.data, tmp_path)
+    design = design_of(study, study.outcomes[0], chats, *outcome_values(study.outcomes[0], chats))
+    fit = fit_ordinal(design.outcome, design.names, design.columns, design.clusters.to_numpy())
+    columns = design.columns.mean(axis=0)[None]
+    columns[0, 0] = np.quantile(design.columns[:, 0], 0.05)
+    at = predict(fit, columns)
+    drawn = found.tables["predicted: rating"].iloc[: len(fit.levels)]
+    assert drawn["high"].to_numpy() == pytest.approx(np.minimum(at.probabilities + quantile * at.se, 1)[0])
 
 
 def test_many_counselors_have_no_such_sentence_or_note(tmp_path: Path) -> None:

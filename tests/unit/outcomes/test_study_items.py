@@ -66,6 +66,13 @@ def test_missing_items_leave_no_score_unless_prorated() -> None:
     assert not any("prorate" in note for note in symptom_change(_outcome(prorate=True), _chats(x=[1, 2, 3]))[1])
 
 
+def test_chats_without_both_scores_are_not_among_the_prorated() -> None:
+    unscored = {name: [1, 1, np.nan] for name in AFTER}
+    chats = _chats(**unscored | {"item3_pre": [np.nan, 1, np.nan], "item4_post": [1, np.nan, np.nan]})
+    _, notes = symptom_change(_outcome(prorate=True), chats)
+    assert any("2 chats miss up to 2 items" in note for note in notes)
+
+
 def test_a_value_that_is_no_answer_names_chat_and_column() -> None:
     with pytest.raises(UsageProblem, match=r"Row b, item 3 of the PHQ-9 \(item3_post\) is 4: an item is 0, 1, 2 or 3"):
         outcome_values(_outcome(), _chats(item3_post=[1, 4, 1]))

@@ -185,7 +185,7 @@ def test_without_five_counselors_errors_do_not_count_them_and_it_is_said(named: 
     chats.frame["counselor_id"] = [f"Ann{i % 4}" for i in range(len(chats))]
     if not named:
         del chats.frame["counselor_id"]
-    found = _matched(chats)
+    found = _matched(chats, data={"counts": "x", "counselor": "counselor_id" if named else ""})
     assert [effect.errors for effect in found.effects] == ["clustered by pair"] * 2 + ["robust (HC1)", "robust (HC3)"]
     assert "Errors do not count that chats of one counselor are alike." in found.sentences()
     assert (
@@ -282,6 +282,7 @@ def test_ratings_are_compared_in_stars() -> None:
         ({"matching": {**MATCHING, "placebo": "nose"}}, "Did you mean 'noise'"),
         ({"matching": {**MATCHING, "within": "sit"}}, "Did you mean 'site'"),
         ({"outcomes": [{"name": "star", "type": "rating"}]}, "Did you mean 'stars'"),
+        ({"data": {"counts": "x", "counselor": "counsellor_id"}}, "Did you mean 'counselor_id'"),
     ],
 )
 def test_what_the_data_do_not_have(changed: dict[str, Any], said: str) -> None:
@@ -318,3 +319,47 @@ def test_a_folder_with_report_tables_and_figures(matched: Matched, tmp_path: Pat
     again = write_matched(matched, _study(seed=2), tmp_path, tmp_path / "out")
     assert again.splitlines()[2].startswith("- Exploratory")
     assert np.allclose(pd.read_csv(tmp_path / "out" / "estimates.csv")["estimate"], matched.tidy()["estimate"])
+
+
+def test_rows_without_a_counselor_or_a_site_are_left_out_and_counted() -> None:
+    chats = _chats()
+    chats.frame.loc[["chat0", "chat1"], "counselor_id"] = [None, " "]
+    chats.frame.loc[["chat1", "chat2"], "site"] = None
+    chats.frame.loc["chat3", "after"] = np.nan
+    found = _matched(chats, matching={**MATCHING, "within": "site"})
+    assert found.dropped == {"no counselor": 2, "no site": 1, "no mood": 1} and len(found.treated) == 1496
+    whole = Chats(chats.counts.iloc[4:], chats.frame.iloc[4:], {})
+    expected = _matched(whole, matching={**MATCHING, "within": "site"})
+    assert [effect.se for effect in found.effects] == [effect.se for effect in expected.effects]
+    nameless = _matched(chats, data={"counts": "x", "counselor": ""})
+    assert nameless.dropped == {"no mood": 1}
+
+
+def test_covariates_that_do_not_vary_among_the_rows_that_are_kept_are_left_out() -> None:
+    chats = _chats()
+    expected = _matched(chats, matching={**MATCHING, "covariates": ["before", "age", "site"]})
+    more = chats.frame.iloc[:5].set_axis([f"more{i}" for i in range(5)]).assign(site="east", year=2023, after=np.nan)
+    frame = pd.concat([chats.frame.assign(year=2024), more])
+    counts = pd.concat([chats.counts, chats.counts.iloc[:5].set_axis(more.index)])
+    given = {**MATCHING, "covariates": ["before", "age", "site", "year"]}
+    found = _matched(Chats(counts, frame, {}), matching=given)
+    assert found.dropped == {"no mood": 5}
+    assert found.notes == (
+        "year never varies in these 1500 rows: left out.",
+        "site = south follows from the columns before it in these 1500 rows: left out.",
+    )
+    assert [effect.estimate for effect in found.effects] == pytest.approx(
+        [effect.estimate for effect in expected.effects]
+    )
+    with pytest.raises(ModelProblem, match=r"matching\.covariates: none varies in these 1500 rows"):
+        _matched(Chats(counts, frame, {}), matching={**MATCHING, "covariates": ["year"]})
+
+
+def test_matched_rows_without_a_client_have_no_random_effect_and_it_is_said() -> None:
+    chats = _chats()
+    chats.frame.loc[chats.frame["seen"] > 0, "client_id"] = None
+    found = _matched(chats, data={"counts": "x", "client": "client_id"})
+    pairs = len(found.chosen.pairs)
+    assert found.random_effects is None and not found.dropped
+    told = f"Random effect for the client: {pairs} of {2 * pairs} matched rows have no client_id. Leave such rows out."
+    assert told in found.notes

@@ -1,5 +1,6 @@
 """Budgets: predicted widths against larger studies, chances to be drawn, and estimates from chats so drawn."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ class _World:
         return budget(
             NAMES,
             fit_pieces(self.family, self.outcome, NAMES, self.tagged, self.gold[rows], rows, self.counselor),
+            self.counselor,
         )
 
 
@@ -86,7 +88,9 @@ def test_the_pilot_itself_has_the_width_that_it_has() -> None:
     rows = study.some(400)
     part = study.corrected(rows).corrected
     plan = budget(
-        NAMES, fit_pieces("linear", study.outcome, NAMES, study.tagged, study.gold[rows], rows, study.counselor)
+        NAMES,
+        fit_pieces("linear", study.outcome, NAMES, study.tagged, study.gold[rows], rows, study.counselor),
+        study.counselor,
     )
     assert np.allclose(plan.width(2_000, 400), part.high - part.low, rtol=0.03)
 
@@ -118,10 +122,70 @@ def test_fewest_gold_chats_and_fewest_chats(pilot: Budget) -> None:
             assert pilot.width(4_000, 4_000)[i] > width
         else:
             assert pilot.width(4_000, needed)[i] <= width
-            assert needed == pilot.parameters + 1 or pilot.width(4_000, needed - 1)[i] > width
+            assert needed == pilot.fewest_gold(4_000) or pilot.width(4_000, needed - 1)[i] > width
     for i, needed in enumerate(pilot.chats_needed(0.1, width)):
         assert needed is not None and pilot.width(needed, round(0.1 * needed))[i] <= width
-        assert pilot.width(needed - 20, round(0.1 * (needed - 20)))[i] > width
+        fewer = max(needed - 20, pilot.fewest_chats(0.1))
+        assert fewer == needed or pilot.width(fewer, round(0.1 * fewer))[i] > width
+
+
+def test_no_plan_is_below_what_it_takes_to_correct(pilot: Budget) -> None:
+    least = 5 * pilot.parameters
+    assert pilot.gold_needed(4_000, 100.0) == [least] * len(NAMES) == [pilot.fewest_gold(4_000)] * len(NAMES)
+    assert pilot.gold_needed(least - 1, 100.0) == [None] * len(NAMES)
+    with pytest.raises(UsageProblem, match=f"at least {least}, of {pilot.parameters + 1} clusters"):
+        pilot.width(4_000, least - 1)
+    for needed in pilot.chats_needed(0.1, 100.0):
+        assert needed is not None and needed == pilot.fewest_chats(0.1) and round(0.1 * needed) == least
+    # All chats of few counselors: none can be corrected, and of twice as many chats, as there are 30 counselors then.
+    few = replace(pilot, sizes=np.full(15, 100), n=1_500, n_gold_clusters=15)
+    assert few.fewest_gold(1_500) is None and few.gold_needed(1_500, 100.0) == [None] * len(NAMES)
+    fewest = few.fewest_gold(3_000)
+    assert fewest is not None and fewest >= least and few.gold_clusters(3_000, fewest) >= pilot.parameters + 1
+
+
+def test_clusters_of_gold_chats_are_those_of_random_draws(pilot: Budget) -> None:
+    assert pilot.gold_clusters(2_000, 400) == pilot.n_gold_clusters
+    assert pilot.gold_clusters(20_000, 20_000) == pytest.approx(10 * len(pilot.sizes))
+    random = np.random.default_rng(1)
+    labels = np.repeat(np.arange(len(pilot.sizes)), pilot.sizes)
+    seen = [len(np.unique(random.choice(labels, 150, replace=False))) for _ in range(200)]
+    expected = replace(pilot, n_gold_clusters=round(pilot._reached(2_000, 400))).gold_clusters(2_000, 150)
+    assert expected == pytest.approx(np.mean(seen), rel=0.02)
+
+
+@pytest.mark.parametrize("counselors", [12, 60])
+def test_widths_are_those_of_relate(counselors: int, tmp_path: Path) -> None:
+    depression = {
+        **{"name": "depression", "type": "symptom", "scale": "PHQ-9", "models": ["linear"]},
+        **{"before": "phq9_pre", "after": "phq9_post"},
+    }
+    study = study_of(
+        {
+            "data": {"counts": "chats.csv"},
+            "outcomes": [depression],
+            "techniques": {"codes": ["OQ", "EA"]},
+            "label_error": {"counts": "gold.csv"},
+            "inference": {"draws": 99},
+        }
+    )
+    ratios = []
+    for seed in range(5):
+        simulate(chats=1_500, counselors=counselors, gold=0.6, seed=seed).write(tmp_path)
+        rows = study.fit(tmp_path).tidy("depression", "linear").query("correction == 'ptd'").set_index("term")
+        found = rows["ci_high"] - rows["ci_low"]
+        whole = plan_study(study, tmp_path).budget
+        gold = pd.read_csv(tmp_path / "gold.csv")
+        gold.sample(frac=0.5, random_state=seed).to_csv(tmp_path / "gold.csv", index=False)
+        half = plan_study(study, tmp_path).budget
+        assert whole.gold_clusters(whole.n, whole.n_gold) == rows["df"].iloc[0] + 1
+        for name, width in found.items():
+            i = whole.names.index(name)
+            ratios.append([each.width(whole.n, whole.n_gold)[i] / width for each in (whole, half)])
+    same, planned = np.array(ratios).T
+    # Where what falls with more chats is estimated below 0 it is taken as 0, and the width is above the one found.
+    assert same.min() == pytest.approx(1) and np.median(same) == pytest.approx(1)
+    assert 0.85 < np.exp(np.log(planned).mean()) < 1.15
 
 
 def test_what_cannot_be_planned(pilot: Budget) -> None:
@@ -204,6 +268,20 @@ def test_the_plan_of_a_study(folder: Path) -> None:
     rated = _platform().tagged["rating"].dropna().index
     assert list(chances["conversation_id"]) == list(rated)
     assert chances["probability"].sum() == pytest.approx(100)
+
+
+def test_the_plan_says_where_the_model_asks_for_gold_and_not_the_width(folder: Path) -> None:
+    plan = _plan(folder)
+    assert plan.budget.parameters == 8
+    table = plan.table(9.0, [30, 472])
+    assert list(table["gold needed of 30 chats"]) == ["all are too few"] * 4
+    assert list(table["gold needed of 472 chats"]) == ["40 (fewest)"] * 4
+    assert all(str(cell).endswith(" (fewest)") for cell in table["chats needed, a tenth gold"])
+    assert "no fewer than 40 gold chats (5 for each of the 8 parameters), of no fewer than 9 clusters" in plan.least()
+    assert not plan.table(0.3, [5_000]).astype(str).apply(lambda column: column.str.contains("fewest")).any(axis=None)
+    with pytest.raises(UsageProblem, match="at least 40"):
+        plan.frame([472], [39])
+    assert plan.frame([472])["gold"].min() >= 40
 
 
 def test_chances_of_the_plan_carry_over_to_the_study(folder: Path, tmp_path: Path) -> None:

@@ -12,12 +12,13 @@ stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip i
 from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
-from mi_coder.outcomes.multiplicity import adjust  # noqa: E402
+from mi_coder.outcomes.multiplicity import q_values  # noqa: E402
 from mi_coder.outcomes.penalized import penalized_terms  # noqa: E402
 from mi_coder.outcomes.simulate import EFFECTS, SYMPTOM_EFFECTS, Platform, simulate  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
 from mi_coder.outcomes.study.design import Term, design_of  # noqa: E402
 from mi_coder.outcomes.study.fits import TIDY, tidy_rows  # noqa: E402
+from mi_coder.outcomes.study.further_tables import marginal_effects  # noqa: E402
 from mi_coder.outcomes.study.outcome import outcome_values  # noqa: E402
 from mi_coder.outcomes.study.result import Result  # noqa: E402
 from mi_coder.outcomes.study.run import UNCORRECTED, _adjusted  # noqa: E402
@@ -202,15 +203,15 @@ def test_q_over_one_outcome_or_the_whole_study(platform: Platform) -> None:
         _fit(platform.tagged, **given, inference={"family": family}).tidy() for family in ("outcome", "study")
     )
     for _, group in by_outcome.groupby("outcome"):
-        assert np.allclose(group["q_bh"], adjust(group["p"].to_numpy()).q)
-    assert np.allclose(of_study["q_bh"], adjust(of_study["p"].to_numpy()).q)
+        assert np.allclose(group["q_bh"], q_values(group["p"].to_numpy()))
+    assert np.allclose(of_study["q_bh"], q_values(of_study["p"].to_numpy()))
     assert not np.allclose(by_outcome["q_bh"], of_study["q_bh"])
     assert _fit(platform.tagged, **given, inference={"adjust": "none"}).rows["q_bh"].isna().all()
 
 
 def test_naive_gold_and_corrected_are_families_of_their_own(first: Result) -> None:
     for _, group in first.tidy().groupby(["outcome", "model", "correction"]):
-        assert np.allclose(group["q_bh"], adjust(group["p"].to_numpy()).q)
+        assert np.allclose(group["q_bh"], q_values(group["p"].to_numpy()))
 
 
 def test_q_where_a_p_is_missing() -> None:
@@ -314,6 +315,64 @@ def test_a_code_that_separates_has_a_penalized_estimate_beside(platform: Platfor
     assert np.isfinite(plain["q_bh"]).all()
 
 
+def test_what_the_ordinal_model_means_is_of_the_columns_that_it_has(platform: Platform) -> None:
+    rating = platform.tagged["rating"]
+    tagged = platform.tagged.assign(flag=((rating == 5) & (np.arange(900) % 4 == 0)).astype(float))
+    given: dict[str, Any] = {"outcomes": [{**RATING, "models": ["ordinal"]}], "response_weights": False}
+    without = _fit(tagged, **given, covariates=["log_messages"])
+    found = _fit(tagged, **given, covariates=["log_messages", "flag"])
+    assert any("ordinal: Column 'flag' rises" in note for note in found.notes)
+    for name in ("marginal effects: rating", "predicted: rating", "proportional odds: rating"):
+        pd.testing.assert_frame_equal(found.tables[name], without.tables[name])
+
+
+def test_what_the_ordinal_model_means_is_named_where_it_cannot_be_told(platform: Platform) -> None:
+    rating = platform.tagged["rating"]
+    given: dict[str, Any] = {
+        "outcomes": [{**RATING, "models": ["ordinal", "linear"]}],
+        "techniques": {"form": "presence", "codes": ["CO"], "within_between": False},
+        "response_weights": False,
+    }
+    missing = "rating: marginal effects, predicted ratings and the check of proportional odds are missing: "
+    # The only code separates.
+    rare = (platform.tagged["CO"] > 0) & (np.arange(900) % 4 == 0)
+    alone = _fit(platform.tagged.assign(CO=rare.astype(float), rating=rating.where(~rare, 5.0)), **given)
+    assert f"{missing}no technique is left in the ordinal model." in alone.notes
+    # As many parameters as counselors: no clustered errors of the ordinal model, but of the linear one.
+    few = _of_counselors(platform.tagged.dropna(subset=["rating"]), 6)
+    crowded = _fit(few, **{**given, "techniques": {"codes": ["REF"], "within_between": False, "min_chats": 5}})
+    assert any(note.startswith(f"{missing}6 clusters are too few for clustered errors of 6") for note in crowded.notes)
+    for found in (alone, crowded):
+        assert "linear" in set(found.rows["model"])
+        assert not {"marginal effects: rating", "proportional odds: rating"} & set(found.tables)
+
+
+def test_a_logit_of_a_rating_says_where_it_cuts(platform: Platform) -> None:
+    outcome = {**RATING, "models": ["logit"]}
+    codes = {"codes": ["REF", "EA"]}
+    found = _fit(platform.tagged, platform.gold, outcomes=[outcome], techniques=codes)
+    unit = "odds ratio of a rating of 4 or more per 10 points of share"
+    assert {"logit", "logit (weighted for response)"} == set(found.tidy()["model"])
+    assert {"naive", "gold", "ptd"} <= set(found.tidy()["correction"])
+    assert set(found.tidy()["unit"]) == {unit} == {found.unit("rating", "logit")}
+    assert not any("ratings are cut" in note for note in found.notes)
+    assert set(
+        _fit(platform.tagged, outcomes=[{"name": "rating", "type": "rating"}]).tidy("rating", "ordinal")["unit"]
+    ) == {"odds ratio per 10 points of share"}
+    top = _fit(platform.tagged, outcomes=[{**outcome, "satisfied": 5}], techniques=codes).tidy()
+    assert set(top["unit"]) == {"odds ratio of a rating of 5 or more per 10 points of share"}
+
+    ten = platform.tagged.assign(rating=2 * platform.tagged["rating"])
+    for levels in (list(range(11)), []):
+        wide = _fit(ten, outcomes=[{**outcome, "levels": levels}], techniques=codes)
+        [note] = [note for note in wide.notes if "ratings are cut at 4" in note]
+        many = int((ten["rating"] >= 4).sum())
+        assert f"rating, logit: ratings are cut at 4, which is made for levels of 1 to 5: {many} of 472 chats" in note
+    asked = _fit(ten, outcomes=[{**outcome, "levels": list(range(11)), "satisfied": 9}], techniques=codes)
+    assert not any("ratings are cut" in note for note in asked.notes)
+    assert asked.unit("rating", "logit") == "odds ratio of a rating of 9 or more per 10 points of share"
+
+
 def test_a_rating_that_never_varies(platform: Platform) -> None:
     found = _fit(platform.tagged.assign(rating=5.0), platform.gold)
     assert set(found.rows["outcome"]) == {"depression"}
@@ -379,7 +438,9 @@ def test_shah2022_beside_the_recommended_design(platform: Platform) -> None:
     own = found.rows[found.rows["design"] == "recommended"]
     assert set(preset["model"]) == {"logit"} and set(preset["outcome"]) == {"rating"}
     assert (preset["code"] != "").sum() == 16 and set(preset["level"]) == {""}
-    assert set(preset.loc[preset["code"] != "", "unit"]) == {"odds ratio per message"}
+    assert set(preset.loc[preset["code"] != "", "unit"]) == {"odds ratio of a rating of 4 or more per message"}
+    marginal = marginal_effects(found, "rating")[0]
+    assert "per 10 points of share" in marginal.caption, "of the recommended design, not of the preset before it"
     assert {"ptd", "gold", "naive"} <= set(own["correction"]) and set(own["outcome"]) == {"rating", "depression"}
     assert any(note.startswith("shah2022: rating, logit: with classes weighted alike") for note in found.notes)
     assert found.headlines() == [("rating", "ordinal"), ("depression", "linear")]
