@@ -28,11 +28,11 @@ from pathlib import Path
 import numpy as np
 
 from mi_coder import corpora
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.corpora.parts import group_of, split
 from mi_coder.evaluation.folds import Judged, fold_figures, read_judged, write_judged
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import TOKENIZER_FILE, Window
 from mi_coder.tagger.window import Tokens, WindowBuilder
 from mi_coder.training.base import MINILM, resolve_base

@@ -35,13 +35,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.experiments_page import JUDGED, REFERENCE, Stored, cell, page
+from mi_coder.arrays import Bools
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, Conversation, Message, model_text
 from mi_coder.corpora.parts import split
 from mi_coder.evaluation.card import CARD_FILE
 from mi_coder.evaluation.folds import read_judged
 from mi_coder.evaluation.leak import overlap
-from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, ModelConfig, Window
 from mi_coder.tagger.decoding import Decoder

@@ -17,11 +17,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mi_coder import __version__, corpora
+from mi_coder.arrays import Bools, Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation
 from mi_coder.evaluation.baseline import Baseline
 from mi_coder.evaluation.bootstrap import interval, resampled
-from mi_coder.evaluation.metrics import Bools, Confusion, Floats, macro
+from mi_coder.evaluation.metrics import Confusion, macro
 from mi_coder.formats import write_conversations
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE
 from mi_coder.tagger.model import open_model

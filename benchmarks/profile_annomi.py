@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from mi_coder import corpora
+from mi_coder.arrays import Bools, Floats
 from mi_coder.conversation import Conversation
 from mi_coder.evaluation.leak import overlap
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.measures.summaries import SUMMARIES
 from mi_coder.measures.tally import tally, turns_of
 from mi_coder.tagger.tagger import Tagger

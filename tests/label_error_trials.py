@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.families import fit_family
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.label_error import Coefficients, correct

@@ -21,8 +21,8 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.codebook import Codebook
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.presets import SEVEN_MEASURES

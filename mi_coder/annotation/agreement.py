@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from mi_coder.annotation.codings import DETAILS, Given, Unit, rater_names, several_coders
 from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
 from mi_coder.annotation.masi import masi_distances
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
 from mi_coder.evaluation.bootstrap import draws
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.report import Figure
 from mi_coder.formats.coding import is_complete
 

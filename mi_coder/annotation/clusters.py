@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from mi_coder.annotation.sampling import Indices
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import need
 from mi_coder.evaluation.baseline import word_grams
-from mi_coder.evaluation.metrics import Floats
 
 ROUNDS = 30
 DIMENSIONS = 50

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_coder.annotation.codings import Unit
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 
 LEAST_CODERS = 3
 SMOOTHING = 1.0

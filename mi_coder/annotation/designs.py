@@ -11,10 +11,10 @@ from mi_coder.annotation.clusters import clusters, text_vectors
 from mi_coder.annotation.merit import Scores
 from mi_coder.annotation.population import Candidate, Population
 from mi_coder.annotation.sampling import Plan, proportional, simple, stratified
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.formats.guard import unguard
 
 Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity", "given"]

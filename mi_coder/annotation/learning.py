@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.annotation.sampling import Indices
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.corpora.parts import group_of
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Confusion, Floats, macro
+from mi_coder.evaluation.metrics import Confusion, macro
 from mi_coder.training.baseline_fit import Labeled, fit_baseline
 
 SHARES = (0.25, 0.5, 0.75, 1.0)

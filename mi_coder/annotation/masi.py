@@ -8,7 +8,7 @@ from collections.abc import Sequence, Set
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 
 
 def masi_distance(one: Set[str], other: Set[str]) -> float:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_coder.annotation.population import Candidate, Place
-from mi_coder.annotation.sampling import Indices
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.conversation import Coding, Conversation
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.evaluation.compare import has_all_scores
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.tagger.tagger import Tagger
 
 RARE = 0.02

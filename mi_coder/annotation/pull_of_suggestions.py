@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats, Numbers
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.bootstrap import draws, resampled
-from mi_coder.evaluation.metrics import Bools, Floats, Numbers
 from mi_coder.evaluation.report import Figure
 
 COLUMNS = ("conversation_id", "codes", "suggestion", "suggested", "seconds")

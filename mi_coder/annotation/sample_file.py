@@ -17,7 +17,7 @@ import msgspec
 
 from mi_coder.annotation.designs import Planned, Request, probability
 from mi_coder.annotation.population import Place, Population, UnitKind
-from mi_coder.annotation.sampling import Indices
+from mi_coder.arrays import Indices
 from mi_coder.corpora.source import read_rows
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file

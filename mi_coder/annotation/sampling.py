@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
-
-Indices = NDArray[np.intp]
 
 CERTAIN = "certain"
 _ROUNDING = 1e-9

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mi_coder.annotation.sampling import Indices
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.report import Figure
 
 _Z = 1.959964

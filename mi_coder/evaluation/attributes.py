@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools
 from mi_coder.conversation import Coding, Gold
 from mi_coder.evaluation.bootstrap import interval, resampled
-from mi_coder.evaluation.metrics import Bools, share
+from mi_coder.evaluation.metrics import share
 
 CODES_WITH_ATTRIBUTE = {"depth": ("REF",), "permission": ("PR", "RC")}
 

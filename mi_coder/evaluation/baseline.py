@@ -17,8 +17,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import MiCoderError
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.tagger.config import Probability
 from mi_coder.tagger.decoding import choose
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats, Numbers
+from mi_coder.arrays import Floats, Numbers
 
 LEVEL = 0.95
 

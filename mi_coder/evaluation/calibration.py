@@ -11,17 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.evaluation.bootstrap import resampled
 from mi_coder.evaluation.compare import Comparison
-from mi_coder.evaluation.metrics import (
-    CALIBRATION_BINS,
-    Bools,
-    Floats,
-    brier,
-    calibration_error,
-    calibration_gaps,
-    macro,
-)
+from mi_coder.evaluation.metrics import CALIBRATION_BINS, brier, calibration_error, calibration_gaps, macro
 from mi_coder.evaluation.report import Calibration, Figure, Options
 
 

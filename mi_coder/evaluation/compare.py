@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.conversation import Coding, Conversation, Gold, Message
 from mi_coder.errors import MiCoderError, UnknownName, did_you_mean
-from mi_coder.evaluation.metrics import Bools, Floats
 
 _MEND = "Tag the gold file itself: `mi-code tag GOLD.jsonl`."
 

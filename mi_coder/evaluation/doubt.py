@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Numbers
 from mi_coder.evaluation.bootstrap import draws, resampled
 from mi_coder.evaluation.compare import Comparison, has_all_scores
-from mi_coder.evaluation.metrics import Bools, Numbers, exact_matches, share
+from mi_coder.evaluation.metrics import exact_matches, share
 from mi_coder.evaluation.reliability import reliability
 from mi_coder.evaluation.report import Doubt, Figure, Kept, Options, Review, Risk, SetScore
 from mi_coder.evaluation.risk import COVERAGES, KEPT, Ranking, reduction

@@ -3,22 +3,14 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from mi_coder.arrays import Bools, Floats, Numbers
 from mi_coder.evaluation.attributes import attribute_scores, group_scores
 from mi_coder.evaluation.bootstrap import interval, resampled
 from mi_coder.evaluation.calibration import by_code, calibration
 from mi_coder.evaluation.compare import Comparison
 from mi_coder.evaluation.doubt import doubt
 from mi_coder.evaluation.human import HUMAN_ALPHA
-from mi_coder.evaluation.metrics import (
-    Bools,
-    Confusion,
-    Floats,
-    Numbers,
-    exact_matches,
-    macro,
-    per_code,
-    share,
-)
+from mi_coder.evaluation.metrics import Confusion, exact_matches, macro, per_code, share
 from mi_coder.evaluation.report import EvaluationReport, Figure, Options, Row, Source, Versus
 
 FEW_CONVERSATIONS = 20

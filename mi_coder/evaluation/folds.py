@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.corpora.source import read_rows
 from mi_coder.evaluation.bootstrap import resampled
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.report import Figure
 
 SAMPLES = 1000

@@ -7,14 +7,11 @@ Arrays: `truth` is float [messages, codes] with 1 (applies), 0 (does not) and na
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Numbers = NDArray[Any]
+from mi_coder.arrays import Bools, Floats, Numbers
 
 CALIBRATION_BINS = 15
 

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import need
 from mi_coder.evaluation import render
 from mi_coder.evaluation.attributes import AttributeScore, GroupScore
 from mi_coder.evaluation.bootstrap import interval
-from mi_coder.evaluation.metrics import CodeScore, Floats
+from mi_coder.evaluation.metrics import CodeScore
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Bools, Floats, Numbers
+from mi_coder.arrays import Bools, Floats, Numbers
 
 COVERAGES = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 KEPT = 0.8

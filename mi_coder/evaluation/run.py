@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mi_coder.arrays import Bools
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, model_text
 from mi_coder.corpora.parts import Part, split
@@ -15,7 +16,6 @@ from mi_coder.evaluation.compare import Comparison, compare, from_codes, has_gol
 from mi_coder.evaluation.doubt import SETS
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
-from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED, ReadOptions

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.measures.summaries import Measure
 from mi_coder.measures.validation import TaggerErrors, drawn
 

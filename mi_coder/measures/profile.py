@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem, did_you_mean
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.evaluation.render import html_table
 from mi_coder.measures.groups import ALL, CONVERSATION, NONE, check_fields, check_periods, fields_needed, has, value_of
 from mi_coder.measures.intervals import DRAWS, intervals

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.measures.tally import AT, CODES, DETAILS, OPEN
 
 MOST_UNKNOWN = 0.2

@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Gold, Role
-from mi_coder.evaluation.metrics import Floats
 
 Unit = Literal["message", "volley"]
 UNITS: tuple[Unit, ...] = ("message", "volley")

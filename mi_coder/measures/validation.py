@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.measures.reading import Chat, as_chat
 from mi_coder.measures.summaries import Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, Turn, Unit, tally

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.columns import check_covariates
 
 PASS = 0.1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Bools, Floats
+from mi_coder.arrays import Bools, Floats
 from mi_coder.outcomes.guards import SingleCategory, check_columns
 
 # A column whose part that the columns before it do not explain is below this share of its length follows from them.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.guards import (
     BadShape,
     check_clustered_errors,

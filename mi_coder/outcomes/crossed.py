@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import optimize, sparse
 from scipy.linalg import lapack
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.guards import (
     FEWEST_CLUSTERS,
     BadShape,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.guards import Columns, Indices
+from mi_coder.arrays import Floats, Indices
+from mi_coder.outcomes.guards import Columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

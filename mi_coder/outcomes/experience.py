@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.experience_checks import check_chats, check_times, count_users, refuse_unvarying
 from mi_coder.outcomes.families import Estimate, clustered_covariance, fit_family
 from mi_coder.outcomes.guards import (

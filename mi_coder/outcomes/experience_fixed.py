@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.experience import CAUTION, Slope, slope_of, with_q
 from mi_coder.outcomes.experience_checks import check_chats, count_users, refuse_unvarying
 from mi_coder.outcomes.guards import Clusters, ModelProblem, check_clustered_errors, cluster_codes, warn_of_few_clusters

@@ -12,8 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
     AliasedColumn,
     BadShape,

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, CovariateBalance
 from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.propensity import Propensity

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import MiCoderError
-from mi_coder.evaluation.metrics import Floats
-
-Indices = NDArray[np.intp]
 
 # With fewer clusters no standard error that is clustered, and no variance between clusters, means anything.
 FEWEST_CLUSTERS = 5

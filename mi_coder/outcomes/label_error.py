@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.families import EXACT, Estimate, Family, cluster_totals, fit_family
 from mi_coder.outcomes.guards import (
     ENOUGH_CLUSTERS,

@@ -22,7 +22,7 @@ to 87 %, of 20 in 96 to 99 (98 to 100 by t), and of 6 in a third (about 90 % by 
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.wild_bootstrap import BATCH, DRAWS, TIE, sign_vectors
 
 

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.columns import check_covariates, independent
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, BadShape, TooFewClusters, check_outcome
-from mi_coder.outcomes.matching import Indices, Pairs
+from mi_coder.outcomes.matching import Pairs
 from mi_coder.outcomes.propensity import Propensity
 
 MATCHED = "matched"

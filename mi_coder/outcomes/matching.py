@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
-
-Indices = NDArray[np.intp]
 
 CALIPER = 0.2
 

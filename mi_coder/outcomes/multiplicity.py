@@ -4,8 +4,8 @@ from typing import Literal
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import UsageProblem, need
-from mi_coder.evaluation.metrics import Floats
 
 METHODS = ("bh", "by")
 CLEAR = 0.05

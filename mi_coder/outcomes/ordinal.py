@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats, Indices
 from mi_coder.outcomes.cumulative import (
     Cells,
     by_threshold,
@@ -30,7 +30,6 @@ from mi_coder.outcomes.guards import (
     BadShape,
     Columns,
     EmptyLevel,
-    Indices,
     check_clustered_errors,
     cluster_codes,
     level_codes,

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import UnknownName, did_you_mean
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.ordinal import OrdinalFit, predictors
 
 

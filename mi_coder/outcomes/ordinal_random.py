@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats, Indices
 from mi_coder.outcomes.cumulative import (
     Cells,
     by_threshold,
@@ -29,7 +29,6 @@ from mi_coder.outcomes.cumulative import (
 from mi_coder.outcomes.guards import (
     Clusters,
     Columns,
-    Indices,
     ModelProblem,
     check_random_intercept,
     cluster_codes,

@@ -27,14 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import UnknownName, did_you_mean
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.cumulative import inverse_of, start_thresholds, to_own_units
 from mi_coder.outcomes.guards import (
     FEWEST_CLUSTERS,
     Clusters,
     Columns,
-    Indices,
     ModelProblem,
     TooFewClusters,
     cluster_codes,

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mi_coder.annotation.sampling import proportional
+from mi_coder.arrays import Floats
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, cluster_codes
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, Pieces
 

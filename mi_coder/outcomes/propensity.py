@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.columns import check_covariates
 from mi_coder.outcomes.guards import Separation, standardize
 

@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
-    Indices,
     ModelProblem,
     Separation,
     check_clustered_errors,

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.guards import BadShape, SingleCategory, check_columns
 from mi_coder.outcomes.ordinal import fit_ordinal, predictors
 

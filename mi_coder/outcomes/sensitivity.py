@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem, need
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.columns import check_covariates, independent
 from mi_coder.outcomes.match_effect import Effect, matched_effect
 from mi_coder.outcomes.matching import Pairs

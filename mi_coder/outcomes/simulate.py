@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
-from mi_coder.evaluation.metrics import Floats
 
 EFFECTS: Mapping[str, float] = {"REF": 0.25, "AF": 0.35, "EA": 0.45, "PR": -0.20, "CO": -0.60, "IP": -0.90, "SU": 0.10}
 """On the latent rating, per 10 points of share."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.experience import (
     BUCKETS,
     MONTH,

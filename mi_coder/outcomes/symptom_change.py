@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.symptoms import GAD7, PHQ9, Cutoff, Scale, Scores
 
 IMPROVED = "reliable improvement"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
-from mi_coder.evaluation.metrics import Bools, Floats
 
 ANSWERS = (0, 1, 2, 3)
 

@@ -16,10 +16,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Floats
 from mi_coder.tagger.config import ASKING_FILE, BadModel
 from mi_coder.tagger.window import BUCKETS, Said, Tokens
-
-Floats = NDArray[np.float64]
 
 _MOST = 127
 _LEAST = 1e-6

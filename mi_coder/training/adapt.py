@@ -20,6 +20,7 @@ from torch.optim import AdamW
 from transformers import AutoModelForMaskedLM, PreTrainedModel
 from transformers.utils import logging
 
+from mi_coder.arrays import Indices
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hashes
@@ -27,7 +28,7 @@ from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.adapted import Adapted, read_adapted, write_adapted
 from mi_coder.training.base import NoBase, base_name, resolve_base
-from mi_coder.training.batches import EVALUATION_BATCH, Rows, shuffled_batches, sorted_batches
+from mi_coder.training.batches import EVALUATION_BATCH, shuffled_batches, sorted_batches
 from mi_coder.training.device import best_device, bf16_is_native
 from mi_coder.training.fit import MAX_GRADIENT, SMALL_HIDDEN_SIZE, TrainingFailed, set_seeds
 from mi_coder.training.folder import new_folder, refuse_existing
@@ -281,7 +282,7 @@ class _Adapter:
                 break
         return total / count
 
-    def _loss(self, windows: Sequence[Tokens], rows: Rows, random: torch.Generator) -> tuple[Tensor, int]:
+    def _loss(self, windows: Sequence[Tokens], rows: Indices, random: torch.Generator) -> tuple[Tensor, int]:
         """The mean loss of the hidden tokens of a batch, and how many they are."""
         device = self._model.device
         pad_id = self._model.config.pad_token_id or 0

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.asking import Asking
 from mi_coder.tagger.window import BUCKETS
 from mi_coder.training.calibrate import sigmoid

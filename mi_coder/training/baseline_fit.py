@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import need
 from mi_coder.evaluation.baseline import Baseline, character_grams, word_grams
-from mi_coder.evaluation.metrics import Bools, Confusion, Floats, macro
+from mi_coder.evaluation.metrics import Confusion, macro
 from mi_coder.training.calibrate import best_threshold
 
 REGULARIZATIONS = (1.0, 2.0, 4.0)

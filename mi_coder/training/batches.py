@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mi_coder.arrays import Indices
 from mi_coder.tagger.encoder import PAD, padded
 from mi_coder.tagger.window import Tokens
-
-Rows = NDArray[np.intp]
 
 EVALUATION_BATCH = 64
 """Windows that are read at once where nothing is learned."""
@@ -31,19 +29,19 @@ class Batch(NamedTuple):
     client: Tensor
 
 
-def shuffled_batches(windows: Sequence[Tokens], size: int, random: np.random.Generator) -> list[Rows]:
+def shuffled_batches(windows: Sequence[Tokens], size: int, random: np.random.Generator) -> list[Indices]:
     """Row numbers of random batches, each of windows of like length.
 
     Windows are shuffled, sorted by length within pieces of 50 batches, and the batches are shuffled again.
     """
     order = random.permutation(len(windows))
-    batches: list[Rows] = []
+    batches: list[Indices] = []
     for rows in _cut(order, size * _BATCHES_SORTED_TOGETHER):
         batches += _cut(rows[_by_length([windows[row] for row in rows])], size)
     return [batches[index] for index in random.permutation(len(batches))]
 
 
-def sorted_batches(windows: Sequence[Tokens], size: int) -> list[Rows]:
+def sorted_batches(windows: Sequence[Tokens], size: int) -> list[Indices]:
     """Row numbers of batches from the shortest windows to the longest."""
     return _cut(_by_length(windows), size)
 
@@ -77,7 +75,7 @@ def drop_context(window: Tokens, share: float, random: np.random.Generator) -> T
     return replace(window, ids=[*window.ids[: window.own], window.ids[-1]], client=())
 
 
-def _by_length(windows: Sequence[Tokens]) -> Rows:
+def _by_length(windows: Sequence[Tokens]) -> Indices:
     """The order of windows by the length of the message in steps of eight tokens, then by that of the context.
 
     Both are padded, so a batch should be even in both; steps of one would leave the contexts as they come.
@@ -87,5 +85,5 @@ def _by_length(windows: Sequence[Tokens]) -> Rows:
     return np.lexsort((context, own // _MESSAGE_STEP))
 
 
-def _cut(rows: Rows, size: int) -> list[Rows]:
+def _cut(rows: Indices, size: int) -> list[Indices]:
     return [rows[start : start + size] for start in range(0, len(rows), size)]

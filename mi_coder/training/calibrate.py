@@ -6,9 +6,9 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.conversation import Coding
 from mi_coder.evaluation.bootstrap import draws
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.tagger.config import Head, Platt
 from mi_coder.tagger.decoding import confidence
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.batches import pad, sorted_batches
 from mi_coder.training.fit import logits

@@ -12,18 +12,11 @@ from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.errors import MiCoderError, UsageProblem
-from mi_coder.evaluation.metrics import Confusion, Floats, macro
+from mi_coder.evaluation.metrics import Confusion, macro
 from mi_coder.tagger.window import Tokens
-from mi_coder.training.batches import (
-    EVALUATION_BATCH,
-    Rows,
-    drop_context,
-    drop_words,
-    pad,
-    shuffled_batches,
-    sorted_batches,
-)
+from mi_coder.training.batches import EVALUATION_BATCH, drop_context, drop_words, pad, shuffled_batches, sorted_batches
 from mi_coder.training.checkpoint import Checkpoint, NotContinued, Snapshot
 from mi_coder.training.device import Device, bf16_is_native, find_device
 from mi_coder.training.identity import identity
@@ -293,7 +286,7 @@ class _Fitting:
         rate = learning_rate(self.model, self.options)
         return TrainingFailed(f"{reason} Train again with a lower --lr (it was {rate:g}).")
 
-    def _forward(self, rows: Rows) -> Tensor:
+    def _forward(self, rows: Indices) -> Tensor:
         device, windows = self.model.device, [self.train.tokens[row] for row in rows]
         if self.options.context_dropout:
             windows = [drop_context(one, self.options.context_dropout, self._random) for one in windows]

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mi_coder.arrays import Bools
 from mi_coder.conversation import Coding
 from mi_coder.corpora.parts import Part
 from mi_coder.evaluation.compare import Comparison
 from mi_coder.evaluation.doubt import SETS
 from mi_coder.evaluation.evaluate import evaluate
-from mi_coder.evaluation.metrics import Bools, Confusion, macro
+from mi_coder.evaluation.metrics import Confusion, macro
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.tagger.config import MODEL_FILE, ModelConfig
 from mi_coder.training.data import Example

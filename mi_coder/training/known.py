@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import need
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.calibrate import MIN_KNOWN
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.training.targets import Targets
 
 Weighting = Literal["none", "root", "inverse"]

@@ -8,11 +8,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding
 from mi_coder.corpora.parts import Part
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.formats import AS_CODED, ReadOptions
 from mi_coder.tagger.asking import Asking, read_asking, write_asking

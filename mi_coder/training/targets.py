@@ -4,14 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.training.data import Example
-
-Rows = NDArray[np.intp]
 
 ATTRIBUTES = ("depth", "permission")
 POSITIVE_VALUE = {"depth": "complex", "permission": "with"}
@@ -29,9 +26,9 @@ class Targets:
 
     known: Floats
     groups: Bools
-    group_rows: Rows
+    group_rows: Indices
 
-    def take(self, rows: Rows) -> "Targets":
+    def take(self, rows: Indices) -> "Targets":
         """The targets of some messages, in the order of `rows`."""
         place = np.full(len(self.known), -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
@@ -45,12 +42,12 @@ class Targets:
         return Targets(known, self.groups, self.group_rows)
 
     @property
-    def positives(self) -> Rows:
+    def positives(self) -> Indices:
         """[heads] messages known to carry the code."""
         return (self.known == 1).sum(axis=0)
 
     @property
-    def negatives(self) -> Rows:
+    def negatives(self) -> Indices:
         """[heads] messages known not to carry the code."""
         return (self.known == 0).sum(axis=0)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mi_coder.arrays import Floats
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.attributes import CODES_WITH_ATTRIBUTE
 from mi_coder.evaluation.leak import overlap
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import MODEL_FILE, TOKENIZER_FILE, Head
 from mi_coder.tagger.decoding import Decoder
 from mi_coder.tagger.encoder import Encoder

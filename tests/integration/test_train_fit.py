@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from mi_coder.arrays import Floats
 from mi_coder.conversation import Message
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.tagger.config import Window
 from mi_coder.tagger.model import BUNDLED
 from mi_coder.tagger.window import Tokens, WindowBuilder

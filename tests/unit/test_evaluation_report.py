@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from mi_coder.arrays import Bools
 from mi_coder.conversation import Coding, Conversation, Gold, Message
 from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.evaluate import evaluate
-from mi_coder.evaluation.metrics import Bools
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 
 CODES = ("OQ", "CQ", "REF", "PR", "SU")

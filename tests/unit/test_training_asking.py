@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from mi_coder.arrays import Floats
 from mi_coder.conversation import Message
 from mi_coder.tagger.asking import Asking
 from mi_coder.tagger.config import TOKENIZER_FILE, Window
@@ -16,8 +16,6 @@ from mi_coder.tagger.window import BUCKETS, Said, Tokens, WindowBuilder
 from mi_coder.training import asking as fitting
 from mi_coder.training.asking import _Fit, fit_asking
 from mi_coder.training.known import Known
-
-Floats = NDArray[np.float64]
 
 ASKS, TALKS, BOTH, NEVER = 7, 8, 100, 500
 

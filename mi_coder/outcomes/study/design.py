@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from mi_coder.arrays import Floats, Indices
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem, did_you_mean
-from mi_coder.evaluation.metrics import Floats
-from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, Indices, ModelProblem, standardize
+from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, ModelProblem, standardize
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.spec import BEFORE, Covariate, Outcome, Study, Techniques, models_of

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.experience import (
     Experience,
     curves,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.cr2 import fit_cr2
 from mi_coder.outcomes.crossed import fit_crossed
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family

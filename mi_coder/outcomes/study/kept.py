@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mi_coder.evaluation.metrics import Bools
+from mi_coder.arrays import Bools
 from mi_coder.outcomes.study.chats import Chats
 
 

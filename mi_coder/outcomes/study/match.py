@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mi_coder.arrays import Bools, Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Bools, Floats
 from mi_coder.outcomes.balance import Balance, balance
 from mi_coder.outcomes.families import clustered_covariance, fit_family
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, NoClusterVariance, TooFewClusters, standardize

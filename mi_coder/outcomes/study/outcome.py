@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mi_coder.evaluation.metrics import Floats
+from mi_coder.arrays import Floats
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.design import column_of

@@ -10,9 +10,9 @@ import pandas as pd
 from msgspec.structs import replace as replace_fields
 from scipy import stats
 
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import (
     ENOUGH_CLUSTERS,
     FEWEST_CLUSTERS,

@@ -9,8 +9,8 @@ pytest.importorskip("scipy", reason="scipy is not installed: pip install 'mi-cod
 
 from scipy import optimize, stats
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import UnknownName
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.guards import AliasedColumn, Separation, TooFewClusters
 from mi_coder.outcomes.ordinal import fit_ordinal
 from mi_coder.outcomes.penalized import fit_penalized, penalized_terms

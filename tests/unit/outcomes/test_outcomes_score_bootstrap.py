@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from mi_coder.arrays import Floats
 from mi_coder.errors import UnknownName
-from mi_coder.evaluation.metrics import Floats
 from mi_coder.outcomes.families import Family, fit_family
 from mi_coder.outcomes.guards import ModelProblem, TooFewClusters
 from mi_coder.outcomes.score_bootstrap import score_bootstrap
