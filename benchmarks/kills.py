@@ -15,8 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.kill_harness import kill_trials
-from tests.tiny_model import make_tiny_model
+from benchmarks.material.tiny_model import make_tiny_model
+from benchmarks.trials.kills import kill_trials
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from time import process_time
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.label_error_trials import METHODS, Family, trials
+from benchmarks.trials.label_error import METHODS, Family, trials
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
     python benchmarks/matching.py [--trials 200]
 
-Runs the simulation of tests/matching_trials.py and prints a table: bias against the true effect, standard deviation of
-the estimates, mean standard error, and how many 95 % intervals have the truth. Leaves with 1 where an adjusted method
-has the truth in less than 92 % of its intervals or is off by more than .1 points, an eighth of the effect, or where the
-unmatched difference, which has to fail, has the truth in more than half of them.
+Runs the simulation of benchmarks/trials/matching.py and prints a table: bias against the true effect, standard
+deviation of the estimates, mean standard error, and how many 95 % intervals have the truth. Leaves with 1 where an
+adjusted method has the truth in less than 92 % of its intervals or is off by more than .1 points, an eighth of the
+effect, or where the unmatched difference, which has to fail, has the truth in more than half of them.
 """
 
 import argparse
@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from benchmarks.trials.matching import UNMATCHED, summaries
 from mi_coder.outcomes.match_effect import ADJUSTED, REGRESSION, WEIGHTED, WEIGHTED_ADJUSTED
-from tests.matching_trials import UNMATCHED, summaries
 
 ADJUSTING = (ADJUSTED, WEIGHTED, WEIGHTED_ADJUSTED, REGRESSION)
 LEAST_COVERAGE = 0.92

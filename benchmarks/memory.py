@@ -4,7 +4,7 @@
 
 Writes flat files of invented messages, every thousandth line a bad one, and tags each in a process of its own. Prints
 the peak resident memory of each (`ru_maxrss`) and their ratio. Leaves with 1 where they are more than 5 % apart or one
-passes 600 MB. The bundled model takes hours for the long file; a tiny one (see tests/tiny_model.py) tells
+passes 600 MB. The bundled model takes hours for the long file; a tiny one (see benchmarks/material/tiny_model.py) tells
 about everything but the encoder.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.chats import write_flat
+from benchmarks.material.chats import write_flat
 
 MOST_APART = 1.05
 MOST_MEGABYTES = 600

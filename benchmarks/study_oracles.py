@@ -18,7 +18,7 @@ from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.study_trials import Scale, Trials, matched, shah, yang
+from benchmarks.trials.presets import Scale, Trials, matched, shah, yang
 
 REPLICATIONS = 200
 SCALES: tuple[Scale, ...] = ("PHQ-2", "GAD-2")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.tagger.tagger import Tagger
-from tests.tiny_model import make_tiny_model
 
 ROOT = Path(__file__).parent.parent
 

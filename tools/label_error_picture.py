@@ -11,11 +11,11 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.trials.label_error import FOCAL, METHODS, NULL, one_study, truth  # noqa: E402
 from mi_coder.outcomes import figures  # noqa: E402
-from mi_coder.outcomes.study.design import Term  # noqa: E402
 from mi_coder.outcomes.study.fits import tidy_rows  # noqa: E402
+from mi_coder.outcomes.study.term import Term  # noqa: E402
 from mi_coder.pictures import VERMILION  # noqa: E402
-from tests.label_error_trials import FOCAL, METHODS, NULL, one_study, truth  # noqa: E402
 
 CORRECTION = {"naive": "naive", "gold_only": "gold", "corrected": "ptd"}
 

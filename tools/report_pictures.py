@@ -24,7 +24,7 @@ from mi_coder.measures import profile  # noqa: E402
 from mi_coder.measures.reading import read_chats  # noqa: E402
 from mi_coder.report.build import ReportOptions, build_report  # noqa: E402
 from mi_coder.tagger.tagger import Tagger  # noqa: E402
-from tests.integration.studio.page import browser as browser_command  # noqa: E402
+from tools.label_studio.page import browser as browser_command  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 CHATS = ROOT / "annotations" / "practice" / "demo.jsonl"

@@ -19,8 +19,8 @@ from mi_coder.annotation.tasks import tasks  # noqa: E402
 from mi_coder.codebook import Codebook  # noqa: E402
 from mi_coder.formats import read_conversations  # noqa: E402
 from mi_coder.tagger.tagger import Tagger  # noqa: E402
-from tests.integration.studio import page as pages  # noqa: E402
-from tests.integration.studio.server import running  # noqa: E402
+from tools.label_studio import page as pages  # noqa: E402
+from tools.label_studio.server import running  # noqa: E402
 
 IMAGES = ROOT / "docs" / "images"
 ANNOTATOR = "ann@example.com"

@@ -222,7 +222,7 @@ def decided(
             one.gold,
             one.how if agrees(one.unit) else MARK,
             f"settled:{one.how}",
-            sources[one.unit.id].confidence,
+            one.unit.confidence,
             one.why if one.gold else _UNDECIDED,
             when,
             own=one.own,
@@ -242,8 +242,9 @@ def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settle
     choices = [(one.gold, frozenset(one.own)) for one in decisions]
     coder = "; ".join(one.coder for one in decisions)
     own = choices[-1][1]
-    gold: Gold | None = choices[-1][0]
-    alike = sorted({one.coder for one in unit.given if one.gold == gold and one.own in (None, own)})
+    chosen = choices[-1][0]
+    gold: Gold | None = chosen
+    alike = sorted({one.coder for one in unit.given if _says(one, chosen) and one.own in (None, own)})
     why = f"as coded by {', '.join(alike)}" if alike else "unlike every coding"
     if any(source.text_hash not in ("", one.text_hash) for one in decisions):
         gold, why = None, "another text was shown to the adjudicator than the one that was coded"
@@ -253,6 +254,12 @@ def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settle
     comment = " / ".join(one.comment for one in decisions if one.comment)
     updated = decisions[-1].updated
     return Settled(unit, gold, MARK, coder, confidence, why, updated, comment, own if gold else frozenset())
+
+
+def _says(given: Given, gold: Gold) -> bool:
+    """Whether a coding has the codes of the gold, and those of its details that its file tells."""
+    same = given.gold.positive == gold.positive and given.gold.negative == gold.negative
+    return same and all(getattr(given.gold, name) == getattr(gold, name) for name in given.tells)
 
 
 def _prediction(letter: str, given: Given) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Given:
         source: the annotation from which it was pulled; empty where it was not.
         own: the chosen codes of the platform's own; None where the file does not tell.
         tells: which of `DETAILS` the file tells: it has the column or, if it is one of chats, the field in some gold.
+        confidence: 3 sure to 1 unsure; None where the file does not tell it.
     """
 
     coder: str
@@ -42,6 +43,7 @@ class Given:
     source: str = ""
     own: frozenset[str] | None = None
     tells: frozenset[str] = frozenset(DETAILS)
+    confidence: int | None = None
 
     @property
     def rater(self) -> Rater:
@@ -55,7 +57,6 @@ class Stored:
     Attributes:
         index: place of the message in its conversation, from 0.
         text_hash: of the message that was coded; empty where the file does not tell it.
-        confidence: 3 sure to 1 unsure; None where the file does not tell it.
         gold_from: who the coders of the file are.
     """
 
@@ -63,7 +64,6 @@ class Stored:
     index: int
     text_hash: str
     given: Given
-    confidence: int | None
     gold_from: str
 
 
@@ -86,6 +86,11 @@ class Unit:
         return tuple(one.gold for one in self.given)
 
     @property
+    def confidence(self) -> int | None:
+        """The lowest of the codings that count, those of the last rounds; None where none tells it."""
+        return min((one.confidence for one in self.last_rounds().given if one.confidence is not None), default=None)
+
+    @property
     def id(self) -> str:
         """The id by which people find the message."""
         return f"{self.conversation}#{self.index}"
@@ -95,6 +100,8 @@ class Unit:
 
         Round 2 comes before 10; rounds without a number come in the order of their texts.
         """
+        if len({one.coder for one in self.given}) == len(self.given):
+            return self
         last = {one.coder: one for one in sorted(self.given, key=lambda one: (_natural(one.round), one.round))}
         return replace(self, given=tuple(one for one in self.given if one is last[one.coder]))
 
@@ -236,8 +243,8 @@ def _is_standoff(path: Path) -> bool:
 
 
 def _first_line(path: Path) -> str:
-    """The start of a file, plain or compressed; empty of a folder and where the data are damaged."""
-    if path.is_dir():
+    """The start of a file, plain or compressed; empty of what can be read only once, and where the data are damaged."""
+    if not path.is_file():
         return ""
     with closing(open_source(path)) as opened:
         try:
@@ -253,8 +260,10 @@ def _has_needed(header: str, separator: str) -> bool:
 def _standoff(path: Path) -> Iterator[Stored]:
     for row, cells in zip(read_standoff(path), read_rows(path, NEEDED), strict=True):
         own = frozenset(cells["own"].split("+")) - {""} if "own" in cells else None
-        given = Given(row.coder, row.round, row.gold, row.source, own, frozenset(DETAILS) & cells.keys())
-        yield Stored(row.conversation_id, row.index, row.text_hash, given, row.confidence, row.gold_from)
+        given = Given(
+            row.coder, row.round, row.gold, row.source, own, frozenset(DETAILS) & cells.keys(), row.confidence
+        )
+        yield Stored(row.conversation_id, row.index, row.text_hash, given, row.gold_from)
 
 
 def _chats(path: Path) -> Iterator[Stored]:
@@ -273,4 +282,4 @@ def _gold_of(conversation: Conversation, coder: str) -> Iterator[Stored]:
         if message.gold:
             named = {"coder": coder, "round": "", **conversation.extra, **message.extra}
             given = Given(str(named["coder"]), str(named["round"]), message.gold)
-            yield Stored(conversation.id, index, text_hash(message.text), given, None, gold_from)
+            yield Stored(conversation.id, index, text_hash(message.text), given, gold_from)

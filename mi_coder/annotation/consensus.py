@@ -50,7 +50,7 @@ def agrees(unit: Unit) -> bool:
     One coding agrees with itself.
     """
     given = unit.last_rounds().given
-    codes = {replace(one.gold, depth=None, permission=None, reason=None) for one in given}
+    codes = {(one.gold.positive, one.gold.negative, one.gold.any_of) for one in given}
     own = {one.own for one in given} - {None}
     return len(codes) <= 1 and len(own) <= 1 and all(len(_values(given, name)) <= 1 for name in DETAILS)
 

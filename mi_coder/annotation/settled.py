@@ -31,12 +31,10 @@ class Source:
 
     Attributes:
         text_hash: empty where no coding tells it.
-        confidence: the lowest of them; None where no coding tells it.
         gold_from: who the coders are.
     """
 
     text_hash: str
-    confidence: int | None
     gold_from: frozenset[str]
 
 
@@ -80,12 +78,8 @@ def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
                     f"What is settled has one to {MOST_CODES} codes, or OT alone, and leaves none open."
                 )
             name = f"{one.conversation}#{one.index}"
-            known = found.get(name, Source("", None, frozenset()))
-            found[name] = Source(
-                known.text_hash or one.text_hash,
-                min((told for told in (known.confidence, one.confidence) if told is not None), default=None),
-                known.gold_from | {one.gold_from},
-            )
+            known = found.get(name, Source("", frozenset()))
+            found[name] = Source(known.text_hash or one.text_hash, known.gold_from | {one.gold_from})
     return found
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.annotation.agreement import FEW, SETS, TENTATIVE, Agreement, agreements, split
+from mi_coder.annotation.agreement import FEW, FEW_CONVERSATIONS, SETS, TENTATIVE, Agreement, agreements, split
 from mi_coder.annotation.codings import Unit, earlier_rounds, several_coders
 from mi_coder.annotation.learning import SHARES, Curve
 from mi_coder.annotation.population import Place
@@ -28,8 +28,8 @@ class AlphaPoint:
     Attributes:
         messages: those coded at least twice.
         alpha: on sets of codes.
-        reliable, tentative, uncertain, unreliable, few: how many codes are so (see `Agreement.verdict` and
-            `Agreement.few`).
+        reliable, tentative, uncertain, unreliable: how many codes are so (see `Agreement.verdict`).
+        few: of how many codes it is not known.
     """
 
     messages: int
@@ -93,14 +93,15 @@ def stopping_report(
     """Bring the figures together.
 
     Args:
-        units: every coded message with all of its codings; of several the last one counts for the rates.
+        units: every coded message with all of its codings; of several last rounds the last one counts for the rates.
         curve: of the same codings, or None and why not.
         sample: what was drawn to be coded.
         seed: order in which conversations are added, and the bootstrap.
     """
     alpha, whole = alpha_growth(units, seed)
     few = few_codes(units)
-    rates = _rates({(unit.conversation, unit.index): unit.given[-1].gold for unit in units}, sample) if sample else None
+    last = {(unit.conversation, unit.index): unit.last_rounds().given[-1].gold for unit in units}
+    rates = _rates(last, sample) if sample else None
     return StoppingReport(
         codings=sum(len(unit.given) for unit in units),
         messages=len(units),
@@ -130,7 +131,7 @@ def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint
         part = [unit for unit in twice if unit.conversation in within]
         figures = {row.name: row for row in agreements(part, _SAMPLES, seed)}
         rows = [figures[code] for code in Codebook.load().ids]
-        told = [row.verdict for row in rows if not row.few]
+        told = [row.verdict for row in rows if _is_known(row)]
         points.append(
             AlphaPoint(
                 messages=len(part),
@@ -139,7 +140,7 @@ def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint
                 tentative=told.count("tentative"),
                 uncertain=told.count("uncertain"),
                 unreliable=told.count("unreliable"),
-                few=sum(row.few for row in rows),
+                few=len(rows) - len(told),
             )
         )
     return tuple(points), rows
@@ -170,8 +171,13 @@ def _presence(gold: Gold, code: str) -> float:
 
 
 def _read_as(verdict: str, rows: Sequence[Agreement]) -> tuple[str, ...]:
-    """The codes with this verdict, those that are few left out."""
-    return tuple(row.name for row in rows if row.verdict == verdict and not row.few)
+    """The codes with this verdict, those of which it is not known left out."""
+    return tuple(row.name for row in rows if row.verdict == verdict and _is_known(row))
+
+
+def _is_known(row: Agreement) -> bool:
+    """Whether enough messages have and lack a code; few conversations do not excuse agreement that is too low."""
+    return row.rarest >= FEW and (row.verdict == "unreliable" or not row.few)
 
 
 def _advice(
@@ -191,7 +197,7 @@ def _advice(
     if problems := tuple(_problems_of_agreement(alpha, rows, by_several)):
         yield from problems
     else:
-        unknown = ", ".join(row.name for row in rows if row.few)
+        unknown = ", ".join(row.name for row in rows if not _is_known(row))
         yield "Agreement is high enough and well enough known: from here one coding a message will do." + (
             f" Of {unknown} it is not known: too few were coded twice." if unknown else ""
         )
@@ -229,5 +235,11 @@ def _problems_of_agreement(alpha: Sequence[AlphaPoint], rows: Sequence[Agreement
         return
     if not alpha[-1].alpha.high - alpha[-1].alpha.low <= WIDE:
         yield f"The interval of alpha is wider than {WIDE:g}: have more conversations coded twice."
-    elif all(row.few for row in rows):
-        yield "No code is given often enough to tell how far coders agree: have more messages coded twice."
+    elif not any(map(_is_known, rows)):
+        enough = any(row.rarest >= FEW for row in rows)
+        yield (
+            f"Every code is there, or missing, in fewer than {FEW_CONVERSATIONS} conversations: have more of them "
+            "coded twice."
+            if enough
+            else "No code is given often enough to tell how far coders agree: have more messages coded twice."
+        )

@@ -108,7 +108,7 @@ def settle(
             one.gold,
             one.how,
             f"settled:{one.how}",
-            sources[one.unit.id].confidence,
+            one.unit.confidence,
             one.why,
             now,
             own=one.own,
@@ -241,7 +241,7 @@ def pull(
     tasks = client.export(there.id)
     check_export(tasks, there.id)
     sent = {task["data"].get("utterance_id") for task in tasks}
-    check_own((unit for unit in units if unit.id in sent), offered(there.config, "own"))
+    check_own((unit.last_rounds() for unit in units if unit.id in sent), offered(there.config, "own"))
     export = read_export(tasks, client.users())
     last = newest([export])
     found = decided(units, last.codings, sources, _now(), last.unusable)
@@ -283,10 +283,10 @@ def _write(
 
 
 def _say_about(codes: Sequence[Path], units: "Sequence[Unit]") -> None:
-    """That texts are unchecked, and that earlier rounds do not count."""
-    from mi_coder.annotation.codings import earlier_rounds, unchecked
+    """That texts are unchecked, that earlier rounds do not count, and which ids look alike."""
+    from mi_coder.annotation.codings import earlier_rounds, look_alikes, unchecked
 
-    for note in filter(None, (unchecked(codes), earlier_rounds(units))):
+    for note in filter(None, (unchecked(codes), earlier_rounds(units), look_alikes(units))):
         click.echo(note, err=True)
 
 

@@ -14,6 +14,7 @@ from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from mi_coder.annotation.codings import Unit
     from mi_coder.annotation.designs import Design, Vectors
     from mi_coder.annotation.learning import Curve
     from mi_coder.annotation.merit import Scores
@@ -211,7 +212,7 @@ def report(
     Alpha as the number of messages coded twice grows; the F1 that the TF-IDF baseline gains per 100 codings, on
     conversations kept apart (with --chats); rates of the codes in what was drawn from, weighted by inclusion
     probability (with --sample); and what to do. Of several codings of a message the last in the files counts for the
-    curve and the rates. The report holds no text.
+    curve and the rates; of one coder, the last round. The report holds no text.
     """
     if output:
         new_file(output, force, [*codes, *map(Path, chats), *filter(None, [sample])])
@@ -221,19 +222,31 @@ def report(
     from mi_coder.annotation.stopping_report import render
 
     units = read_units(codes)
-    curve, why = _curve(codes, chats, repeats, seed, reading) if chats else (None, "name the chats with --chats.")
+    curve, why = (
+        _curve(codes, units, chats, repeats, seed, reading) if chats else (None, "name the chats with --chats.")
+    )
     rendered = render(stopping_report(units, curve, why, read_sample(sample) if sample else None, seed), style)
     show_report(rendered, output, style)
 
 
 def _curve(
-    codes: tuple[Path, ...], chats: tuple[str, ...], repeats: int, seed: int, reading: Reading
+    codes: tuple[Path, ...],
+    units: "Sequence[Unit]",
+    chats: tuple[str, ...],
+    repeats: int,
+    seed: int,
+    reading: Reading,
 ) -> "tuple[Curve | None, str]":
-    """The learning curve, or none and why."""
+    """The learning curve from the last rounds of the coders, or none and why."""
     from mi_coder.annotation.learning import TooLittleGold, learning_curve
     from mi_coder.corpora.standoff import read_standoff, with_standoff
 
-    standoff = chain.from_iterable(map(read_standoff, codes))
+    counted = {(unit.conversation, unit.index, *one.rater) for unit in units for one in unit.last_rounds().given}
+    standoff = (
+        row
+        for row in chain.from_iterable(map(read_standoff, codes))
+        if (row.conversation_id, row.index, row.coder, row.round) in counted
+    )
     bare = (chat.without_gold() for chat in reading.conversations(chats))
     click.echo("training on growing parts ...", err=True)
     try:

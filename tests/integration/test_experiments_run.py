@@ -10,9 +10,9 @@ import pytest
 
 from benchmarks import experiments
 from benchmarks.experiments import EXPERIMENTS, main
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.evaluation.leak import training_hashes
 from mi_coder.training.adapted import Adapted, write_adapted
-from tests.tiny_model import make_tiny_model
 from tests.training_material import CLIENT_SAID, FAST, SAID
 
 NAMES = ("reference", "adapted", "teachers-silver", "half", "full-reader", "client-only")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kill_harness import kill_trials
+from benchmarks.trials.kills import kill_trials
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a matter of POSIX")
 

@@ -6,7 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.chats import nested_records, write_flat, write_jsonl
+from benchmarks.material.chats import write_flat
+from tests.chats import nested_records, write_jsonl
 
 # Every way to a socket in Python raises, in C code too; names are looked up nowhere.
 NO_NETWORK = """

@@ -14,8 +14,8 @@ from mi_coder.annotation.codings import Given, Unit
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
 from mi_coder.report.build import ReportOptions, build_report
-from tests.integration.studio.page import browser as browser_command
 from tests.report_chats import write_chats
+from tools.label_studio.page import browser as browser_command
 
 A4_WIDTH = 703
 """Pixels between the margins."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chats import write_flat
+from benchmarks.material.chats import write_flat
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are a matter of POSIX")
 

@@ -15,11 +15,12 @@ from typing import Any
 import jsonschema
 import pytest
 
+from benchmarks.material.chats import bad_line, flat_records, write_flat
 from mi_coder.batch.counts import Counts
 from mi_coder.cli.main import main
 from mi_coder.formats import OUTPUT_FIELDS
 from mi_coder.tagger.tagger import Tagger
-from tests.chats import bad_line, flat_records, nested_records, read_jsonl, write_flat, write_jsonl
+from tests.chats import nested_records, read_jsonl, write_jsonl
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "coded.schema.json"
 MAIN = "from mi_coder.cli.main import main; main()"

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.material.chats import flat_records
 from mi_coder.cli.evaluate import command as evaluate
 from mi_coder.cli.tag import command as tag
 from mi_coder.conversation import Conversation, Message
@@ -18,7 +19,7 @@ from mi_coder.formats import AS_CODED, read_conversations
 from mi_coder.tagger.config import BadModel, read_config, write_config
 from mi_coder.tagger.model import BUNDLED
 from mi_coder.tagger.tagger import Tagger
-from tests.chats import flat_records, read_jsonl, write_jsonl
+from tests.chats import read_jsonl, write_jsonl
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "coded.schema.json"
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks.label_error import LIMITS
-from tests.label_error_trials import METHODS, Family, Trials, trials
+from benchmarks.trials.label_error import METHODS, Family, Trials, trials
 
 STUDIES = 40
 

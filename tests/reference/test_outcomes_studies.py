@@ -13,9 +13,9 @@ import pytest
 from scipy import stats
 
 from benchmarks.study_oracles import SCALES, missed, nulls, recovered, single_limits
+from benchmarks.trials.presets import TABLE_4, Scale, Trials, matched, treated_periods, yang
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.spec import Covariate, Data, Matching, Outcome, Study
-from tests.study_trials import TABLE_4, Scale, Trials, matched, treated_periods, yang
 
 STUDIES = 30
 

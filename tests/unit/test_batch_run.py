@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.material.chats import bad_line, write_flat
 from mi_coder.batch.counts import Counts
 from mi_coder.batch.interrupt import Interrupted, Stop
 from mi_coder.batch.options import MaxErrors, TagOptions
@@ -20,7 +21,7 @@ from mi_coder.cli.advice import advised
 from mi_coder.errors import CountMismatch, MiCoderError, TooManyRejects, UsageProblem
 from mi_coder.formats import ReadOptions
 from mi_coder.tagger.tagger import Tagger
-from tests.chats import bad_line, nested_records, read_jsonl, write_flat, write_jsonl
+from tests.chats import nested_records, read_jsonl, write_jsonl
 
 OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True), checkpoint_seconds=0)
 Files = dict[str, bytes]

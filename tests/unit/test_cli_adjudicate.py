@@ -302,6 +302,31 @@ def test_own_codes_are_shown_and_decided(tmp_path: Path) -> None:
     assert (apart.gold, apart.own, apart.why) == (None, frozenset(), "adjudicators differ: SU+HUMOR; SU")
 
 
+def write_rounds(folder: Path) -> list[Path]:
+    """One message: ann says OQ, unsure and with an own code, and a round later OQ, sure; ben says OQ, sure."""
+    head = "conversation_id,index,codes,coder,round,confidence,own\n"
+    rows = {"ann": "c,0,OQ,ann,1,1,RISK\nc,0,OQ,ann,2,3,\n", "ben": "c,0,OQ,ben,1,3,\n"}
+    for name, text in rows.items():
+        (folder / f"{name}.csv").write_text(head + text)
+    return [folder / f"{name}.csv" for name in rows]
+
+
+def test_confidence_and_own_codes_of_earlier_rounds_do_not_count(tmp_path: Path) -> None:
+    paths = write_rounds(tmp_path)
+    _, [row], _ = settle(tmp_path, *paths)
+    assert (row["confidence"], row["own"]) == ("3", "")
+    check_own([unit.last_rounds() for unit in read_units(paths)], [])
+
+
+def test_ids_that_look_alike_are_told(tmp_path: Path) -> None:
+    head = "conversation_id,index,codes\n"
+    (tmp_path / "ann.csv").write_text(head + "007,0,OQ\n")
+    (tmp_path / "ben.csv").write_text(head + "7,0,SU\n")
+    files = [str(tmp_path / name) for name in ("ann.csv", "ben.csv")]
+    done = CliRunner().invoke(group, ["adjudicate", "settle", *files, "-o", str(tmp_path / "gold.csv")])
+    assert "if '007' and '7', and other such ids, were the same" in done.stderr
+
+
 def test_without_own_codes_the_gold_file_has_no_column_for_them(tmp_path: Path) -> None:
     _, rows, _ = settle(tmp_path, *write(tmp_path))
     assert "own" not in rows[0]
@@ -335,6 +360,14 @@ def test_a_newest_annotation_that_is_no_coding_leaves_its_message_open(tmp_path:
     by = {one.unit.index: one for one in found.settled}
     assert by[0].gold is None and by[3].gold is None
     assert by[3].why == "the decision of dee cannot be used: depth is not chosen"
+
+
+def test_a_file_that_tells_no_depth_can_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "ann.csv").write_text("conversation_id,index,codes\nc,0,REF\n")
+    (tmp_path / "ben.csv").write_text("conversation_id,index,codes\nc,0,SU\n")
+    paths = [tmp_path / "ann.csv", tmp_path / "ben.csv"]
+    found = decided(read_units(paths), [decision(0, "REF", depth="simple")], read_sources(paths), "now")
+    assert found.settled[0].why == "as coded by ann"
 
 
 def test_decisions_join_what_is_agreed(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from click.testing import CliRunner, Result
@@ -340,3 +342,15 @@ def test_chats_without_gold_or_broken_are_named(tmp_path: Path) -> None:
     )
     with pytest.raises(MiCoderError, match=r"broken\.jsonl.*gold\.codes"):
         read_units([broken])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_chats_may_come_through_a_pipe(tmp_path: Path) -> None:
+    one, two = chats(tmp_path / "one.jsonl", "c OQ SU"), chats(tmp_path / "two.jsonl", "c OQ CQ")
+    plain = read_units([one, two])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = Thread(target=lambda: pipe.write_bytes(one.read_bytes()))
+    writer.start()
+    assert [unit.codings for unit in read_units([pipe, two])] == [unit.codings for unit in plain]
+    writer.join()

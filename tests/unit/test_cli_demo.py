@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.material.chats import write_flat
 from mi_coder.cli.demo import command
 from mi_coder.errors import UsageProblem
 from mi_coder.tagger.tagger import Tagger
-from tests.chats import write_flat
 
 
 @pytest.fixture

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.annotation.sample_file import read_ids, read_sample, unmatched
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, text_hash
 from mi_coder.errors import UsageProblem
 from tests.chats import nested_records, write_jsonl
-from tests.tiny_model import make_tiny_model
 
 DESIGNS = ("random", "stratified", "uncertainty", "rare-code", "diversity")
 

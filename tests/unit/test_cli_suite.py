@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.cli.evaluate import command
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Conversation, Gold, Message
@@ -23,7 +24,6 @@ from mi_coder.evaluation.suite_page import count, table
 from mi_coder.evaluation.targets import LEVELS, Measured, Target, targets
 from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.record import TrainingRecord
-from tests.tiny_model import make_tiny_model
 
 ROWS = (
     Target("macro-F1", "0.80", "0.812 [0.790, 0.830]", "0.674 [0.643, 0.697]", True),

@@ -1,4 +1,4 @@
-"""The packages of mi_coder lie in layers: none imports another that imports it. Test modules stand alone."""
+"""Packages of mi_coder lie in layers, test modules stand alone, and neither benchmarks nor tools import tests."""
 
 import ast
 from graphlib import TopologicalSorter
@@ -12,6 +12,14 @@ def imported(path: Path) -> set[str]:
     nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
     names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
     return {name.split(".")[1] for name in names if name.startswith("mi_coder.")}
+
+
+def roots(path: Path) -> set[str]:
+    """First parts of all names that a module imports, also inside functions."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    names = [node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)]
+    names += [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    return {name.split(".")[0] for name in names}
 
 
 def test_no_two_packages_import_each_other() -> None:
@@ -29,3 +37,9 @@ def test_no_test_module_imports_another() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
             assert not module.startswith("tests.") or ".test_" not in module, f"{path.name} imports {module}"
+
+
+def test_no_benchmark_and_no_tool_imports_tests() -> None:
+    for folder in ("benchmarks", "tools"):
+        paths = list((PACKAGE.parent / folder).rglob("*.py"))
+        assert paths and [path.name for path in paths if "tests" in roots(path)] == []

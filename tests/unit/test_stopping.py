@@ -67,6 +67,26 @@ def test_codes_too_few_to_tell_are_never_called_good() -> None:
     assert "No message is coded twice" in advice(units(9, "OQ", "SU"))
 
 
+def test_few_conversations_do_not_hide_agreement_that_is_too_low() -> None:
+    coded = units(4, *["OQ/OQ", "SU/SU", "OQ/SU", "SU/OQ"] * 20)
+    assert advice(coded).startswith("Coders agree too little (alpha under 0.667) on OQ, SU: mend the guideline first.")
+    assert alpha_growth(coded)[0][-1].unreliable == 2
+
+
+def test_codes_that_are_only_in_few_conversations_are_not_known() -> None:
+    assert advice(units(4, *["OQ/OQ", "SU/SU"] * 50)).startswith(
+        "Every code is there, or missing, in fewer than 5 conversations: have more of them coded twice."
+    )
+
+
+def test_rates_count_the_last_round_whatever_the_order_of_the_files() -> None:
+    rounds = [Given("a", "1", gold("OQ")), Given("a", "2", gold("SU"))]
+    sample = [Drawn("c0", 0, 0.5, "random", "")]
+    for given in (rounds, rounds[::-1]):
+        found = stopping_report([Unit("c0", 0, tuple(given))], sample=sample).rates
+        assert found is not None and found.by_code["SU"].value == 1
+
+
 def test_an_interval_that_is_wide_or_unknown() -> None:
     differing = [*units(8, *["OQ/OQ", "SU/SU"] * 4), *units(1, *["OQ/SU"] * 12)]
     differing[-12:] = [Unit("other", unit.index, unit.given) for unit in differing[-12:]]

@@ -10,6 +10,8 @@ import msgspec
 import onnx
 import pytest
 
+from benchmarks.material.chats import line
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.conversation import Conversation, Message
 from mi_coder.errors import MiCoderError, UnknownName, UsageProblem
 from mi_coder.formats import Layout, ReadOptions, read_conversations, write_conversations
@@ -26,8 +28,6 @@ from mi_coder.tagger.decoding import EMPTY
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import WindowBuilder
-from tests.chats import line
-from tests.tiny_model import make_tiny_model
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import msgspec
 import numpy as np
 import pytest
 
+from benchmarks.material.tiny_model import make_tiny_model
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Message
 from mi_coder.evaluation.leak import training_hashes
 from mi_coder.tagger.config import Head, Platt
 from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.training.targets import Targets
 from mi_coder.training.teaching import teach, tempered
-from tests.tiny_model import make_tiny_model
 
 NAN = np.nan
 

@@ -24,9 +24,10 @@ from mi_coder.outcomes.experience_fixed import FixedEffects, fit_fixed_effects
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.study.chats import Chats, read_chats
-from mi_coder.outcomes.study.design import column_of, field_of, labels_of, recipe_of
+from mi_coder.outcomes.study.fields import column_of, field_of, labels_of
 from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.spec import Study
+from mi_coder.outcomes.study.techniques import recipe_of
 from mi_coder.outcomes.survivorship import Survivorship, who_stays
 
 if TYPE_CHECKING:

@@ -19,8 +19,9 @@ from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.penalized import penalized_terms
 from mi_coder.outcomes.random_intercept import fit_random_intercept
 from mi_coder.outcomes.score_bootstrap import score_bootstrap
-from mi_coder.outcomes.study.design import Design, Term
+from mi_coder.outcomes.study.design import Design
 from mi_coder.outcomes.study.spec import Model, Outcome, Study
+from mi_coder.outcomes.study.term import Term
 from mi_coder.outcomes.wild_bootstrap import wild_bootstrap
 
 TIDY = (

@@ -36,18 +36,12 @@ from mi_coder.outcomes.sensitivity import (
     rosenbaum_bounds,
 )
 from mi_coder.outcomes.study.chats import Chats, read_chats
-from mi_coder.outcomes.study.design import (
-    column_of,
-    covariate_columns,
-    field_of,
-    labels_of,
-    technique_groups,
-    technique_use,
-    useless_columns,
-)
+from mi_coder.outcomes.study.design import useless_columns
+from mi_coder.outcomes.study.fields import column_of, covariate_columns, field_of, labels_of
 from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
+from mi_coder.outcomes.study.techniques import technique_groups, technique_use
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

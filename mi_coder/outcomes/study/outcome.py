@@ -9,7 +9,7 @@ import pandas as pd
 from mi_coder.arrays import Floats
 from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.study.chats import Chats
-from mi_coder.outcomes.study.design import column_of
+from mi_coder.outcomes.study.fields import column_of
 from mi_coder.outcomes.study.spec import Outcome
 from mi_coder.outcomes.symptom_change import classify, effect_sizes, nhs_reliable_change
 from mi_coder.outcomes.symptoms import Cutoff, Scale, Scores, scale_named, score_items, score_totals

@@ -13,11 +13,12 @@ from mi_coder.outcomes.frame_guard import unguarded
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, fit_pieces
 from mi_coder.outcomes.power import Budget, budget, sampling_probabilities
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
-from mi_coder.outcomes.study.design import Design, Term, design_of
+from mi_coder.outcomes.study.correction import CORRECTABLE, check_gold_ids, gold_probabilities
+from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
-from mi_coder.outcomes.study.run import CORRECTABLE, check_gold_ids, gold_probabilities
 from mi_coder.outcomes.study.spec import Study, models_of
+from mi_coder.outcomes.study.term import Term
 from mi_coder.outcomes.tables import to_html
 
 if TYPE_CHECKING:

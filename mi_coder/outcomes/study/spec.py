@@ -7,12 +7,13 @@ changes a result. Its JSON Schema, schemas/study.schema.json, is generated from 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from mi_coder.errors import UnknownName, UsageProblem, did_you_mean, need
+from mi_coder.errors import UnknownName, UsageProblem, need
+from mi_coder.outcomes.study.known_keys import refuse_unknown
 from mi_coder.outcomes.symptoms import scale_named
 
 if TYPE_CHECKING:
@@ -312,7 +313,7 @@ def study_of(content: object, source: str = "study") -> Study:
     """
     if not isinstance(content, dict):
         raise UsageProblem(f"{source} must hold keys such as data, outcomes and techniques.")
-    _refuse_unknown(content, Study, source, "")
+    refuse_unknown(content, Study, source)
     try:
         study = msgspec.convert(content, Study)
     except msgspec.ValidationError as error:
@@ -326,43 +327,6 @@ def study_schema() -> str:
     schema = msgspec.json.schema(Study)
     draft = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "study.schema.json"}
     return msgspec.json.format(msgspec.json.encode({**draft, **schema}, order="sorted"), indent=2).decode() + "\n"
-
-
-def _refuse_unknown(content: Mapping[str, Any], struct: type, source: str, path: str) -> None:
-    hints = get_type_hints(struct)
-    for key, value in content.items():
-        if key not in hints:
-            raise UsageProblem(
-                f"{source}: unknown key {path + str(key)!r}.{did_you_mean(str(key), hints)} "
-                f"Allowed here: {', '.join(hints)}."
-            )
-        allowed = _choices(hints[key])
-        for choice in value if isinstance(value, list) else [value]:
-            if allowed and isinstance(choice, str) and choice not in allowed:
-                raise UsageProblem(
-                    f"{source}: {path}{key} is {choice!r}.{did_you_mean(choice, allowed)} "
-                    f"It can be {', '.join(each or 'empty' for each in allowed)}."
-                )
-        for inner in _structs(hints[key]):
-            for i, item in enumerate(value if isinstance(value, list) else [value]):
-                if isinstance(item, dict):
-                    place = f"{path}{key}[{i}]." if isinstance(value, list) else f"{path}{key}."
-                    _refuse_unknown(item, inner, source, place)
-
-
-def _choices(hint: Any) -> tuple[str, ...]:
-    """The texts that a key, or each entry of its list, can be; none where any text goes."""
-    if get_origin(hint) is Literal:
-        return tuple(each for each in get_args(hint) if isinstance(each, str))
-    if get_origin(hint) is tuple:
-        return _choices(get_args(hint)[0])
-    return ()
-
-
-def _structs(hint: Any) -> list[type]:
-    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
-        return [hint]
-    return [inner for each in get_args(hint) for inner in _structs(each)] if get_origin(hint) or get_args(hint) else []
 
 
 def _check(study: Study, source: str) -> None:
@@ -388,21 +352,25 @@ def _check(study: Study, source: str) -> None:
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageProblem(f"{source}: outcomes named twice: {', '.join(twice)}.")
     for i, outcome in enumerate(study.outcomes):
-        place = f"{source}: outcomes[{i}] ({outcome.name})"
-        if outcome.type in ("symptom", "change") and not (outcome.before and outcome.after):
-            raise UsageProblem(f"{place}: a {outcome.type} needs the columns before and after.")
-        if (outcome.type == "symptom") != bool(outcome.scale):
-            raise UsageProblem(f"{place}: a symptom needs a scale such as PHQ-9, and only a symptom has one.")
-        _check_items(outcome, place)
-        allowed = (*MODELS[outcome.type], *ON_REQUEST.get(outcome.type, ()))
-        unfit = [model for model in outcome.models if model not in allowed]
-        if unfit:
-            raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {', '.join(allowed)}.")
-        if "crossed" in outcome.models and not (data.counselor and data.client):
-            raise UsageProblem(
-                f"{place}: crossed has a random intercept for every counselor and one for every client: name their "
-                "columns in data.counselor and data.client. Where clients are not known, leave crossed out."
-            )
+        _check_outcome(outcome, data, f"{source}: outcomes[{i}] ({outcome.name})")
+
+
+def _check_outcome(outcome: Outcome, data: Data, place: str) -> None:
+    """What no single key of an outcome tells."""
+    if outcome.type in ("symptom", "change") and not (outcome.before and outcome.after):
+        raise UsageProblem(f"{place}: a {outcome.type} needs the columns before and after.")
+    if (outcome.type == "symptom") != bool(outcome.scale):
+        raise UsageProblem(f"{place}: a symptom needs a scale such as PHQ-9, and only a symptom has one.")
+    _check_items(outcome, place)
+    allowed = (*MODELS[outcome.type], *ON_REQUEST.get(outcome.type, ()))
+    unfit = [model for model in outcome.models if model not in allowed]
+    if unfit:
+        raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {', '.join(allowed)}.")
+    if "crossed" in outcome.models and not (data.counselor and data.client):
+        raise UsageProblem(
+            f"{place}: crossed has a random intercept for every counselor and one for every client: name their "
+            "columns in data.counselor and data.client. Where clients are not known, leave crossed out."
+        )
 
 
 def _check_items(outcome: Outcome, place: str) -> None:

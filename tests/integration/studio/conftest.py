@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.studio.server import EXECUTABLE, Studio, executable, running
+from tools.label_studio.server import EXECUTABLE, Studio, executable, running
 
 
 @pytest.fixture(scope="session")

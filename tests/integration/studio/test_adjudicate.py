@@ -15,8 +15,8 @@ from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, read_standoff, text_hash
 from mi_coder.errors import UsageProblem
-from tests.integration.studio import page as pages
-from tests.integration.studio.server import Studio
+from tools.label_studio import page as pages
+from tools.label_studio.server import Studio
 
 JUDGE = "judge@example.com"
 SAID = ["What was it like?", "It felt long.", "I am sorry.", "You kept at it."]

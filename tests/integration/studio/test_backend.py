@@ -17,7 +17,7 @@ from mi_coder.annotation.tasks import tasks
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Message
 from mi_coder.tagger.tagger import Tagger
-from tests.integration.studio.server import Studio
+from tools.label_studio.server import Studio
 
 SECRET = "what nobody else may read"
 

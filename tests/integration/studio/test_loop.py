@@ -15,8 +15,8 @@ from mi_coder.annotation.suggestions import results
 from mi_coder.cli.main import group as mi_code
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from tests.integration.studio import page as pages
-from tests.integration.studio.server import ADMIN, Studio
+from tools.label_studio import page as pages
+from tools.label_studio.server import ADMIN, Studio
 
 BOOK = Codebook.load()
 KEYS = {

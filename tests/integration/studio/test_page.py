@@ -12,8 +12,8 @@ from mi_coder.annotation.push import push
 from mi_coder.annotation.tasks import tasks
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Message
-from tests.integration.studio import page as pages
-from tests.integration.studio.server import ADMIN, Studio
+from tools.label_studio import page as pages
+from tools.label_studio.server import ADMIN, Studio
 
 pytest.importorskip("playwright")
 if pages.browser() is None:

@@ -30,7 +30,7 @@ from mi_coder.annotation.tasks import Task
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from tests.integration.studio.proxy import proxy
-from tests.integration.studio.server import Studio, executable, running
+from tools.label_studio.server import Studio, executable, running
 
 CONFIG = label_config(Codebook.load())
 MANY = 5000

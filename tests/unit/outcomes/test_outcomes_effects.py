@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.trials.matching import PLACEBO, UNMATCHED, seekers, summaries
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.balance import balance
 from mi_coder.outcomes.guards import Gaps, TooFewClusters
@@ -26,7 +27,6 @@ from mi_coder.outcomes.match_effect import (
 from mi_coder.outcomes.matching import Pairs, match_pairs
 from mi_coder.outcomes.propensity import Propensity, fit_propensity
 from mi_coder.outcomes.sensitivity import e_value, pair_differences, placebo_effect, rosenbaum_bounds
-from tests.matching_trials import PLACEBO, UNMATCHED, seekers, summaries
 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 

@@ -10,6 +10,7 @@ import pytest
 pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 
+from benchmarks.trials import label_error as trials  # noqa: E402
 from mi_coder.annotation.sampling import Plan as Draws  # noqa: E402
 from mi_coder.annotation.sampling import draw  # noqa: E402
 from mi_coder.errors import UsageProblem  # noqa: E402
@@ -20,7 +21,6 @@ from mi_coder.outcomes.power import Budget, budget, sampling_probabilities  # no
 from mi_coder.outcomes.simulate import Platform, simulate  # noqa: E402
 from mi_coder.outcomes.study.power import Plan, plan_study, read_tagger  # noqa: E402
 from mi_coder.outcomes.study.spec import study_of  # noqa: E402
-from tests import label_error_trials as trials  # noqa: E402
 
 NAMES = (*trials.NAMES, "severity", "log_length")
 CODES = ["REF", "AF", "EA", "PR"]

@@ -10,13 +10,13 @@ from mi_coder.codebook import Codebook
 from mi_coder.outcomes.families import clustered_covariance, fit_family
 from mi_coder.outcomes.simulate import simulate
 from mi_coder.outcomes.study.chats import Chats
+from mi_coder.outcomes.study.correction import UNCORRECTED
 from mi_coder.outcomes.study.design import design_of
 from mi_coder.outcomes.study.fits import fit_model
 from mi_coder.outcomes.study.match import NO_CLIENT_VARIANCE, run_matching
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.presets import HELD_CONSTANT, designs_of, preset_notes
 from mi_coder.outcomes.study.result import Result
-from mi_coder.outcomes.study.run import UNCORRECTED
 from mi_coder.outcomes.study.spec import Model, Study, study_of
 
 IDS = list(Codebook.load().ids)

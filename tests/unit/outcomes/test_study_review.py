@@ -13,13 +13,13 @@ from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.label_error import correct
 from mi_coder.outcomes.simulate import simulate
 from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.correction import BETWEEN_UNCORRECTED, UNCORRECTED
 from mi_coder.outcomes.study.design import Design, design_of
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.power import plan_study
 from mi_coder.outcomes.study.presets import designs_of
 from mi_coder.outcomes.study.result import NOT_CORRECTED, Result
-from mi_coder.outcomes.study.run import BETWEEN_UNCORRECTED, UNCORRECTED
 from mi_coder.outcomes.study.spec import Study, read_study, study_of
 from mi_coder.outcomes.study.writing import write_result
 
@@ -223,7 +223,7 @@ def test_within_alone_is_corrected_also_where_a_counselor_has_two_gold_chats(mon
         )
         outcome = {"name": "mood", "type": "change", "before": "pre", "after": "post", "models": ["linear"]}
         study = _study(outcome, techniques={"codes": ["REF"], "min_chats": 1}, covariates=[])
-        monkeypatch.setattr("mi_coder.outcomes.study.design.COUNSELORS_PER_TECHNIQUE", 21)
+        monkeypatch.setattr("mi_coder.outcomes.study.techniques.COUNSELORS_PER_TECHNIQUE", 21)
         design = _design(study, Chats(seen, frame, {}))
         assert design.names == ("REF (within)", "pre")
         rows = np.concatenate([random.choice(np.flatnonzero(people == i), 2, replace=False) for i in range(20)])

@@ -16,13 +16,15 @@ from mi_coder.outcomes.multiplicity import q_values  # noqa: E402
 from mi_coder.outcomes.penalized import penalized_terms  # noqa: E402
 from mi_coder.outcomes.simulate import EFFECTS, SYMPTOM_EFFECTS, Platform, simulate  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
-from mi_coder.outcomes.study.design import Term, design_of  # noqa: E402
+from mi_coder.outcomes.study.correction import UNCORRECTED  # noqa: E402
+from mi_coder.outcomes.study.design import design_of  # noqa: E402
 from mi_coder.outcomes.study.fits import TIDY, tidy_rows  # noqa: E402
 from mi_coder.outcomes.study.further_tables import marginal_effects  # noqa: E402
 from mi_coder.outcomes.study.outcome import outcome_values  # noqa: E402
 from mi_coder.outcomes.study.result import Result  # noqa: E402
-from mi_coder.outcomes.study.run import UNCORRECTED, _adjusted  # noqa: E402
+from mi_coder.outcomes.study.run import adjusted  # noqa: E402
 from mi_coder.outcomes.study.spec import MODELS, Study, study_of  # noqa: E402
+from mi_coder.outcomes.study.term import Term  # noqa: E402
 
 CODES = ["OQ", "REF", "AF", "EA", "PR", "IP"]
 RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
@@ -218,7 +220,7 @@ def test_q_where_a_p_is_missing() -> None:
     terms = [Term(code, code) for code in ("REF", "AF", "EA")]
     one = np.ones(3)
     rows = tidy_rows("linear", "rating", terms, one, one, 10, 0.05, p=np.array([0.01, np.nan, 0.04]))
-    q = _adjusted(rows, _study())["q_bh"]
+    q = adjusted(rows, _study())["q_bh"]
     assert q[[0, 2]].tolist() == pytest.approx([0.02, 0.04]) and np.isnan(q[1])
 
 

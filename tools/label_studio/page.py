@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tests.integration.studio.server import PASSWORD
+from tools.label_studio.server import PASSWORD
 
 BROWSER = "MI_CODER_CHROMIUM"
 _PATIENCE = 60_000

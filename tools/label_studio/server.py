@@ -1,4 +1,4 @@
-"""A real Label Studio for the tests, in an environment of its own, on loopback and a free port.
+"""A real Label Studio for tests and pictures, in an environment of its own, on loopback and a free port.
 
 The first start makes a data folder with all tables, which is slow; later starts copy it. Its place is
 `$MI_CODER_STUDIO_TEMPLATE`, else a folder of the system's temporary one named after the server's version.
@@ -87,7 +87,7 @@ class Studio:
 
 def executable() -> Path | None:
     """The label-studio command: `$MI_CODER_LABEL_STUDIO`, or that of `.venv-studio` in the checkout."""
-    own = Path(__file__).parents[3] / ".venv-studio" / "bin" / "label-studio"
+    own = Path(__file__).parents[2] / ".venv-studio" / "bin" / "label-studio"
     found = Path(os.environ.get(EXECUTABLE, own))
     return found if found.is_file() else None
 
@@ -97,7 +97,7 @@ def running(folder: Path, **settings: str) -> Iterator[Studio]:
     """A server whose data lies in `folder`; it ends with the block.
 
     Args:
-        settings: environment variables beside those of every test.
+        settings: environment variables beside those of every server.
     """
     data = folder / "data"
     shutil.copytree(_template(folder), data)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.material.chats import write_flat
 from mi_coder.batch.journal import Journal
 from mi_coder.batch.paths import RunPaths
-from tests.chats import write_flat
 
 # The command line as it is, but with a checkpoint every few batches: a short run then has as many as a long one.
 _CHILD = """
