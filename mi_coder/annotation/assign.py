@@ -1,8 +1,9 @@
 """Double coding on the community edition: one project per coder, so that nobody meets the codes of another.
 
-Conversations that a coder has stay there, so the same call later, with more chats or other coders, deals out the others
-alone. Each goes to the coder with the highest hash of seed, conversation and coder (rendezvous hashing), and where two
-are to code it, to the next highest, too. Conversations are dealt whole, since coding a message needs what was before.
+Messages that a coder has stay there, also where the coder is not named any more, so the same call later, with more
+chats or other coders, deals out the others alone. They go to the coder who has most of their conversation, or else to
+the one with the highest hash of seed, conversation and coder (rendezvous hashing), and where two are to code them, to
+the next, too. So a new conversation is dealt whole, since coding a message needs what was before.
 """
 
 from collections import Counter
@@ -15,6 +16,8 @@ from mi_coder.annotation.client import Client
 from mi_coder.annotation.suggestions import chance
 from mi_coder.annotation.tasks import Task
 from mi_coder.errors import UsageProblem
+
+_BETWEEN = ": "
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ def assign(
     seed: int = 1,
     placed: Mapping[str, Collection[str]] = {},
 ) -> list[Share]:
-    """Deal tasks out by conversation: each to one coder, a share of them to a second one as well.
+    """Deal tasks out: each to one coder, those of a share of the conversations to a second one as well.
 
     Args:
         overlap: share of the conversations that two coders code.
@@ -49,8 +52,8 @@ def assign(
         placed: ids of the messages that coders have already, by coder, whether or not one of `coders`.
 
     Returns:
-        The shares of `coders`, in their order, and then those of others who have some of the tasks already. The
-        messages that a coder has are in the share.
+        The shares of `coders`, in their order, and then those of others who have some of the tasks already, with these
+        alone. The messages that a coder has are in the share.
 
     Raises:
         UsageProblem: fewer than one coder, one named twice, or an overlap without a second coder.
@@ -61,15 +64,12 @@ def assign(
         raise UsageProblem("Double coding needs two coders or more. Name them, or use --overlap 0.")
     known = frozenset(planted)
     tasks = _mixed(tasks, known, seed)
-    names = {task.conversation_id for task in tasks}
     held = _held(placed)
-    owners = {
-        name: frozenset(coders) if name in known else _owners(name, coders, overlap, held.get(name, Counter()), seed)
-        for name in names
-    }
+    names = {task.conversation_id for task in tasks}
+    ranked = {name: _ranked(name, coders, held.get(name, Counter()), seed) for name in names}
+    wanted = {name: None if name in known else _wanted(name, overlap, seed) for name in names}
     coded_by = {
-        task.utterance_id: owners[task.conversation_id]
-        | {coder for coder, theirs in placed.items() if task.utterance_id in theirs}
+        task.utterance_id: _coded_by(task, placed, ranked[task.conversation_id], wanted[task.conversation_id])
         for task in tasks
     }
     shares = []
@@ -82,13 +82,28 @@ def assign(
 
 def project_title(title: str, coder: str) -> str:
     """The title of a coder's project."""
-    return f"{title}: {coder}"
+    return f"{title}{_BETWEEN}{coder}"
+
+
+def check_names(title: str, coders: Iterable[str]) -> None:
+    """Whether the titles of the projects tell for certain whose they are.
+
+    Raises:
+        UsageProblem: the title or a name holds what stands between the two.
+    """
+    for what, name in (("--title", title), *(("--coders", coder) for coder in coders)):
+        if _BETWEEN in name:
+            raise UsageProblem(
+                f"{what}: a colon and a space stand between title and coder in the titles of projects. Leave them out "
+                "of both."
+            )
 
 
 def messages_by_coder(client: Client, title: str) -> dict[str, frozenset[str]]:
     """Ids of the messages that coders have already in the projects that `project_title` names, by coder.
 
-    Tasks to adjudicate and to read are nobody's coding, and left out.
+    Tasks to adjudicate and to read are nobody's coding, and left out. So are projects whose longer title only starts
+    alike.
 
     Raises:
         StudioProblem: as the client says.
@@ -101,7 +116,7 @@ def messages_by_coder(client: Client, title: str) -> dict[str, frozenset[str]]:
             if {"utterance_id", "index"} <= task["data"].keys() and MARK not in task["meta"]
         )
         for project in client.projects()
-        if project.title.startswith(start)
+        if project.title.startswith(start) and _BETWEEN not in project.title.removeprefix(start)
     }
 
 
@@ -126,13 +141,23 @@ def _held(placed: Mapping[str, Collection[str]]) -> dict[str, Counter[str]]:
     return held
 
 
-def _owners(conversation: str, coders: Sequence[str], overlap: float, held: Counter[str], seed: int) -> frozenset[str]:
-    """Who is to code it, first of all who has most of it."""
-    ranked = sorted(
-        {*coders, *held}, key=lambda coder: (held[coder], chance(f"{conversation}:{coder}", seed)), reverse=True
-    )
-    wanted = 2 if chance(f"overlap:{conversation}", seed) < overlap else 1
-    return frozenset(ranked[:wanted])
+def _ranked(conversation: str, coders: Sequence[str], held: Counter[str], seed: int) -> list[str]:
+    """Who is to code what nobody has of it, first of all who has most of it."""
+    return sorted(coders, key=lambda coder: (held[coder], chance(f"{conversation}:{coder}", seed)), reverse=True)
+
+
+def _wanted(conversation: str, overlap: float, seed: int) -> int:
+    """How many are to code it."""
+    return 2 if chance(f"overlap:{conversation}", seed) < overlap else 1
+
+
+def _coded_by(
+    task: Task, placed: Mapping[str, Collection[str]], ranked: Sequence[str], wanted: int | None
+) -> frozenset[str]:
+    """Who has a message, and the first of `ranked` who are still `wanted` for it; None: all of them."""
+    having = frozenset(coder for coder, theirs in placed.items() if task.utterance_id in theirs)
+    others = [coder for coder in ranked if coder not in having]
+    return having | frozenset(others if wanted is None else others[: max(0, wanted - len(having))])
 
 
 def _marked(task: Task, planted: frozenset[str]) -> Task:

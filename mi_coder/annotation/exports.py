@@ -139,8 +139,8 @@ def read_export(
         export.tasks += 1
         for annotation in task.get("annotations", ()):
             _add(export, task, annotation, users, book)
-        for draft in task.get("drafts", ()):
-            if _controls(draft.get("result")):
+        for draft in task.get("drafts") or ():
+            if isinstance(draft, dict) and _controls(draft.get("result")):
                 export.drafts[_coder(draft.get("user"), users)] += 1
     return export
 

@@ -117,8 +117,20 @@ def write_codings(path: Path, codings: Iterable[Coded], round_name: str, schema:
     with atomic_file(path) as file:
         file.write(render_codings(codings, round_name).encode())
     meta = StandoffMeta(Codebook.load().hash, "people, in Label Studio", "message", schema)
-    with atomic_file(path.with_name(path.name + ".meta.json")) as file:
+    with atomic_file(_sidecar(path)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
+
+
+def remove_codings(path: Path) -> bool:
+    """Remove a file of codings and its sidecar; whether the file was there."""
+    was_there = path.exists()
+    path.unlink(missing_ok=True)
+    _sidecar(path).unlink(missing_ok=True)
+    return was_there
+
+
+def _sidecar(path: Path) -> Path:
+    return path.with_name(path.name + ".meta.json")
 
 
 def _alike(one: Coded, other: Coded) -> bool:

@@ -7,6 +7,7 @@ A drawn conversation has a row for each of its messages, which all have its prob
 
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Collection
 from contextlib import closing
@@ -24,6 +25,8 @@ from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.compress import open_source
 
 COLUMNS = ("conversation_id", "index", "inclusion_probability", "design", "seed", "stratum")
+LONGEST_ID = 200
+_ID = re.compile(r".+#[0-9]{1,9}")
 
 
 class Stratum(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -141,7 +144,8 @@ def read_ids(path: Path) -> frozenset[str]:
     """Utterance ids (conversation_id#index) of a sample, known by its header, or of a list with one a line.
 
     Raises:
-        UsageProblem: a sample that cannot be read, or a list that is not UTF-8.
+        UsageProblem: a sample that cannot be read, or a list that is not UTF-8 or has a line that is no id. Such a line
+            is never quoted: the file may hold chats.
     """
     with closing(open_source(path)) as opened:
         content = opened.stream.read()
@@ -154,7 +158,14 @@ def read_ids(path: Path) -> frozenset[str]:
     if lines and COLUMNS[0] in lines[0]:
         rows = read_rows(path, COLUMNS[:2])
         return frozenset(f"{row['conversation_id']}#{row.count('index')}" for row in rows)
-    return frozenset(filter(None, map(str.strip, lines)))
+    ids = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
+    for number, line in ids.items():
+        if len(line) > LONGEST_ID or not _ID.fullmatch(line):
+            raise UsageProblem(
+                f"{path}:{number}: the line is no conversation_id#index of at most {LONGEST_ID} characters. Name a "
+                "file of `mi-code sample`, or write one id a line; the index counts all messages from 0."
+            )
+    return frozenset(ids.values())
 
 
 def unmatched(path: Path, named: Collection[str], found: Collection[str]) -> list[str]:
@@ -165,14 +176,14 @@ def unmatched(path: Path, named: Collection[str], found: Collection[str]) -> lis
         found: ids of messages.
 
     Raises:
-        UsageProblem: no message has any of them.
+        UsageProblem: there are ids, and no message has any of them.
     """
     strange = sorted(set(named).difference(found))
-    if len(strange) == len(named):
-        first = f" (the first is {strange[0]})" if strange else ""
+    if strange and len(strange) == len(named):
         raise UsageProblem(
-            f"{path}: none of its {len(named)} ids{first} is that of a message. Write one conversation_id#index a "
-            "line, with the id as the chats have it, leading zeros too; the index counts all messages from 0."
+            f"{path}: none of its {len(named)} ids (the first is {strange[0]}) is that of a message. Write one "
+            "conversation_id#index a line, with the id as the chats have it, leading zeros too; the index counts all "
+            "messages from 0."
         )
     return strange
 

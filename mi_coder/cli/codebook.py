@@ -15,9 +15,9 @@ EXPORTS = ("markdown", "json", "csv", "label-studio")
 
 EPILOG = """\b
 Examples:
-  mi-code codebook                             all codes, one line each
-  mi-code codebook OQ "raise concern"          explain two codes
-  mi-code codebook --set shah17 --group misc   the paper's codes by their MISC side
+  mi-code codebook                             # all codes, one line each
+  mi-code codebook OQ "raise concern"          # explain two codes
+  mi-code codebook --set shah17 --group misc   # the paper's codes by their MISC side
   mi-code codebook --translate esconv Question
   mi-code codebook --export label-studio -o label_studio.xml
 """

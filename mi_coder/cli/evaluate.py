@@ -13,10 +13,10 @@ from mi_coder.errors import UsageProblem
 
 EPILOG = """\b
 Examples:
-  mi-code evaluate gold.jsonl                                the bundled model
-  mi-code evaluate gold.jsonl --model model/ --part test     what mi-code train left for testing
+  mi-code evaluate gold.jsonl                                # the bundled model
+  mi-code evaluate gold.jsonl --model model/ --part test     # what mi-code train left for testing
   mi-code evaluate gold.jsonl --tagged gold.tagged.jsonl --as markdown -o evaluation.md
-  mi-code evaluate --suite                                   in a checkout with the corpora beside it
+  mi-code evaluate --suite                                   # in a checkout with the corpora beside it
 """
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -26,7 +26,7 @@ Examples:
   mi-code sample chats.jsonl -o sample.csv --n 200
   mi-code sample chats.jsonl -o sample.csv --n 200 --design stratified --by counselor_id
   mi-code sample chats.jsonl -o next.csv --n 200 --design rare-code --codes WA,CO --exclude codes.csv
-  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl      whether to go on
+  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl      # whether to go on
 """
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DRAW = "draw"

@@ -1,5 +1,6 @@
 """`mi-code studio`: coding in Label Studio."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 
 _EXAMPLES = """\b
 Examples:
-  export LABEL_STUDIO_API_KEY=...                  Account & Settings > Personal Access Token
+  export LABEL_STUDIO_API_KEY=...                       # Account & Settings > Personal Access Token
   mi-code studio create --title "Night shift"
   mi-code studio push "Night shift" chats.jsonl
   mi-code studio pull "Night shift" -o codes.csv
-  mi-code adjudicate settle codes.csv -o settled.csv      where several people code
+  mi-code adjudicate settle codes.csv -o settled.csv    # where several people code
   mi-code studio gold chats.jsonl settled.csv -o gold.jsonl
   mi-code studio doctor "Night shift"
 """
@@ -142,6 +143,8 @@ def push(
         )
     bare = list(tasks(conversations, context, named))
     _say_unmatched(only, named, bare)
+    if not bare:
+        raise UsageProblem("No counselor message with text is to be sent. See --only and the roles of the chats.")
     pending: Iterable[Task] = bare
     suggest = suggest is not False
     if suggest:
@@ -153,8 +156,6 @@ def push(
     result = send(client, there.id, pending, progress=lambda sent: click.echo(f"{sent} sent", err=True))
     if suggest and result.sent:
         client.update_project(there.id, model_version=name, show_collab_predictions=True)
-    if not result.sent and not result.there:
-        raise UsageProblem("No counselor message with text is to be sent. See --only and the roles of the chats.")
     click.echo(f"project {there.id}: {result.sent} messages sent, {result.there} were there")
     _say_amiss(result)
 
@@ -172,11 +173,12 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, u
 
     Of several annotations of a message by one coder, also in several PROJECTs, the one changed last counts. Annotations
     that the codebook does not allow are named with the mend and left out. The codings of planted messages (mi-code
-    studio assign --planted) go into a file of their own, NAME.planted.csv. The files hold no text.
+    studio assign --planted) go into a file of their own, NAME.planted.csv; with --force, an older one is removed where
+    there are none. The files hold no text.
     """
     from mi_coder.annotation.exports import left_out, read_export
     from mi_coder.annotation.label_config import schema_hash
-    from mi_coder.annotation.pull import newest, planted_file, write_codings
+    from mi_coder.annotation.pull import newest, planted_file, remove_codings, write_codings
 
     beside = planted_file(output)
     new_files((output, beside), force)
@@ -196,6 +198,8 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, u
     if planted:
         write_codings(beside, planted, round_name, schema)
         click.echo(f"{beside}: {len(planted)} codings of planted messages, kept apart from the others")
+    elif remove_codings(beside):
+        click.echo(f"{beside}: the older file is removed, since these codings have no planted messages")
     for line in filter(None, (last.told, *left_out(exports))):
         click.echo(line, err=True)
     end_with_problems(problems)
@@ -221,15 +225,16 @@ def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, fo
     new_file(output, force, [Path(chats), *codes])
     standoff = list(chain.from_iterable(map(read_standoff, codes)))
     if open_ones := differing(standoff, ROUND):
+        settle = shlex.join(["mi-code", "adjudicate", "settle", *map(str, codes), "-o", "settled.csv"])
         raise UsageProblem(
-            f"{len(open_ones)} messages have codings that differ: {some(open_ones)}. Settle them first:  "
-            f"mi-code adjudicate settle {' '.join(map(str, codes))} -o settled.csv  and give settled.csv here."
+            f"{len(open_ones)} messages have codings that differ: {some(open_ones)}. Settle them first:  {settle}  and "
+            "give settled.csv here."
         )
     coded = with_standoff(reading.conversations([chats]), standoff, only_coded)
     write_conversations(coded, str(output))
     for note in filter(None, (texts_unchecked(codes), own_unused(codes))):
         click.echo(note, err=True)
-    click.echo(f"Evaluate on it:  mi-code evaluate {output}", err=True)
+    click.echo(f"Evaluate on it:  {shlex.join(['mi-code', 'evaluate', str(output)])}", err=True)
 
 
 @command.command(epilog="Example:  mi-code studio doctor 3")
@@ -290,10 +295,11 @@ def assign(
     """Deal CHATS out to coders for blind double coding: one project for each, no suggestions.
 
     Send every coder the link of the own project, which is printed. The same command later, with more chats or other
-    coders, leaves those that are assigned where they are. All messages of --planted are sent, whatever --only names.
+    coders, leaves what is assigned where it is and deals out the rest. All messages of --planted are sent, whatever
+    --only names.
     """
     from mi_coder.annotation.assign import assign as deal
-    from mi_coder.annotation.assign import messages_by_coder, project_title
+    from mi_coder.annotation.assign import check_names, messages_by_coder, project_title
     from mi_coder.annotation.label_config import label_config
     from mi_coder.annotation.project import SETTINGS, check_title, create_or_update
     from mi_coder.annotation.push import push as send
@@ -301,18 +307,24 @@ def assign(
     from mi_coder.annotation.tasks import tasks
     from mi_coder.codebook import Codebook
 
+    names = [name.strip() for name in coders.split(",") if name.strip()]
+    check_names(title, names)
+    for name in names:
+        check_title(project_title(title, name))
     client = connect(url)
     known = list(reading.conversations([str(planted)])) if planted else []
     named = read_ids(only) if only else None
     pending = list(tasks(reading.conversations(chats), context, named))
     _say_unmatched(only, named, pending)
-    names = [name.strip() for name in coders.split(",") if name.strip()]
-    for name in names:
-        check_title(project_title(title, name))
+    if not pending:
+        raise UsageProblem("No counselor message with text is to be dealt out. See --only and the roles of the chats.")
     config = label_config(Codebook.load(), read_own(overlay))
     placed = messages_by_coder(client, title)
     shares = deal([*pending, *tasks(known, context)], names, overlap, [chat.id for chat in known], seed, placed)
     for share in shares[: len(names)]:
+        if not share.tasks:
+            click.echo(f"{share.coder}: nothing left to deal")
+            continue
         made = create_or_update(client, project_title(title, share.coder), config, **SETTINGS)
         result = send(client, made.project.id, share.tasks)
         click.echo(
@@ -324,7 +336,7 @@ def assign(
         told = ", ".join(f"{project_title(title, one.coder)!r} ({len(one.tasks)})" for one in others)
         click.echo(
             f"Projects of others than --coders have some of the messages: {told}. They stay there. To deal them out "
-            "anew, rename or delete those projects.",
+            f"anew, rename those projects so that the titles do not start with {project_title(title, '')!r}.",
             err=True,
         )
 

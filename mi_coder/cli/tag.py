@@ -14,8 +14,8 @@ from mi_coder.errors import UsageProblem
 
 EPILOG = """\b
 Examples:
-  mi-code tag transcripts.jsonl                 writes transcripts.tagged.jsonl
-  mi-code tag 'chats/*.jsonl.gz' -o tagged/     every file of a folder
+  mi-code tag transcripts.jsonl                 # writes transcripts.tagged.jsonl
+  mi-code tag 'chats/*.jsonl.gz' -o tagged/     # every file of a folder
   cat chat.jsonl | mi-code tag - | head         a stream
   mi-code tag survey.csv --text-field body --role-field who --role peer=counselor
 """

@@ -283,7 +283,11 @@ def months_since_first(counselors: Sequence[Any] | NDArray[Any], times: "pd.Seri
 
 
 def tenure_table(
-    counts: pd.DataFrame, messages: Floats, months: Floats, counselors: Sequence[Any] | NDArray[Any]
+    counts: pd.DataFrame,
+    messages: Floats,
+    months: Floats,
+    counselors: Sequence[Any] | NDArray[Any],
+    alpha: float = 0.05,
 ) -> pd.DataFrame:
     """Share of messages with each code by tenure, of all counselors and of those who reached the last bucket.
 
@@ -292,9 +296,10 @@ def tenure_table(
     Args:
         counts: [chats, codes]
         months: [chats] since the counselor's first chat.
+        alpha: intervals hold 1 - alpha.
 
     Returns:
-        Rows of code, months (the bucket), who ("all" or "stayers"), share with low and high (95 %, by counselor), chats
+        Rows of code, months (the bucket), who ("all" or "stayers"), share with low and high (by counselor), chats
         and counselors.
 
     Raises:
@@ -310,7 +315,7 @@ def tenure_table(
         for who, chosen in (("all", inside), ("stayers", inside & stays[groups.codes])):
             for code in counts.columns:
                 share, lower, upper = _share(
-                    counts[code].to_numpy(dtype=np.float64)[chosen], messages[chosen], groups.codes[chosen]
+                    counts[code].to_numpy(dtype=np.float64)[chosen], messages[chosen], groups.codes[chosen], alpha
                 )
                 rows.append(
                     (code, name, who, share, lower, upper, int(chosen.sum()), len(np.unique(groups.codes[chosen])))
@@ -368,8 +373,8 @@ def _same(both: Estimate, codes: NDArray[np.intp], df: int) -> float:
     return float(2 * stats.t.sf(abs(difference) / math.sqrt(variance), df)) if variance > 0 else float("nan")
 
 
-def _share(counts: Floats, messages: Floats, codes: NDArray[np.intp]) -> tuple[float, float, float]:
-    """Share of messages with its 95 % interval by counselor (linearized ratio)."""
+def _share(counts: Floats, messages: Floats, codes: NDArray[np.intp], alpha: float) -> tuple[float, float, float]:
+    """Share of messages with its interval of 1 - alpha by counselor (linearized ratio)."""
     total = float(messages.sum())
     if total == 0:
         return float("nan"), float("nan"), float("nan")
@@ -378,5 +383,6 @@ def _share(counts: Floats, messages: Floats, codes: NDArray[np.intp]) -> tuple[f
     number = len(np.unique(codes))
     if number < 2:
         return share, float("nan"), float("nan")
-    half = stats.t.ppf(0.975, number - 1) * math.sqrt(number / (number - 1) * float((residual**2).sum())) / total
+    se = math.sqrt(number / (number - 1) * float((residual**2).sum())) / total
+    half = float(stats.t.ppf(1 - alpha / 2, number - 1)) * se
     return share, max(share - half, 0.0), min(share + half, 1.0)

@@ -7,7 +7,7 @@ small data: on the probability itself other pairs come out. Ties go to the row t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class Pairs:
     def pair(self) -> Indices:
         """[2 * pairs] the number of the pair of each of `rows`."""
         return np.tile(np.arange(len(self)), 2)
+
+    def only(self, kept: Bools) -> "Pairs":
+        """Those pairs [pairs] that are kept."""
+        return replace(self, treated=self.treated[kept], untreated=self.untreated[kept])
 
     def weights(self, rows: int) -> Floats:
         """[rows] 1 for matched rows and 0 for the others."""

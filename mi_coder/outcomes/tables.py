@@ -212,6 +212,11 @@ def number_text(value: float) -> str:
     return f"{value:.2g}"
 
 
+def level_text(alpha: float) -> str:
+    """The level of intervals, as "95 % intervals"."""
+    return f"{100 * (1 - alpha):g} % intervals"
+
+
 def p_text(value: float) -> str:
     """A p or q value to three digits."""
     return "" if value != value else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")

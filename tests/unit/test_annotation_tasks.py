@@ -1,6 +1,7 @@
 """Messages as tasks, suggestions and their hidden share, and exports as codings."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mi_coder.annotation.assign import assign, drift
+from mi_coder.annotation.assign import assign, check_names, drift
 from mi_coder.annotation.codings import read_units
 from mi_coder.annotation.exports import Export, left_out, read_export
 from mi_coder.annotation.hotkeys import check_hotkeys
@@ -252,6 +253,62 @@ def test_one_message_of_a_conversation_does_not_bring_the_others() -> None:
     assert again == {**whole, "b": whole["b"] | {alone}}
 
 
+@pytest.mark.parametrize("overlap", [0.0, 1.0])
+def test_what_is_new_of_a_conversation_goes_to_coders_where_the_holder_left(overlap: float) -> None:
+    def many(messages: int) -> list[Task]:
+        return [Task(f"c{number}", at, "counselor", "hi") for number in range(20) for at in range(messages)]
+
+    before = placed_by(assign(many(1), ["a", "b"], overlap))
+    shares = assign(many(3), ["a", "c"], overlap, placed=before)
+    after, wanted = placed_by(shares), 2 if overlap else 1
+    coded = Counter(name for names in after.values() for name in names)
+    assert coded == {task.utterance_id: wanted for task in many(3)}
+    assert after["b"] == before["b"] and before["a"] <= after["a"] and after["c"]
+    assert [share.coder for share in shares] == ["a", "c", "b"]
+    left = {name.partition("#")[0] for name in before["b"] - before["a"]}
+    assert bool(left) != bool(overlap)
+    for name in left:
+        assert len({coder for coder, names in after.items() for at in (1, 2) if f"{name}#{at}" in names}) == 1
+    for share in shares:
+        assert share.double == (len(share.tasks) if overlap else 0)
+
+
+def test_what_is_new_of_a_conversation_goes_to_who_has_most_of_it_whoever_joins() -> None:
+    many = [Task(f"c{number}", at, "counselor", "hi") for number in range(40) for at in range(4)]
+    placed = {
+        "a": frozenset(f"c{number}#{at}" for number in range(20) for at in range(2)),
+        "b": frozenset(f"c{number}#{2 if number < 20 else 0}" for number in range(40)),
+    }
+    after = placed_by(assign(many, ["c", "a", "b", "d"], 0.0, placed=placed))
+    assert after["a"] == placed["a"] | {f"c{number}#3" for number in range(20)}
+    assert after["b"] == placed["b"] | {f"c{number}#{at}" for number in range(20, 40) for at in range(4)}
+    assert not after["c"] and not after["d"]
+
+
+NAMES = st.sampled_from(["a", "b", "c", "d"])
+IDS = st.sampled_from([f"c{number}#{at}" for number in range(3) for at in range(3)])
+
+
+@given(st.dictionaries(NAMES, st.frozensets(IDS)), st.lists(NAMES, min_size=2, unique=True), st.floats(0, 1))
+def test_every_message_has_a_coder_and_the_same_call_moves_nothing(
+    placed: dict[str, frozenset[str]], coders: list[str], overlap: float
+) -> None:
+    many = [Task(f"c{number}", at, "counselor", "hi") for number in range(3) for at in range(3)]
+    shares = assign(many, coders, overlap, ["c0"], placed=placed)
+    after = placed_by(shares)
+    assert frozenset().union(*after.values()) == {task.utterance_id for task in many}
+    assert all(names <= after.get(coder, frozenset()) for coder, names in placed.items())
+    assert all(after[coder] == placed[coder] for coder in after.keys() - set(coders))
+    assert placed_by(assign(many, coders, overlap, ["c0"], placed=after)) == after
+
+
+@pytest.mark.parametrize(("title", "coders"), [("Night: second", ["ann"]), ("Night", ["ben", "ann: 2"])])
+def test_a_colon_in_a_title_or_name_does_not_hide_whose_a_project_is(title: str, coders: list[str]) -> None:
+    with pytest.raises(UsageProblem, match="a colon and a space stand between title and coder"):
+        check_names(title, coders)
+    check_names("Night:2", ["ann", "b:c"])
+
+
 def test_a_new_coder_takes_from_the_others_and_nothing_else_moves() -> None:
     two, three = placed_by(deal(300, 0.0, coders=("a", "b"))), placed_by(deal(300, 0.0))
     assert three["a"] <= two["a"] and three["b"] <= two["b"]
@@ -324,3 +381,8 @@ def test_the_same_annotation_is_no_second_round(tmp_path: Any) -> None:
         read_units([tmp_path / "1.csv", tmp_path / "2.csv"])
     [unit] = read_units([tmp_path / "1.csv"])
     assert unit.given[0].source == "2/5"
+
+
+@pytest.mark.parametrize("drafts", [None, [7], []])
+def test_drafts_without_their_content_do_not_count(drafts: object) -> None:
+    assert not read_export([{"id": 1, "data": {}, "drafts": drafts}], {}).drafts

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -95,6 +96,20 @@ def test_planted_messages_are_pulled_into_a_file_of_their_own(tmp_path: Path, mo
     assert not (tmp_path / "ben.planted.csv").exists()
 
 
+def test_a_pull_without_planted_messages_removes_the_older_file_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, planted = task(0, annotation(1, "OQ")), task(1, annotation(2, "SU"), meta={"planted": True})
+    exporting(monkeypatch, [real, planted], [real])
+    codes, beside = tmp_path / "ann.csv", tmp_path / "ann.planted.csv"
+    run("pull", 0, "-o", codes)
+    codes.unlink()
+    assert f"{beside} exists" in refusal("pull", 1, "-o", codes) and beside.exists()
+    assert f"{beside}: the older file is removed" in run("pull", 1, "-o", codes, "--force").stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.csv", "ann.csv.meta.json"]
+    assert "removed" not in run("pull", 1, "-o", codes, "--force").output
+
+
 def test_older_codings_and_drafts_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = {"user": "ben", "result": results(["SU"]), "annotation": None}
     first = [task(0, annotation(1, "OQ"), annotation(3, "CQ")), task(1, drafts=[draft, {"user": "ben", "result": []}])]
@@ -133,6 +148,18 @@ def test_gold_refuses_codings_that_differ(chats: Path, tmp_path: Path) -> None:
     said = refusal("gold", chats, codes, "-o", tmp_path / "gold.jsonl")
     assert f"1 messages have codings that differ: c#0. Settle them first:  mi-code adjudicate settle {codes}" in said
     assert not (tmp_path / "gold.jsonl").exists()
+
+
+def test_printed_commands_can_be_copied(chats: Path, tmp_path: Path) -> None:
+    codes = write_codes(tmp_path / "night $1.csv", "c,0,OQ,ann,1", "c,0,SU,ben,1")
+    said = refusal("gold", chats, codes, "-o", tmp_path / "gold.jsonl")
+    command = said.partition("Settle them first:  ")[2].partition("  and give")[0]
+    assert shlex.split(command) == ["mi-code", "adjudicate", "settle", str(codes), "-o", "settled.csv"]
+    settled, gold = write_codes(tmp_path / "settled.csv", "c,0,CQ,judge,adjudicated"), tmp_path / "my gold.jsonl"
+    told = run("gold", chats, settled, "-o", gold).stderr.partition("Evaluate on it:  ")[2]
+    assert shlex.split(told) == ["mi-code", "evaluate", str(gold)]
+    for line in run("--help").output.partition("Examples:\n")[2].splitlines():
+        assert "  " not in line.strip().partition("#")[0].rstrip()
 
 
 def test_a_settled_coding_counts_after_others(chats: Path, tmp_path: Path) -> None:
@@ -215,12 +242,92 @@ def test_only_names_the_ids_that_are_of_no_message(chats: Path, tmp_path: Path, 
     assert list(server.kept) == ["Night"]
 
 
-def test_a_blind_project_gets_suggestions_only_where_it_is_said(chats: Path, server: Server) -> None:
+NO_ID = "the line is no conversation_id#index of at most 200 characters. Name a file of `mi-code sample`, or"
+TEXTS = ("I slept so badly, #3", "Call me at five", "and then he left")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("chats.jsonl", "".join(json.dumps({"id": "c", "text": text}) + "\n" for text in TEXTS), f":1: {NO_ID}"),
+        ("messages.csv", "id,index,text\n" + "".join(f"c,0,{text}\n" for text in TEXTS), f":1: {NO_ID}"),
+        ("list.txt", "c#0\n\n" + "\n".join(TEXTS), f":4: {NO_ID}"),
+        ("long.txt", f"c#0\n{TEXTS[1] * 20}#1\n", f":2: {NO_ID}"),
+        ("index.txt", f"{TEXTS[1]} #one\n", f":1: {NO_ID}"),
+        ("no_id.txt", "#1\n", f":1: {NO_ID}"),
+        ("own.jsonl", json.dumps({"conversation_id": "c", "text": TEXTS[0], "more": TEXTS[0]}), ":1: no column"),
+        ("own.csv", f"conversation_id,text\nc,{TEXTS[1]}\n", ":1: no column index."),
+        ("shifted.csv", f"conversation_id,text,index\nc,{TEXTS[0]},0\n", ":2: 4 cells where the header has 3"),
+        ("turned.csv", f"conversation_id,index\n0,{TEXTS[1]}\n", ":2: index: must be a whole number from 0."),
+    ],
+)
+def test_only_quotes_no_line_that_is_no_id(
+    name: str, content: str, says: str, chats: Path, tmp_path: Path, server: Server
+) -> None:
+    server.kept["Night"] = []
+    (tmp_path / "only").mkdir()
+    only = tmp_path / "only" / name
+    only.write_text(content, encoding="utf-8")
+    for command in (
+        ("push", "Night", chats, "--no-suggest"),
+        ("assign", chats, "--title", "Day", "--coders", "ann,ben"),
+    ):
+        said = refusal(*command, "--only", only)
+        assert said.startswith(f"{only}{says}")
+        assert not any(word in said for text in TEXTS for word in (text, text[:8]))
+    assert server.kept == {"Night": []}
+
+
+@pytest.mark.parametrize("content", ["", "conversation_id,index\n"])
+def test_an_empty_list_sends_nothing_and_says_why(content: str, chats: Path, tmp_path: Path, server: Server) -> None:
+    server.kept["Night"] = []
+    only = tmp_path / "only.csv"
+    only.write_text(content)
+    sent, dealt = (
+        refusal(*command, "--only", only)
+        for command in (("push", "Night", chats), ("assign", chats, "--title", "Day", "--coders", "ann,ben"))
+    )
+    assert sent == "No counselor message with text is to be sent. See --only and the roles of the chats."
+    assert dealt == "No counselor message with text is to be dealt out. See --only and the roles of the chats."
+    assert server.kept == {"Night": []}
+
+
+def arms(server: Server, title: str) -> list[str]:
+    return [one["meta"]["suggestion"] for one in server.kept[title]]
+
+
+def test_a_blind_project_gets_suggestions_only_where_it_is_said(chats: Path, server: Server, tiny: Path) -> None:
     server.kept["Night"] = []
     run("push", "Night", chats, "--no-suggest")
     said = refusal("push", "Night", chats)
     assert "have no suggestions, as blind coding needs it" in said and "--no-suggest" in said and "--suggest" in said
-    run("push", "Night", chats, "--no-suggest")
+    again = run("push", "Night", chats, "--no-suggest")
+    assert "0 messages sent, 2 were there" in again.stdout and arms(server, "Night") == ["none", "none"]
+    more = {"conversation_id": "d", "messages": [{"role": "counselor", "text": "How was it?"}]}
+    chats.write_text(chats.read_text() + json.dumps(more) + "\n")
+    run("push", "Night", chats, "--suggest", "--hidden", 1, "--model", tiny)
+    assert names(server, "Night") == ["c#0", "c#1", "d#0"] and arms(server, "Night") == ["none", "none", "hidden"]
+    assert "1 messages sent" in run("push", "Night", _further(chats), "--hidden", 1, "--model", tiny).stdout
+
+
+def _further(chats: Path) -> Path:
+    path = chats.with_name("further.jsonl")
+    path.write_text(chats.read_text().splitlines()[-1].replace('"d"', '"e"') + "\n")
+    return path
+
+
+def test_an_assigned_project_is_blind(chats: Path, server: Server) -> None:
+    run("assign", chats, "--title", "Night", "--coders", "ann", "--overlap", 0, "--planted", _known(chats))
+    assert arms(server, "Night: ann") == ["none"] * 3
+    said = refusal("push", "Night: ann", _further(chats))
+    assert "have no suggestions, as blind coding needs it" in said and len(names(server, "Night: ann")) == 3
+
+
+def _known(chats: Path) -> Path:
+    path = chats.with_name("known.jsonl")
+    message = {"role": "counselor", "text": "Did you sleep?", "gold": {"codes": ["CQ"]}}
+    path.write_text(json.dumps({"conversation_id": "k", "messages": [message]}) + "\n")
+    return path
 
 
 def test_a_coder_who_joins_or_leaves_moves_no_message(tmp_path: Path, server: Server) -> None:
@@ -235,13 +342,65 @@ def test_a_coder_who_joins_or_leaves_moves_no_message(tmp_path: Path, server: Se
     assign(20, "ann,ben")
     before = {title: list(names(server, title)) for title in server.kept}
     joined = assign(20, "ann,ben,cho")
-    assert joined.stdout.count("; 0 sent.") == 3 and not joined.stderr
+    assert joined.stdout.count("; 0 sent.") == 2 and not joined.stderr
+    assert joined.stdout.splitlines()[2:] == ["cho: nothing left to deal"]
+    assert {title: names(server, title) for title in server.kept} == before
     more = assign(40, "ben,cho")
     assert f"'Night: ann' ({len(before['Night: ann'])})" in more.stderr
     assert names(server, "Night: ann") == before["Night: ann"]
     assert sum(len(names(server, title)) for title in server.kept) == 40
     for coder, line in zip(("ben", "cho"), more.stdout.splitlines(), strict=True):
         assert line.startswith(f"{coder}: {len(names(server, f'Night: {coder}'))} messages, 0 of them for a second")
+
+
+def write_chats(path: Path, count: int, messages: int) -> Path:
+    said = [{"role": "counselor", "text": f"Go on {at}."} for at in range(messages)]
+    lines = (json.dumps({"conversation_id": f"m{number}", "messages": said}) for number in range(count))
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("by_sample", [False, True])
+def test_new_messages_of_a_coder_who_left_are_dealt_to_the_others(
+    by_sample: bool, tmp_path: Path, server: Server
+) -> None:
+    path, only = write_chats(tmp_path / "chats.jsonl", 12, 3 if by_sample else 1), tmp_path / "only.csv"
+
+    def assign(coders: str, *drawn: int) -> Result:
+        rows = "".join(f"m{number},{at}\n" for number in range(12) for at in drawn)
+        only.write_text(f"conversation_id,index\n{rows}")
+        sampled = ("--only", only) if by_sample else ()
+        return run("assign", path, "--title", "Night", "--coders", coders, "--overlap", 0, *sampled)
+
+    assign("ann,ben", 0)
+    before = list(names(server, "Night: ann"))
+    assert 0 < len(before) < 12
+    write_chats(path, 12, 3)
+    done = assign("ben,cho", 1, 2) if by_sample else assign("ben,cho")
+    sent = [name for title in server.kept for name in names(server, title)]
+    assert sorted(sent) == sorted(f"m{number}#{at}" for number in range(12) for at in range(3))
+    assert names(server, "Night: ann") == before
+    told = {line.partition(":")[0]: int(line.split()[1]) for line in done.stdout.splitlines()}
+    seen = {"ben": 12 - len(before), "cho": 0} if by_sample else {"ben": 0, "cho": 0}
+    assert told == {coder: len(names(server, f"Night: {coder}")) - seen[coder] for coder in ("ben", "cho")}
+    assert (f"'Night: ann' ({len(before)})" in done.stderr) is not by_sample
+    assert by_sample or "anew, rename those projects so that the titles do not start with 'Night: '." in done.stderr
+    again = assign("ben,cho", 1, 2) if by_sample else assign("ben,cho")
+    assert again.stdout.count("; 0 sent.") == 2
+
+
+def test_projects_of_a_title_that_starts_alike_are_left_alone(chats: Path, server: Server) -> None:
+    coding = {"data": {"utterance_id": "c#0", "index": 0, "text_hash": text_hash(SAID[0])}, "meta": {}}
+    server.kept["Night: second: ann"] = [coding]
+    done = run("assign", chats, "--title", "Night", "--coders", "ann", "--overlap", 0)
+    assert names(server, "Night: ann") == ["c#0", "c#1"] and not done.stderr
+    assert server.kept["Night: second: ann"] == [coding]
+
+
+@pytest.mark.parametrize(("title", "coders"), [("Night: second", "ann"), ("Night", "ann,ben: b")])
+def test_a_colon_that_hides_whose_a_project_is_is_refused(title: str, coders: str, chats: Path, server: Server) -> None:
+    said = refusal("assign", chats, "--title", title, "--coders", coders, "--overlap", 0)
+    assert "a colon and a space stand between title and coder" in said and not server.kept
 
 
 def test_all_titles_are_checked_before_the_first_project(chats: Path, server: Server) -> None:

@@ -179,6 +179,12 @@ def _from_table(path: Path, data: Data, needed: Sequence[str] = ()) -> Chats:
     return _chats(counts, frame.drop(columns=present).assign(messages=messages.astype(int)), {})
 
 
+_WHOLE = (
+    "Count each message once for a code that it carries; where several people coded a chat, settle on one coding first "
+    "(mi-code adjudicate settle). `messages` is how many messages of the counselor are coded."
+)
+
+
 def _whole_numbers(
     path: Path, column: "pd.Series[Any]", mend: str, messages: "pd.Series[float] | float" = np.inf
 ) -> "pd.Series[float]":
@@ -189,15 +195,17 @@ def _whole_numbers(
     """
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     limits = "from 0 on" if isinstance(messages, float) else "between 0 and the number of `messages` of the chat"
-    for bad, reason, what in (
-        (numbers.isna(), "is no number", f" {mend}, also in empty cells."),
-        ((numbers < 0) | (numbers > messages) | (numbers % 1 != 0), f"is no whole number {limits}", ""),
-    ):
-        if bad.any():
-            raise UsageProblem(
-                f"{path}: {column.name} {reason} in {int(bad.sum())} rows, the first is {column.index[bad][0]!r}.{what}"
-            )
+    empty, wrong = numbers.isna(), (numbers < 0) | (numbers > messages) | (numbers % 1 != 0)
+    if empty.any():
+        raise UsageProblem(f"{path}: {column.name} is no number in {_rows(empty)}. {mend}, also in empty cells.")
+    if wrong.any():
+        told = f"{column.name} is no whole number {limits} in {_rows(wrong)}: {numbers[wrong].iloc[0]:g}"
+        raise UsageProblem(f"{path}: {told}. {_WHOLE}")
     return numbers
+
+
+def _rows(bad: "pd.Series[bool]") -> str:
+    return f"{int(bad.sum())} rows, the first is {bad.index[bad][0]!r}"
 
 
 def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int]) -> Chats:

@@ -111,7 +111,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     """
     frame, kept = chats.frame, Kept.all_of(chats)
     crossed = "crossed" in models_of(outcome)
-    counselor = field_of(frame, study.data.counselor, "data.counselor") if crossed or _needs_counselor(study) else None
+    counselor = field_of(frame, study.data.counselor, "data.counselor") if crossed or needs_counselor(study) else None
     client = field_of(frame, study.data.client, "data.client") if crossed else None
     cluster = field_of(frame, cluster_field(study), "inference.cluster") if cluster_field(study) else None
     for series, what in ((counselor, "counselor"), (client, "client"), (cluster, cluster_field(study))):
@@ -128,7 +128,7 @@ def design_of(study: Study, outcome: Outcome, chats: Chats, values: Floats, befo
     kept = kept.without(np.isnan(values), f"no {outcome.fields[-1]}")
     keep = kept.rows
     if not keep.any():
-        raise ModelProblem(f"No chat is left for {outcome.name}: {_reasons(kept.dropped)}.")
+        raise ModelProblem(f"No chat is left for {outcome.name}: {kept.reasons}.")
 
     people = labels_of(counselor if counselor is not None else pd.Series("", index=frame.index))
     forms, notes = study.techniques, list[str]()
@@ -214,7 +214,8 @@ def _means_of(values: Floats, people: "np.ndarray[tuple[int], np.dtype[Any]]", w
     return (sums["value"] / sums["weight"]).to_numpy()
 
 
-def _needs_counselor(study: Study) -> bool:
+def needs_counselor(study: Study) -> bool:
+    """Whether a model of the study takes counselors."""
     return bool(study.data.counselor) and (study.techniques.within_between or study.inference.cluster == "counselor")
 
 
@@ -260,7 +261,3 @@ def _with_products(matrix: Floats, terms: list[Term], pairs: Sequence[tuple[str,
         matrix = np.hstack([matrix, product[:, None]])
         terms = [*terms, Term(" x ".join(pair))]
     return matrix, terms
-
-
-def _reasons(dropped: Mapping[str, int]) -> str:
-    return "; ".join(f"{count:,} {reason}" for reason, count in dropped.items()) or "there are no chats"

@@ -185,7 +185,7 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
         kept = kept.without(last < setting.min_months, f"counselors seen for less than {setting.min_months:g} months")
     keep = kept.rows
     if not keep.any():
-        raise ModelProblem("No chat is left to relate to experience.")
+        raise ModelProblem(f"No chat is left to relate to experience: {kept.reasons}.")
     if given is not None:
         experience = given[keep]
     else:
@@ -199,7 +199,7 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     names, alpha = people[keep].to_numpy(), study.inference.alpha
     found = fit_experience(counts, messages, experience, names, alpha)
     fixed = fit_fixed_effects(counts, messages, experience, names, alpha)
-    tenure = None if months is None else tenure_table(counts, messages, months[keep], names)
+    tenure = None if months is None else tenure_table(counts, messages, months[keep], names, alpha)
     notes = [*recipe.left_out, *found.notes, *fixed.notes]
     if study.inference.adjust != "bh" or study.inference.family != "outcome":
         notes.append(OWN_ADJUSTMENT)
@@ -230,12 +230,13 @@ def _times(frame: pd.DataFrame, name: str) -> "pd.Series":
             f"experience.time: {name} holds numbers, no dates or times such as 2024-05-31 or 2024-05-31T18:30:00. "
             "Where it is experience itself, give it as experience.field."
         )
-    times = pd.to_datetime(column, errors="coerce", utc=True, format="ISO8601")
+    spelled = column.map(lambda value: value.removesuffix(" UTC") if isinstance(value, str) else value)
+    times = pd.to_datetime(spelled, errors="coerce", utc=True, format="ISO8601")
     wrong = times.isna() & column.notna()
     if wrong.any():
         raise UsageProblem(
             f"experience.time: {name} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00 in "
-            f"{int(wrong.sum())} chats, the first is {frame.index[wrong][0]!r}. Write all in this form; where the time "
-            "is not known, leave the cell empty."
+            f"{int(wrong.sum())} chats, the first is {frame.index[wrong][0]!r}: {str(column[wrong].iloc[0])[:30]!r}. "
+            "Write all in this form; where the time is not known, leave the cell empty."
         )
     return times

@@ -8,12 +8,12 @@ from mi_coder.codebook import Codebook
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, to_markdown, write_document
 from mi_coder.outcomes.study.experience import ExperienceResult
 from mi_coder.outcomes.study.spec import Study
-from mi_coder.outcomes.tables import interval_text, p_text
+from mi_coder.outcomes.tables import interval_text, level_text, p_text
 
 
 def experience_document(result: ExperienceResult) -> Document:
     """Sentences, slopes, a picture of each technique, tenure, and who was left out."""
-    level = f"{100 * (1 - result.found.alpha):g} % intervals"
+    level = level_text(result.found.alpha)
     label_of = Codebook.load().label_of
     data: dict[str, pd.DataFrame] = {"tidy": result.tidy()}
     sections = [
@@ -31,16 +31,18 @@ def experience_document(result: ExperienceResult) -> Document:
     further = []
     if result.tenure is not None:
         data["tenure"] = result.tenure
-        caption = "Percent of messages, of all counselors and of those who reached the last months"
+        caption = f"Percent of messages, of all counselors and of those who reached the last months, with {level}"
         further.append(Table(_tenure(result.tenure), "Use by months since the first chat", caption, folded=True))
     if result.stays is not None:
         data["who stays"] = result.stays.tidy()
-        caption = "Percent of messages in first chats, and the ratio of those who stay to those who leave"
+        caption = (
+            f"Percent of messages in first chats, and the ratio of those who stay to those who leave, with {level}"
+        )
         if result.stays.codes:
             further.append(Table(_stays(data["who stays"]), "Who stays", caption, folded=True))
     if result.fixed.codes:
         data["counselor effects"] = result.fixed.tidy()
-        caption = "Rate ratios per doubling of 1 + experience"
+        caption = f"Rate ratios per doubling of 1 + experience, with {level}"
         further.append(
             Table(_ratios(data["counselor effects"]), "With an effect of each counselor", caption, folded=True)
         )

@@ -49,39 +49,47 @@ def labels_of(series: "pd.Series[str]") -> "pd.Series[str]":
     return series.astype("string").fillna("").astype(object)
 
 
-def covariate_columns(frame: pd.DataFrame, covariate: Covariate) -> pd.DataFrame:
+def covariate_columns(frame: pd.DataFrame, covariate: Covariate, key: str = "covariates") -> pd.DataFrame:
     """The columns [chats, columns] of one covariate; a category with k values has k - 1.
+
+    Args:
+        key: of the study file that names it, for messages.
 
     Raises:
         UsageProblem: the chats have no such field, or values that its transform does not have.
     """
     name = covariate.field
-    column = field_of(frame, name, "covariates")
+    column = field_of(frame, name, key)
     numeric = pd.to_numeric(column, errors="coerce")
     texts = column.notna() & numeric.isna()
     if covariate.transform == "category" or (covariate.transform == "none" and texts.any() and numeric.isna().all()):
         if (values := column.nunique()) > MOST_CATEGORIES:
             raise UsageProblem(
-                f"covariates: {name} is a text of {values:,} values, and a category has at most {MOST_CATEGORIES}. "
+                f"{key}: {name} is a text of {values:,} values, and a category has at most {MOST_CATEGORIES}. "
                 "Join values, or give numbers, such as earlier chats in place of dates."
             )
         dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
         return dummies.mask(column.isna())
     if texts.any():
-        told = f"covariates: {name} is no number in {int(texts.sum())} chats"
+        told = f"{key}: {name} is no number in {int(texts.sum())} chats"
         first = f"the first is {frame.index[texts][0]!r}"
         if covariate.transform != "none":
             raise UsageProblem(f"{told}, {first}, and {covariate.transform} needs numbers.")
+        mends = [
+            "correct these cells or leave them empty",
+            f"where {name} is a category, write {{field: {name}, transform: category}}",
+        ]
+        if texts.sum() > numeric.notna().sum():
+            mends.reverse()
         raise UsageProblem(
-            f"{told} and a number in others, {first}. Correct these cells or leave them empty; where {name} is a "
-            f"category, write {{field: {name}, transform: category}}."
+            f"{told} and a number in {int(numeric.notna().sum())}, {first}. To mend it, {'; or '.join(mends)}."
         )
-    values = _finite(numeric.astype(float), name, "covariates")
+    values = _finite(numeric.astype(float), name, key)
     if covariate.transform in ("log", "log1p"):
         least = 0 if covariate.transform == "log" else -1
         if (values <= least).any():
             raise UsageProblem(
-                f"covariates: {name} is {least} or less in {int((values <= least).sum())} chats, and has no "
+                f"{key}: {name} is {least} or less in {int((values <= least).sum())} chats, and has no "
                 f"{covariate.transform} there."
             )
         values = np.log(values) if covariate.transform == "log" else np.log1p(values)

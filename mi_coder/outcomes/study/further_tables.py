@@ -61,7 +61,8 @@ def marginal_effects(result: Result, outcome: str) -> list[Table]:
         f"marginal effects: {outcome}",
         line,
         title="Average marginal effects",
-        caption="Change of the mean rating, and of the share of each rating in percentage points" + f", per {per}",
+        caption="Change of the mean rating, and of the share of each rating in percentage points" + f", per {per}, "
+        f"with {result.level}",
         shape=_SIGNED,
         notes=[UNCORRECTED],
     )
@@ -85,7 +86,8 @@ def proportional_odds(result: Result, outcome: str) -> list[Table]:
         f"proportional odds: {outcome}",
         line,
         title="Proportional odds",
-        caption="Odds ratio of a rating at or above each cut; the ordinal model takes them to be the same",
+        caption="Odds ratio of a rating at or above each cut; the ordinal model takes them to be the same, "
+        f"with {result.level}",
         notes=["A small p says that they differ: read them side by side. " + UNCORRECTED],
     )
 
@@ -132,7 +134,8 @@ def error_by_outcome(result: Result, outcome: str) -> list[Table]:
         Table(
             pd.DataFrame(lines),
             "Errors of the tagger by outcome",
-            f"Recall on the gold chats with {outcome} in its lower and upper half, and whether errors depend on it",
+            f"Recall on the gold chats with {outcome} in its lower and upper half, with 95 % intervals, and whether "
+            "errors depend on it",
             notes=[f"p for all codes together: {tables.p_text(errors['p_joint'].iloc[0]) or 'not tested'}."],
             folded=True,
         )

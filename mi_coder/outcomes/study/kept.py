@@ -27,6 +27,11 @@ class Kept:
         """All that were read; those that reading left out are counted."""
         return cls(np.ones(len(chats), dtype=bool), chats.left_out)
 
+    @property
+    def reasons(self) -> str:
+        """Why chats were left out, and how many for each reason."""
+        return "; ".join(f"{count:,} {reason}" for reason, count in self.dropped.items()) or "there are no chats"
+
     def without(self, bad: ArrayLike, reason: str) -> "Kept":
         """Those that are not `bad` [chats], with the reason where that leaves one out."""
         left_out = self.rows & np.asarray(bad, dtype=bool)

@@ -235,7 +235,7 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     change = values if before is None else values - before
     treated, question = _treatment(study, matching, chats)
     covariates = spelled_out(matching.covariates)
-    columns = [covariate_columns(chats.frame, covariate) for covariate in covariates]
+    columns = [covariate_columns(chats.frame, covariate, "matching.covariates") for covariate in covariates]
     counselor = field_of(chats.frame, study.data.counselor, COUNSELOR) if study.data.counselor else None
     stratum = field_of(chats.frame, matching.within, "matching.within") if matching.within else None
     kept = Kept.all_of(chats)
@@ -247,7 +247,10 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
         kept = kept.without(each.isna().any(axis=1), f"no {covariate.field}")
     keep = kept.rows
     if not keep.any():
-        raise ModelProblem(f"No row is left to match for {outcome.name}.")
+        raise ModelProblem(
+            f"No row is left to match for {outcome.name}: {kept.reasons}. Where counselors are not known, write "
+            'counselor: "" under data.'
+        )
     names, chosen, notes = _varying(pd.concat(columns, axis=1)[keep])
     high, difference = treated[keep] > 0, change[keep]
     within = None if stratum is None else labels_of(stratum)[keep].to_numpy()
@@ -274,7 +277,12 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     if study.data.client and before is not None:
         clients = field_of(chats.frame, study.data.client, "data.client")[keep]
         try:
-            random = _random_effects(values[keep], before[keep], high, pairs, names, chosen, clients, alpha)
+            known = _of_clients(pairs, clients)
+            if without := len(pairs) - len(known):
+                notes.append(
+                    f"Random effect for the client: {without} pairs with a row without {clients.name} left out."
+                )
+            random = _random_effects(values[keep], before[keep], high, known, names, chosen, clients, alpha)
             if (random["model"] == "linear").all():
                 notes.append(NO_CLIENT_VARIANCE)
         except ModelProblem as problem:
@@ -380,6 +388,19 @@ def _with_products(names: list[str], columns: Floats) -> tuple[list[str], Floats
     return labels, kept
 
 
+def _of_clients(pairs: Pairs, clients: "pd.Series[str]") -> Pairs:
+    """The pairs of which both rows have a client.
+
+    Raises:
+        ModelProblem: there is none.
+    """
+    unknown = clients.isna().to_numpy()
+    known = ~(unknown[pairs.treated] | unknown[pairs.untreated])
+    if not known.any():
+        raise ModelProblem(f"no pair has a {clients.name} in both rows.")
+    return pairs.only(known)
+
+
 def _random_effects(
     after: Floats,
     before: Floats,
@@ -397,13 +418,10 @@ def _random_effects(
     errors clustered by client.
 
     Raises:
-        ModelProblem: a matched row has no client, or the model cannot be fitted.
+        ModelProblem: the model cannot be fitted.
     """
     rows = pairs.rows
-    people = clients.iloc[rows]
-    if without := int(people.isna().sum()):
-        raise ModelProblem(f"{without} of {len(rows)} matched rows have no {clients.name}. Leave such rows out.")
-    labels = labels_of(people).to_numpy()
+    labels = labels_of(clients.iloc[rows]).to_numpy()
     pre = (before[rows] - before[rows].mean()) / before[rows].std()
     high = treated[rows].astype(float)
     kept = [

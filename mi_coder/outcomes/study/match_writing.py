@@ -7,7 +7,7 @@ import pandas as pd
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, to_markdown, write_document
 from mi_coder.outcomes.study.match import Matched
 from mi_coder.outcomes.study.spec import Study
-from mi_coder.outcomes.tables import interval_text, p_text
+from mi_coder.outcomes.tables import interval_text, level_text, p_text
 
 _ENDS = ("p_from", "p_to")
 BOUNDS = (
@@ -19,7 +19,7 @@ BOUNDS = (
 def matched_document(matched: Matched) -> Document:
     """Sentences, estimates, balance of every attempt, bounds, and who was left out."""
     bounds = pd.DataFrame([{"gamma": bound.gamma, "p_from": bound.low, "p_to": bound.high} for bound in matched.bounds])
-    caption = f"Treated less untreated, with {100 * (1 - matched.alpha):g} % intervals"
+    caption = f"Treated less untreated, with {level_text(matched.alpha)}"
     data = {"estimates": matched.tidy(), "balance": matched.balance_table(), "bounds": bounds}
     sections = [
         Section("Estimates", [Table(_estimates(matched), caption=caption)]),

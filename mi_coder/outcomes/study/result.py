@@ -101,6 +101,11 @@ class Result:
         units = self._chosen(outcome, model)["unit"].unique()
         return str(units[0]) if len(units) == 1 else ""
 
+    @property
+    def level(self) -> str:
+        """Of the intervals, as "95 % intervals"."""
+        return rendering.level_text(self.study.inference.alpha)
+
     def to_markdown(self, outcome: str | None = None, model: str | None = None) -> str:
         """The table in Markdown."""
         unit = self.unit(outcome, model)

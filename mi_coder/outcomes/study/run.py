@@ -14,7 +14,7 @@ from mi_coder.outcomes.multiplicity import q_values
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
 from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
 from mi_coder.outcomes.study.correction import CORRECTABLE, UNCORRECTED, check_gold_ids, correct_part, trained_on
-from mi_coder.outcomes.study.design import Design, design_of
+from mi_coder.outcomes.study.design import Design, design_of, needs_counselor
 from mi_coder.outcomes.study.fits import PENALIZED_LABEL, TIDY, Fit, fit_model, tidy_rows
 from mi_coder.outcomes.study.match import run_matching
 from mi_coder.outcomes.study.origin import check_codebook
@@ -124,7 +124,7 @@ def _relate(study: Study, outcome: Outcome, chats: Chats, gold: Chats | None) ->
             f"{outcome.name}: no rating is {' or '.join(f'{level:g}' for level in empty)}: ordinal models are fitted "
             f"on the {len(set(design.outcome))} levels that occur."
         )
-    if outcome.type == "rating" and {"logit", "gee"} & set(models_of(outcome)):
+    if outcome.type == "rating" and "logit" in models_of(outcome):
         part.notes.extend(_told_cut(outcome, design.outcome))
     separated = _fit_all(part, study, outcome, design)
     _response(part, study, outcome, design, separated)
@@ -152,7 +152,7 @@ def _told_cut(outcome: Outcome, ratings: Floats) -> list[str]:
     count = int((ratings >= outcome.satisfied).sum())
     return [
         f"{outcome.name}, logit: ratings are cut at {outcome.satisfied:g}, which is made for levels of 1 to 5: "
-        f"{count:,} of {len(ratings):,} chats count as 1. Set the cut that you want in outcomes.satisfied."
+        f"{count:,} of {len(ratings):,} chats count as 1. outcomes.satisfied sets another cut."
     ]
 
 
@@ -220,8 +220,11 @@ def _matched(study: Study, chats: Chats) -> Part:
     """The random-effects model of the second study on matched rows, as `mi-code match` fits it."""
     part, outcome, matching = Part(), study.outcomes[0], study.matching
     assert matching is not None
+    data = study.data
+    if not needs_counselor(study) and data.counselor not in chats.frame.columns:
+        data = replace_fields(data, counselor="")
     try:
-        found = run_matching(study, chats=chats)
+        found = run_matching(replace_fields(study, data=data), chats=chats)
     except ModelProblem as problem:
         part.notes.append(f"{outcome.name}, matched rows: {problem}")
         return part

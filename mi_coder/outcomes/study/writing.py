@@ -77,14 +77,17 @@ def _sections(result: Result, outcome: str, model: str) -> list[Section]:
 def _effects(result: Result, outcome: str, model: str) -> Table:
     return Table(
         result.table(outcome, model),
-        caption=result.unit(outcome, model),
+        caption=", ".join(filter(None, (result.unit(outcome, model), result.level))),
         notes=further.cautions(result.tidy(outcome, model)),
     )
 
 
 def _predicted(result: Result, outcome: str, model: str) -> list[Picture]:
-    if f"predicted: {outcome}" not in result.tables:
+    table = result.tables.get(f"predicted: {outcome}")
+    if table is None:
         return []
+    terms = set(table["term"])
+    drawable = [code for code in _clearest(result, outcome, model) if {code, f"{code} (within)"} & terms]
     return [
         Picture(
             result.plot_predicted(code, outcome),
@@ -92,17 +95,17 @@ def _predicted(result: Result, outcome: str, model: str) -> list[Picture]:
             "predicted",
             f"Predicted {outcome} by use of {Codebook.load().name_of(code)}, {PREDICTIONS}",
         )
-        for code in _clearest(result, outcome, model)
+        for code in drawable[:PREDICTED]
     ]
 
 
 def _clearest(result: Result, outcome: str, model: str) -> list[str]:
-    """The techniques with the smallest p of a model, corrected where it is."""
+    """The techniques by p of a model, corrected where it is, the smallest first."""
     rows = result.tidy(outcome, model)
     rows = rows[(rows["correction"] != "gold") & (rows["level"] != "between")]
     if (rows["correction"] == "ptd").any():
         rows = rows[rows["correction"] == "ptd"]
-    return list(rows.sort_values("p")["code"].drop_duplicates()[:PREDICTED])
+    return list(rows.sort_values("p")["code"].drop_duplicates())
 
 
 def _errors(result: Result, outcome: str) -> Sequence[Table | Picture]:

@@ -1,5 +1,6 @@
 """The level of intervals follows the study in every table and picture, and merged codes keep their own name."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ from scipy import stats
 
 from mi_coder.outcomes.simulate import simulate
 from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.document import Table
 from mi_coder.outcomes.study.experience import OWN_ADJUSTMENT, run_experience
 from mi_coder.outcomes.study.experience_writing import experience_document
 from mi_coder.outcomes.study.match import Matched, run_matching
 from mi_coder.outcomes.study.match_writing import matched_document
 from mi_coder.outcomes.study.run import run_study
 from mi_coder.outcomes.study.spec import Data, Study, study_of
+from mi_coder.outcomes.study.writing import write_result
 
 RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5], "models": ["ordinal"]}
 SYMPTOM = {"name": "mood", "type": "symptom", "scale": "PHQ-9", "before": "phq9_pre", "after": "phq9_post"}
@@ -63,7 +66,9 @@ def matched(chats: Chats, alpha: float) -> Matched:
 
 def test_matched_effects_and_their_caption(chats: Chats) -> None:
     wide, narrow = matched(chats, 0.05), matched(chats, 0.5)
-    assert (widths(narrow.tidy()) < 0.4 * widths(wide.tidy())).all()
+    for one, other in zip(wide.effects, narrow.effects, strict=True):
+        ratio = stats.t.ppf(0.75, one.df) / stats.t.ppf(0.975, one.df)
+        assert other.high - other.low == pytest.approx(ratio * (one.high - one.low))
     assert wide.random_effects is not None and narrow.random_effects is not None
     assert widths(narrow.random_effects) == pytest.approx(HALF_AS_WIDE * widths(wide.random_effects), rel=0.05)
     captions = [matched_document(each).sections[0].parts[0].caption for each in (wide, narrow)]
@@ -74,9 +79,22 @@ def test_experience_says_its_level_and_its_own_adjustment(chats: Chats) -> None:
     plain = run_experience(study(RATING, experience={"time": "started_at"}), chats=chats)
     changed = {"alpha": 0.2, "adjust": "none"}
     other = run_experience(study(RATING, experience={"time": "started_at"}, inference=changed), chats=chats)
-    captions = [experience_document(each).sections[0].parts[0].caption for each in (plain, other)]
-    assert [caption.rsplit(" with ")[-1] for caption in captions] == ["95 % intervals", "80 % intervals"]
+    for each, level in ((plain, "95 % intervals"), (other, "80 % intervals")):
+        tables = [part for section in experience_document(each).sections for part in section.parts]
+        captions = [part.caption for part in tables if isinstance(part, Table)]
+        assert len(captions) >= 2 and all(caption.endswith(level) for caption in captions)
+    assert plain.tenure is not None and other.tenure is not None
+    inside = (plain.tenure["low"] > 0) & (plain.tenure["counselors"] > 20)
+    ratio = widths(other.tenure[inside], "low", "high") / widths(plain.tenure[inside], "low", "high")
+    assert len(ratio) >= 4 and ratio == pytest.approx(1.2816 / 1.96, abs=0.02)
     assert OWN_ADJUSTMENT in other.notes and OWN_ADJUSTMENT not in plain.notes
+
+
+def test_tables_of_ratings_say_their_level(chats: Chats, tmp_path: Path) -> None:
+    (tmp_path / "chats.csv").touch()
+    write_result(run_study(study(RATING, inference={"alpha": 0.2}), chats=chats), tmp_path, tmp_path / "out")
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert report.count("80 % intervals") >= 3 and "95 % intervals" not in report
 
 
 def test_merged_codes_named_like_a_code_keep_their_own_name(chats: Chats) -> None:

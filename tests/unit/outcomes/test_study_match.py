@@ -361,5 +361,23 @@ def test_matched_rows_without_a_client_have_no_random_effect_and_it_is_said() ->
     found = _matched(chats, data={"counts": "x", "client": "client_id"})
     pairs = len(found.chosen.pairs)
     assert found.random_effects is None and not found.dropped
-    told = f"Random effect for the client: {pairs} of {2 * pairs} matched rows have no client_id. Leave such rows out."
-    assert told in found.notes
+    assert "Random effect for the client: no pair has a client_id in both rows." in found.notes
+    assert pairs > 100
+
+
+def test_the_random_effect_is_of_the_pairs_whose_clients_are_known() -> None:
+    chats = _chats()
+    chats.frame.loc[chats.frame.index[::50], "client_id"] = None
+    found = _matched(chats, data={"counts": "x", "client": "client_id"})
+    pairs, [note] = len(found.chosen.pairs), [note for note in found.notes if "Random effect" in note]
+    left_out = int(note.split()[5])
+    assert note == f"Random effect for the client: {left_out} pairs with a row without client_id left out."
+    assert found.random_effects is not None and 0 < left_out < 0.1 * pairs
+    assert set(found.random_effects["n"]) == {2 * (pairs - left_out)}
+
+
+def test_it_is_said_why_no_row_is_left() -> None:
+    chats = _chats()
+    chats.frame["counselor_id"] = None
+    with pytest.raises(ModelProblem, match=r"for mood: 1,500 no counselor\..*write counselor: \"\" under data"):
+        _matched(chats)

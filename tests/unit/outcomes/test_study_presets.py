@@ -208,6 +208,14 @@ def test_matched_rows_of_clients_who_do_not_differ_have_a_linear_model() -> None
     assert any(NO_CLIENT_VARIANCE in note for note in result.notes)
 
 
+def test_a_design_without_counselors_needs_no_column_of_them() -> None:
+    chats = _chats()
+    known = Chats(chats.counts, chats.frame.drop(columns="counselor_id"), {})
+    given = {"matching": MATCHING, "techniques": {"within_between": False}, "inference": {"cluster": "client_id"}}
+    result = _study(MOOD, preset="yang2024", **given).fit(chats=known)
+    assert _preset_rows(result)["model"].str.endswith("(matched)").any()
+
+
 def test_matching_that_fails_is_a_note() -> None:
     chats = _chats(1.0)
     chats.frame["client_age"] = np.nan

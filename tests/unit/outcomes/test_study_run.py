@@ -1,5 +1,6 @@
 """Whole studies on invented platforms: what is recovered, what is refused, and that nothing is left out in silence."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from mi_coder.outcomes.study.result import Result  # noqa: E402
 from mi_coder.outcomes.study.run import adjusted  # noqa: E402
 from mi_coder.outcomes.study.spec import MODELS, Study, study_of  # noqa: E402
 from mi_coder.outcomes.study.term import Term  # noqa: E402
+from mi_coder.outcomes.study.writing import write_result  # noqa: E402
 
 CODES = ["OQ", "REF", "AF", "EA", "PR", "IP"]
 RATING = {"name": "rating", "type": "rating", "levels": [1, 2, 3, 4, 5]}
@@ -282,6 +284,21 @@ def test_a_code_that_separates_is_named_and_left_out_of_all_three_fits(platform:
     assert set(rows["correction"]) == {"naive", "gold", "ptd"}
     assert all(set(group["code"]) == {"REF", "AF"} for _, group in rows.groupby("correction"))
     assert abs(rows["estimate"]).max() < 5
+
+
+def test_a_report_of_another_headline_draws_no_code_that_the_ordinal_model_left_out(
+    platform: Platform, tmp_path: Path
+) -> None:
+    rare = (platform.tagged["CO"] > 0) & (np.arange(900) % 4 == 0)
+    tagged = platform.tagged.assign(CO=rare.astype(float))
+    tagged["rating"] = tagged["rating"].where(~rare, 5.0)
+    techniques = {"form": "presence", "codes": ["REF", "CO"], "within_between": False}
+    found = _fit(tagged, outcomes=[{**RATING, "models": ["linear", "ordinal"]}], techniques=techniques)
+    assert "CO" in set(found.tidy("rating", "linear")["code"])
+    (tmp_path / "x").touch()
+    write_result(found, tmp_path, tmp_path / "out")
+    drawn = {path.stem for path in (tmp_path / "out").glob("predicted_rating_*.svg")}
+    assert drawn == {"predicted_rating_ref"}
 
 
 @pytest.mark.parametrize("model", ["logit", "ordinal"])
