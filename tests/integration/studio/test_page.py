@@ -147,6 +147,7 @@ def test_the_first_minutes_are_as_the_page_for_coders_says(studio: Studio, proje
             pages.open_stream(page, studio.url, project)
             pages.skip(page)
         page.get_by_text("No More Tasks Left in Queue").wait_for()
+        page.goto("about:blank")  # an answer that is still on its way would bring the session back
         page.context.clear_cookies()
         page.goto(f"{studio.url}/projects/{project}/data?labeling=1")
-        assert page.locator("input[name=password]").is_visible()
+        page.locator("input[name=password]").wait_for()

@@ -141,17 +141,28 @@ def test_a_table_of_gold_has_a_column_for_every_code(tmp_path: Path) -> None:
         read_gold(*given)
 
 
+UP_TO_MESSAGES = "between 0 and the number of `messages` of the chat"
+
+
 @pytest.mark.parametrize(
     ("code", "cell", "said"),
     [
         ("OQ", "", "OQ is no number in 2 rows, the first is '2'. Write 0 where there was none, also in empty cells."),
         ("OQ", " ", "OQ is no number in 2 rows, the first is '2'. Write 0"),
         ("OQ", "x", "OQ is no number in 2 rows, the first is '2'. Write 0"),
-        ("OQ", 0.5, "OQ is no whole number between 0 and the number of `messages` of the chat in 2 rows"),
-        ("OQ", 26, "OQ is no whole number between 0 and the number of `messages` of the chat in 2 rows"),
+        (
+            "OQ",
+            0.5,
+            f"OQ is no whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 0.5.",
+        ),
+        (
+            "OQ",
+            26,
+            f"OQ is no whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 26.",
+        ),
         ("messages", "", "messages is no number in 2 rows, the first is '2'. Write how many messages"),
-        ("messages", 24.5, "messages is no whole number from 0 on in 2 rows, the first is '2'."),
-        ("messages", "inf", "messages is no whole number from 0 on in 2 rows, the first is '2'."),
+        ("messages", 24.5, "messages is no whole number from 0 on in 2 rows, the first is '2': 24.5."),
+        ("messages", "inf", "messages is no whole number from 0 on in 2 rows, the first is '2': inf."),
     ],
 )
 def test_counts_that_are_empty_or_no_whole_number_are_refused(

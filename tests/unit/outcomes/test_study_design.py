@@ -195,10 +195,16 @@ def test_a_number_with_stray_texts_is_no_category() -> None:
     chats.frame.loc[["chat3", "chat4"], "years"] = [" ", None]
     assert _design(chats, covariates=["years"], techniques={"min_chats": 1}).dropped == {"no years": 2}
     chats.frame.loc[["chat7", "chat9"], "years"] = "unknown"
-    with pytest.raises(UsageProblem, match="years is no number in 2 chats and a number in others") as told:
+    with pytest.raises(
+        UsageProblem, match="years is no number in 2 chats and a number in 56, the first is 'chat7'"
+    ) as told:
         _design(chats, covariates=["years"])
-    assert "the first is 'chat7'. Correct these cells or leave them empty" in str(told.value)
-    assert "write {field: years, transform: category}" in str(told.value)
+    category = "where years is a category, write {field: years, transform: category}"
+    assert f"To mend it, correct these cells or leave them empty; or {category}." in str(told.value)
+    mostly = _chats()
+    mostly.frame["years"] = ["0", *["1-2"] * (len(mostly.frame) - 1)]
+    with pytest.raises(UsageProblem, match="a number in 1, the first is .* To mend it, where years is a category"):
+        _design(mostly, covariates=["years"])
     log = [{"field": "years", "transform": "log"}]
     with pytest.raises(UsageProblem, match="years is no number in 2 chats, the first is 'chat7', and log needs"):
         _design(chats, covariates=log)

@@ -233,4 +233,7 @@ def test_times_in_another_form_are_refused_and_empty_ones_left_out(chats: Chats)
     frame.iloc[[5, 9], column] = "31.05.2024 18:30"
     with pytest.raises(UsageProblem, match="started_at is no date or time") as told:
         _found(Chats(chats.counts, frame, {}))
-    assert f"in 2 chats, the first is {frame.index[5]!r}. Write all in this form" in str(told.value)
+    said = f"in 2 chats, the first is {frame.index[5]!r}: '31.05.2024 18:30'. Write all in this form"
+    assert said in str(told.value)
+    frame.iloc[[5, 9], column] = "2024-05-31 18:30:00 UTC"
+    assert _found(Chats(chats.counts, frame, {})).dropped == {"no started_at": 3}
