@@ -203,7 +203,7 @@ def test_a_number_with_stray_texts_is_no_category() -> None:
     assert f"To mend it, correct these cells or leave them empty; or {category}." in str(told.value)
     mostly = _chats()
     mostly.frame["years"] = ["0", *["1-2"] * (len(mostly.frame) - 1)]
-    with pytest.raises(UsageProblem, match="a number in 1, the first is .* To mend it, where years is a category"):
+    with pytest.raises(UsageProblem, match=r"a number in 1, the first is .* To mend it, where years is a category"):
         _design(mostly, covariates=["years"])
     log = [{"field": "years", "transform": "log"}]
     with pytest.raises(UsageProblem, match="years is no number in 2 chats, the first is 'chat7', and log needs"):
