@@ -64,7 +64,12 @@ def calibration(codes: Sequence[CodeCalibration | None], counted: Bools) -> Cali
 
 
 def _of_code(truth: Floats, probability: Floats, comparison: Comparison, options: Options) -> CodeCalibration | None:
-    """Args: truth, probability: [messages] of the code."""
+    """Args: truth, probability: [messages] of the code.
+
+    They are sorted within conversations, so that sums are the same to the last bit however the messages stand.
+    """
+    order = np.lexsort((truth, probability, comparison.conversation))
+    truth, probability, conversation = truth[order], probability[order], comparison.conversation[order]
     known = ~np.isnan(truth) & ~np.isnan(probability)
     if not known.any():
         return None
@@ -72,7 +77,7 @@ def _of_code(truth: Floats, probability: Floats, comparison: Comparison, options
     gaps[known] = calibration_gaps(truth[known], probability[known])
     return CodeCalibration(
         error=float(calibration_error(gaps.sum(axis=0))),
-        samples=calibration_error(resampled(gaps, comparison.conversation, options.samples, options.seed)),
+        samples=calibration_error(resampled(gaps, conversation, options.samples, options.seed)),
         brier=brier(truth[known], probability[known]),
         brier_of_base_rate=brier(truth[known], np.full(known.sum(), truth[known].mean())),
     )

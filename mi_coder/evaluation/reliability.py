@@ -4,6 +4,7 @@ Tagged files keep the probabilities of given codes alone unless all were asked f
 left out here; where all were kept, `mi_coder.evaluation.report.Calibration` counts them too.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,7 +29,7 @@ def reliability(comparison: Comparison, options: Options) -> Reliability | None:
     counts = np.zeros((len(comparison.gold), BINS, 3))
     for row, probability, right in given:
         counts[row, min(int(probability * BINS), BINS - 1)] += right, probability, 1
-    totals = counts.sum(axis=0)
+    totals = np.apply_along_axis(math.fsum, 0, counts)
     samples = resampled(counts[..., [0, 2]], comparison.conversation, options.samples, options.seed)
     bins = tuple(
         Bin(i / BINS, int(codes), stated / codes, Figure.of(share(totals[i, [0, 2]]), share(samples[:, i])))
