@@ -88,7 +88,7 @@ def told(gold: Gold, own: Iterable[str] | None = None) -> str:
 
 def _decision(unit: Unit, rule: Rule, chances: Mapping[str, Mapping[str, float]], sure: float) -> Decision:
     counted = unit.last_rounds()
-    if agrees(unit):
+    if agrees(counted):
         count = len(counted.given)
         how: How = "agreed" if count > 1 else "single"
         why = f"{count} codings are the same" if count > 1 else "one coding"

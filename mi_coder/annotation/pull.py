@@ -17,7 +17,7 @@ import msgspec
 
 from mi_coder.annotation.exports import Coded, Export, Problem
 from mi_coder.codebook import Codebook
-from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
+from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, sidecar_of
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.guard import guard
 
@@ -117,7 +117,7 @@ def write_codings(path: Path, codings: Iterable[Coded], round_name: str, schema:
     with atomic_file(path) as file:
         file.write(render_codings(codings, round_name).encode())
     meta = StandoffMeta(Codebook.load().hash, "people, in Label Studio", "message", schema)
-    with atomic_file(_sidecar(path)) as file:
+    with atomic_file(sidecar_of(path)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
 
 
@@ -125,12 +125,8 @@ def remove_codings(path: Path) -> bool:
     """Remove a file of codings and its sidecar; whether the file was there."""
     was_there = path.exists()
     path.unlink(missing_ok=True)
-    _sidecar(path).unlink(missing_ok=True)
+    sidecar_of(path).unlink(missing_ok=True)
     return was_there
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".meta.json")
 
 
 def _alike(one: Coded, other: Coded) -> bool:

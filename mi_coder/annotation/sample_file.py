@@ -20,6 +20,7 @@ from mi_coder.annotation.designs import Planned, Request, probability
 from mi_coder.annotation.population import Place, Population, UnitKind
 from mi_coder.arrays import Indices
 from mi_coder.corpora.source import read_rows
+from mi_coder.corpora.standoff import sidecar_of
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.compress import open_source
@@ -112,7 +113,7 @@ def write_sample(
     )
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
-    with atomic_file(_sidecar(path)) as file:
+    with atomic_file(sidecar_of(path)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
     return meta
 
@@ -197,7 +198,3 @@ def _options(request: Request) -> dict[str, str | int | float]:
         "diversity": ("clusters", "vectors"),
     }
     return {"n": request.size} | {name: getattr(request, name) for name in used.get(request.design, ())}
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".meta.json")

@@ -17,7 +17,7 @@ import msgspec
 from mi_coder.annotation.codings import Unit, read_codings
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import ALONE, MOST_CODES, Gold
-from mi_coder.corpora.standoff import COLUMNS, StandoffMeta
+from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, sidecar_of
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.coding import is_complete
@@ -103,7 +103,7 @@ def write_gold(path: Path, settled: Sequence[Settled], sources: dict[str, Source
     meta = StandoffMeta(Codebook.load().hash, f"settled from codings by: {who}", "message", schema)
     with atomic_file(path) as file:
         file.write(text.getvalue().encode())
-    with atomic_file(path.with_name(path.name + ".meta.json")) as file:
+    with atomic_file(sidecar_of(path)) as file:
         file.write(msgspec.json.format(msgspec.json.encode(meta), indent=1) + b"\n")
 
 

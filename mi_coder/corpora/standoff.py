@@ -170,6 +170,11 @@ def with_standoff(
         )
 
 
+def sidecar_of(path: Path) -> Path:
+    """Where what holds for all rows of a file of codes, or of a sample, stands: beside it."""
+    return path.with_name(path.name + ".meta.json")
+
+
 def differing(codes: Iterable[StandoffCode], settled: str) -> list[str]:
     """Messages with several codings that differ, none of which settles them, as conversation_id#index in their order.
 
@@ -208,7 +213,7 @@ def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> Non
 
 
 def _read_meta(path: Path, book: Codebook) -> StandoffMeta | None:
-    sidecar = path.with_name(path.name + ".meta.json")
+    sidecar = sidecar_of(path)
     try:
         meta = msgspec.json.decode(sidecar.read_bytes(), type=StandoffMeta)
     except FileNotFoundError:

@@ -19,7 +19,7 @@ from mi_coder.outcomes.study.fits import family_data
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.spec import Study, models_of
 from mi_coder.outcomes.study.term import Term
-from mi_coder.outcomes.tables import to_html
+from mi_coder.outcomes.tables import level_text, to_html
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -137,7 +137,7 @@ class Plan:
         sizes = list(dict.fromkeys(rows["size"]))
         table = rows.pivot(index="technique", columns="size", values="width")[sizes]
         order = list(dict.fromkeys(rows["technique"]))
-        caption = f"{self.summary()} Expected width of {100 * (1 - self.budget.alpha):g} % intervals:"
+        caption = f"{self.summary()} Expected width of {level_text(self.budget.alpha)}:"
         return to_html(table.loc[order].reset_index(), caption)
 
     def table(self, width: float, chats: Sequence[int]) -> pd.DataFrame:
