@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mi_coder.cli.options import Finite
+from mi_coder.cli.options import Command, Finite
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.sigterm import ending_on_sigterm
 from mi_coder.cli.train_progress import Shown
@@ -17,7 +17,7 @@ Example:
 """
 
 
-@click.command("adapt", epilog=EXAMPLE)
+@click.command("adapt", epilog=EXAMPLE, cls=Command)
 @click.argument("chats", nargs=-1, required=True)
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; must be new or empty."
@@ -29,12 +29,14 @@ Example:
     help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
     "that is in the local cache.",
 )
-@click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1), help="Passes over the chats.")
 @click.option("--minutes", type=Finite(min=0, min_open=True), help="Most time for the training.")
 @click.option("--max-tokens", default=128, show_default=True, type=int, help="Longest piece of a chat, in tokens.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Pieces per step.")
 @click.option("--lr", type=Finite(min=0, min_open=True), help="Peak learning rate.  [default: by size]")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1))
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of what is drawn by chance."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @reading_options()
 def command(

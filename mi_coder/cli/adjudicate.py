@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
-from mi_coder.cli.options import Decorator, choice, force_option
+from mi_coder.cli.options import Decorator, Group, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_files
 from mi_coder.errors import UsageProblem
@@ -45,7 +45,7 @@ def _outputs(command: Any) -> Any:
     return command
 
 
-@click.group(epilog=_EXAMPLES)
+@click.group(epilog=_EXAMPLES, cls=Group)
 def command() -> None:
     """One gold coding where coders differ: by a rule, or by a person in Label Studio.
 

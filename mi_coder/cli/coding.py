@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from mi_coder.cli.options import Decorator, choice, cores, grouped, threads_option
+from mi_coder.cli.options import Decorator, choice, cores, grouped, section, threads_option
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
     from mi_coder.tagger.tagger import Tagger
 
 _MOST_CONTEXT = 100
+
+_coding = section("How messages are coded")
 
 
 @dataclass(frozen=True)
@@ -50,18 +52,18 @@ def coding_options() -> Decorator:
     return grouped(
         "coding",
         CodingChoices,
-        click.option(
+        _coding(
             "--model",
             type=click.Path(exists=True, file_okay=False, path_type=Path),
             help="Model folder made by mi-code train. Default: the bundled model.",
         ),
-        click.option(
+        _coding(
             "--context",
             type=click.IntRange(0, _MOST_CONTEXT),
             help="Previous messages that are read. For permission the client's words in 20 are searched all the same, "
             "unless it is 0. Default: as the model was trained.",
         ),
-        click.option(
+        _coding(
             "--threshold",
             "thresholds",
             multiple=True,
@@ -72,14 +74,15 @@ def coding_options() -> Decorator:
             "--unit",
             values=["message", "sentence"],
             help="Code whole messages, or each sentence of long ones (more than 40 words and more than one sentence).",
+            option=_coding,
         ),
-        click.option(
+        _coding(
             "--sets",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
             metavar="SHARE",
             help="Add a field possible: codes that hold all right ones for this share of messages (0.8, 0.9 or 0.95).",
         ),
-        threads_option("Messages coded at the same time. Changes no label."),
+        threads_option("Messages coded at the same time. Changes no label.", _coding),
     )
 
 

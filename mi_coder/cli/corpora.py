@@ -9,7 +9,7 @@ import click
 
 from mi_coder import corpora
 from mi_coder.batch.paths import STDIO
-from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.options import Group, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.codebook import Codebook
@@ -22,7 +22,7 @@ from mi_coder.formats import Layout, read_conversations, write_conversations
 from mi_coder.formats.writing import format_to_write
 
 
-@click.group(epilog="Example:  mi-code corpora list")
+@click.group(epilog="Example:  mi-code corpora list", cls=Group)
 def command() -> None:
     """Read public data sets as conversations with gold codes."""
 

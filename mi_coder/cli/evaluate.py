@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from mi_coder.cli.options import choice, cores, force_option, threads_option
+from mi_coder.cli.options import Command, choice, cores, force_option, threads_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.suite import check_options, run
 from mi_coder.cli.target import new_file, show_report
@@ -24,7 +24,7 @@ _ROOT = click.Path(file_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.command(epilog=EPILOG)
+@click.command(epilog=EPILOG, cls=Command)
 @click.argument("gold", type=_FILE, required=False)
 @click.option(
     "--tagged", type=_FILE, help="The same messages with the codes to evaluate. Default: they are tagged now."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from mi_coder.cli.options import Decorator, Finite, grouped
+from mi_coder.cli.options import Decorator, Finite, grouped, section
 from mi_coder.errors import need
 from mi_coder.tagger.config import MAX_CONTEXT, Window
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from mi_coder.training.fit import FitOptions
     from mi_coder.training.fold import Fold
     from mi_coder.training.teaching import Teaching
+
+
+_encoder = section("What the encoder reads")
+_fitting = section("How it is learned")
+_teaching = section("Teachers")
+_machine = section("Seed and machine")
 
 
 @dataclass(frozen=True)
@@ -112,56 +118,54 @@ def learning_options() -> Decorator:
     learning = grouped(
         "learning",
         Learning,
-        click.option(
+        _fitting(
             "--epochs", default=4, show_default=True, type=click.IntRange(min=1), help="Most passes over the gold."
         ),
-        click.option(
+        _fitting(
             "--patience",
             default=2,
             show_default=True,
             type=click.IntRange(min=1),
             help="Epochs without a better dev result after which training ends.",
         ),
-        click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Messages per step."),
-        click.option(
+        _fitting("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Messages per step."),
+        _fitting(
             "--lr",
             type=Finite(min=0, min_open=True),
             help="Peak learning rate.  [default: 1e-4, large encoders 3e-5]",
         ),
-        click.option(
+        _encoder(
             "--context",
             type=click.IntRange(0, MAX_CONTEXT),
             help="Previous messages that are read.  [default: 5, or as the model that training goes on from]",
         ),
-        click.option(
+        _encoder(
             "--context-layers",
             type=click.IntRange(min=0),
             help="First layers that compute message and context; the next one reads the context a last time, and the "
             "message goes on alone. Fewer tag faster.  [default: all]",
         ),
-        click.option(
+        _encoder(
             "--first-token-layers",
             type=click.IntRange(min=1),
             help="Last layers that compute the first token only; more tag faster. Needs --context-layers.  "
             "[default: 1]",
         ),
-        click.option(
+        _fitting(
             "--layer-decay",
             type=Finite(0, 1, min_open=True),
             default=1.0,
             show_default=True,
             help="Factor on the learning rate of a layer for every layer above it.",
         ),
-        click.option(
-            "--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker."
-        ),
-        click.option(
+        _fitting("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker."),
+        _fitting(
             "--dropout",
             type=Finite(0, 1, max_open=True),
             help="Share of the encoder's units hidden in a step; 0 is nearly twice as quick.  "
             "[default: the encoder's own]",
         ),
-        click.option(
+        _fitting(
             "--word-dropout",
             type=Finite(0, 1, max_open=True),
             default=0.0,
@@ -169,7 +173,7 @@ def learning_options() -> Decorator:
             help="Share of the words of message and context that are left out in a step, so that none is "
             "learned by heart.",
         ),
-        click.option(
+        _fitting(
             "--context-dropout",
             type=Finite(0, 1, max_open=True),
             default=0.0,
@@ -177,7 +181,7 @@ def learning_options() -> Decorator:
             help="Share of the messages that are read without their context in a step, to tell those, too, "
             "that have none.",
         ),
-        click.option(
+        _fitting(
             "--average",
             type=Finite(0, 1, max_open=True),
             default=0.0,
@@ -185,7 +189,7 @@ def learning_options() -> Decorator:
             help="Judge and keep the running mean of the weights, of which a step keeps this share, such as 0.998, in "
             "place of the last weights: steadier.",
         ),
-        click.option(
+        _fitting(
             "--weighting",
             type=click.Choice(["none", "root", "inverse"]),
             default="root",
@@ -193,7 +197,7 @@ def learning_options() -> Decorator:
             help="How much more the positives of rare codes count: not, by the root of negatives per positive, or "
             "by these.",
         ),
-        click.option(
+        _fitting(
             "--logit-adjustment",
             type=Finite(min=0),
             default=0.0,
@@ -201,7 +205,7 @@ def learning_options() -> Decorator:
             help="Share of the log odds of its base rate that is added to the logit of a code in training; its bias "
             "takes most of it up.",
         ),
-        click.option(
+        _teaching(
             "--teacher",
             "teachers",
             multiple=True,
@@ -210,34 +214,40 @@ def learning_options() -> Decorator:
             "several times for the mean of several. Of a conversation that trained some of them, the others "
             "alone tell.",
         ),
-        click.option(
+        _teaching(
             "--teacher-share",
             type=Finite(0, 1),
             help="Weight of the teachers where gold tells a code too. Needs --teacher.  [default: 0.5]",
         ),
-        click.option(
+        _teaching(
             "--mixed",
             type=click.IntRange(min=1),
             metavar="N",
             help="Let the teachers also tell N copies of every training conversation in which the counselor's "
             "sentences are mixed with others, and learn from these too. Needs --teacher and the extra nlp.",
         ),
-        click.option(
+        _teaching(
             "--leave-out",
             callback=_fold,
             metavar="K/N",
             help="Train without fold K of N of the training conversations: a teacher that can tell their codes without "
             "repeating them.",
         ),
-        click.option(
+        _fitting(
             "--keep",
             type=Finite(0, 1, max_open=True),
             help="Share of the weights of the model that training goes on from that is left in the new one: what is "
             "learned counts less, and less is lost on other chats. Needs a model as --base.  [default: 0]",
         ),
-        click.option("--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1)),
-        click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]"),
-        click.option(
+        _machine(
+            "--seed",
+            default=1,
+            show_default=True,
+            type=click.IntRange(0, 2**32 - 1),
+            help="Of what is drawn by chance.",
+        ),
+        _machine("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]"),
+        _machine(
             "--device",
             type=click.Choice(["auto", "cpu", "cuda"]),
             default="auto",

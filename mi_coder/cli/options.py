@@ -1,11 +1,11 @@
-"""Kinds of options that verbs share: choices, groups, numbers of threads, finite numbers, sizes such as 2GiB."""
+"""Kinds of options that verbs share: choices, groups, sections of the help, threads, finite numbers, sizes."""
 
 import math
 import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import fields
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import click
@@ -33,9 +33,47 @@ class Choice(click.Choice[str]):
             self.fail(error.message + did_you_mean(str(value), self.choices), parameter, context)
 
 
-def choice(*names: str, values: Sequence[str], help: str) -> Decorator:
-    """An option that takes one of `values`; the first is its default."""
-    return click.option(*names, type=Choice(values), default=values[0], show_default=True, help=help)
+class _InSection(click.Option):
+    """An option that the help lists under the title `section`."""
+
+    def __init__(self, *names: Any, section: str, **settings: Any) -> None:
+        super().__init__(*names, **settings)
+        self.section = section
+
+
+def section(title: str) -> Callable[..., Decorator]:
+    """What makes an option, as `click.option` does, that the help of a `Command` lists under a title."""
+    return partial(click.option, cls=_InSection, section=title)
+
+
+class Command(click.Command):
+    """A verb whose help lists the options in their sections, and first of all those that are in none."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options, each section in the order in which it first comes."""
+        sections: dict[str, list[tuple[str, str]]] = {"Options": []}
+        for parameter in self.get_params(context):
+            if record := parameter.get_help_record(context):
+                title = parameter.section if isinstance(parameter, _InSection) else "Options"
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+class Group(click.Group):
+    """Verbs that are each a `Command`."""
+
+    command_class = Command
+
+
+def choice(*names: str, values: Sequence[str], help: str, option: Callable[..., Decorator] = click.option) -> Decorator:
+    """An option that takes one of `values`; the first is its default.
+
+    Args:
+        option: what makes it, such as a `section`.
+    """
+    return option(*names, type=Choice(values), default=values[0], show_default=True, help=help)
 
 
 def grouped(name: str, into: type, *options: Decorator) -> Decorator:
@@ -55,9 +93,9 @@ def grouped(name: str, into: type, *options: Decorator) -> Decorator:
     return decorate
 
 
-def threads_option(help: str) -> Decorator:
-    """The option --threads."""
-    return click.option("--threads", type=click.IntRange(1, 256), help=f"{help} Default: all cores.")
+def threads_option(help: str, option: Callable[..., Decorator] = click.option) -> Decorator:
+    """The option --threads; `option` as in `choice`."""
+    return option("--threads", type=click.IntRange(1, 256), help=f"{help} Default: all cores.")
 
 
 def cores() -> int:

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
-import click
-
-from mi_coder.cli.options import Choice, Decorator, Size, choice, grouped
+from mi_coder.cli.options import Choice, Decorator, Size, choice, grouped, section
 from mi_coder.errors import UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
 
 # As mi_coder.formats.FORMATS, which is not imported for the help alone.
 FORMATS = ("jsonl", "csv", "tsv", "parquet", "convokit", "chat-text")
+
+_reading = section("How chats are read")
 
 
 @dataclass(frozen=True)
@@ -74,36 +74,37 @@ def reading_options() -> Decorator:
     return grouped(
         "reading",
         Reading,
-        click.option(
+        _reading(
             "--format",
             "format_name",
             type=Choice(FORMATS),
             help="Format of the input. Default: told from its name and first bytes.",
         ),
-        click.option("--text-field", metavar="NAME", help="Field of the text, where it is not 'text' or 'content'."),
-        click.option(
+        _reading("--text-field", metavar="NAME", help="Field of the text, where it is not 'text' or 'content'."),
+        _reading(
             "--role-field", metavar="NAME", help="Field of the role, where it is not 'role', 'speaker' or 'author'."
         ),
-        click.option(
+        _reading(
             "--conversation-field",
             metavar="NAME",
             help="Field of the conversation id, where it is not 'conversation_id'.",
         ),
-        click.option(
+        _reading(
             "--role",
             "roles",
             multiple=True,
             metavar="NAME=ROLE",
             help="Further role names; ROLE is counselor, client or other. Repeatable.",
         ),
-        choice("--unknown-role", values=["reject", "other"], help="What to do with other role names."),
-        choice("--duplicates", values=["reject", "keep"], help="What to do with ids that come twice."),
+        choice("--unknown-role", values=["reject", "other"], option=_reading, help="What to do with other role names."),
+        choice("--duplicates", values=["reject", "keep"], option=_reading, help="What to do with ids that come twice."),
         choice(
             "--non-contiguous",
             values=["reject", "restart"],
             help="What to do with a conversation that comes back after another.",
+            option=_reading,
         ),
-        click.option(
+        _reading(
             "--max-line-bytes",
             type=Size(),
             default="16MiB",
@@ -111,13 +112,13 @@ def reading_options() -> Decorator:
             metavar="SIZE",
             help="Longest line, and longest CSV or chat record.",
         ),
-        click.option(
+        _reading(
             "--max-decompressed",
             type=Size(),
             metavar="SIZE",
             help="Most bytes that a compressed input may grow to. Default: no limit.",
         ),
-        click.option(
+        _reading(
             "--csv-guard/--no-csv-guard",
             default=True,
             show_default=True,

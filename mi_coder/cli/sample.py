@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.label_studio import some
-from mi_coder.cli.options import choice, cores, force_option
+from mi_coder.cli.options import Group, choice, cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
@@ -32,7 +32,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DRAW = "draw"
 
 
-class _Sample(click.Group):
+class _Sample(Group):
     """`mi-code sample CHATS` means `mi-code sample draw CHATS`."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:

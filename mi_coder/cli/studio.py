@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
-from mi_coder.cli.options import cores, force_option
+from mi_coder.cli.options import Group, cores, force_option
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file, new_files
 from mi_coder.errors import UsageProblem
@@ -41,7 +41,7 @@ _only = click.option(
 )
 
 
-@click.group(epilog=_EXAMPLES)
+@click.group(epilog=_EXAMPLES, cls=Group)
 def command() -> None:
     """Code in Label Studio: make a project, send chats, fetch the codes.
 

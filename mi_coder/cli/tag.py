@@ -7,7 +7,7 @@ import click
 
 from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.coding import CodingChoices, coding_options
-from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.options import Command, choice, force_option, section
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file
 from mi_coder.errors import UsageProblem
@@ -20,8 +20,10 @@ Examples:
   mi-code tag survey.csv --text-field body --role-field who --role peer=counselor
 """
 
+_records = section("Bad records and broken-off runs")
 
-@click.command(epilog=EPILOG)
+
+@click.command(epilog=EPILOG, cls=Command)
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
 @click.option(
     "-o",
@@ -38,18 +40,18 @@ Examples:
     show_default=True,
     help="Messages coded at once; one where standard input goes to standard output. Changes no label.",
 )
-@choice("--on-error", values=["skip", "fail"], help="Set bad records aside, or stop at the first.")
-@click.option(
+@choice("--on-error", values=["skip", "fail"], help="Set bad records aside, or stop at the first.", option=_records)
+@_records(
     "--max-errors",
     default="1%",
     show_default=True,
     metavar="N|P%",
     help="More bad records than this end with exit code 3, as a damaged file does.",
 )
-@click.option("--strict", is_flag=True, help="As --max-errors 0.")
-@click.option("--resume/--no-resume", default=True, show_default=True, help="Take up an unfinished run, or start over.")
+@_records("--strict", is_flag=True, help="As --max-errors 0.")
+@_records("--resume/--no-resume", default=True, show_default=True, help="Take up an unfinished run, or start over.")
 @force_option("Write over a finished output.")
-@click.option(
+@_records(
     "--rejects",
     type=click.Path(path_type=Path),
     help="With -o -: file for the bad records. Files get NAME.rejects.jsonl.",

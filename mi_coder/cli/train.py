@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from mi_coder.cli.learning import Fitting, Learning, learning_options
+from mi_coder.cli.options import Command
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.sigterm import ending_on_sigterm
 from mi_coder.cli.train_progress import Shown
@@ -34,7 +35,7 @@ Rare codes count more, and less context is read:
 """
 
 
-@click.command("train", epilog=EXAMPLE)
+@click.command("train", epilog=EXAMPLE, cls=Command)
 @click.argument("gold", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder to write; must be new or empty."

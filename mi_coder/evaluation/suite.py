@@ -22,6 +22,7 @@ from mi_coder.tagger.model import BUNDLED
 from mi_coder.tagger.record import read_record
 
 FOLDS = Path("benchmarks") / "runs" / "annomi_folds.csv"
+OPENED = Path("benchmarks") / "runs" / "opened.md"
 RUN_FOLDS = "python benchmarks/annomi_folds.py"
 
 _PRACTICE = {"practice": Path("practice") / "test_c.jsonl", "fresh": Path("practice") / "test_l.jsonl"}
@@ -37,12 +38,14 @@ class SuiteOptions:
         data: root of the public corpora.
         annotations: the project's folder of codes.
         folds: predictions of the folds of AnnoMI.
+        opened: what is written of how often the tests were opened; it goes onto the page where it is there.
         model: model folder; None for the bundled one.
     """
 
     data: Path
     annotations: Path
     folds: Path = FOLDS
+    opened: Path = OPENED
     model: Path | None = None
     threads: int = 1
     options: Options = field(default_factory=Options)
@@ -50,10 +53,15 @@ class SuiteOptions:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """The table and the reports under it."""
+    """The table and the reports under it.
+
+    Attributes:
+        opened: how often the tests were opened, in Markdown.
+    """
 
     rows: tuple[Target, ...]
     reports: dict[str, EvaluationReport]
+    opened: str = ""
 
     @property
     def met(self) -> int:
@@ -69,13 +77,13 @@ class Suite:
 
     def to_markdown(self) -> str:
         """The page `docs/benchmark.md`."""
-        return suite_page.page(self.rows, self.reports, self.met, self.judged)
+        return suite_page.page(self.rows, self.reports, self.met, self.judged, self.opened)
 
 
 def inputs(options: SuiteOptions) -> tuple[Path, ...]:
     """The files of the project that are read, whether they are there or not."""
     codes = (options.annotations / corpus / name for corpus in _CODED for name in _CODES)
-    return (*(options.annotations / path for path in _PRACTICE.values()), options.folds, *codes)
+    return (*(options.annotations / path for path in _PRACTICE.values()), options.folds, options.opened, *codes)
 
 
 def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda stage: None) -> Suite:
@@ -103,7 +111,8 @@ def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda st
         folds = _folds(options.folds)
     except MiCoderError as error:
         reasons["folds"] = _first_sentence(error)
-    return Suite(targets(Measured(reports, folds, record, reasons)), reports)
+    opened = options.opened.read_text(encoding="utf-8") if options.opened.is_file() else ""
+    return Suite(targets(Measured(reports, folds, record, reasons)), reports, opened)
 
 
 class _NotFound(MiCoderError):

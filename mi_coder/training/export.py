@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import cycle, islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import onnxruntime
@@ -22,6 +23,8 @@ from mi_coder.training.packed import read_packed
 
 MAX_DIFFERENCE = 1e-4
 OPSET = 17
+
+_ANOTHER = "This encoder cannot be exported with these versions of torch and transformers; try another --base."
 
 
 class ExportFailed(MiCoderError):
@@ -65,7 +68,7 @@ def export_onnx(
             where there is no funnel: on a short one, encoders with sliding attention, such as ModernBERT, leave it out.
 
     Raises:
-        ExportFailed: a logit differs by 1e-4 or more.
+        ExportFailed: torch cannot write the model, what it wrote does not run, or a logit differs by 1e-4 or more.
     """
     model = model.cpu().eval()
     together = isinstance(model.reader, FunnelReader)
@@ -76,20 +79,37 @@ def export_onnx(
     with warnings.catch_warnings():
         # The tracing exporter warns that it is the older one and that it may fix lengths; `_check` would notice that.
         warnings.simplefilter("ignore")
-        torch.onnx.export(
-            outputs,
-            tuple(torch.as_tensor(traced[name]) for name in INPUTS),
-            str(path),
-            input_names=list(INPUTS),
-            output_names=list(OUTPUTS),
-            dynamic_axes={
-                **{name: {**number, 1: f"{name} tokens"} for name in INPUTS},
-                **dict.fromkeys(OUTPUTS, number),
-            },
-            opset_version=OPSET,
-            dynamo=False,
-        )
+        try:
+            torch.onnx.export(
+                outputs,
+                tuple(torch.as_tensor(traced[name]) for name in INPUTS),
+                str(path),
+                input_names=list(INPUTS),
+                output_names=list(OUTPUTS),
+                dynamic_axes={
+                    **{name: {**number, 1: f"{name} tokens"} for name in INPUTS},
+                    **dict.fromkeys(OUTPUTS, number),
+                },
+                opset_version=OPSET,
+                dynamo=False,
+            )
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise ExportFailed(f"torch cannot export the model ({type(error).__name__}). {_ANOTHER}") from error
     _check(model, path, [long, *example])
+
+
+def try_export(model: Coder, codes: int, example: Sequence[Tokens], longest: int) -> None:
+    """Export a model to no file that stays: to learn before a long training whether it can be exported.
+
+    The model stays on its device.
+
+    Raises:
+        ExportFailed: as `export_onnx`.
+    """
+    device = model.device
+    with TemporaryDirectory() as folder:
+        export_onnx(model, codes, Path(folder) / "model.onnx", example, longest)
+    model.to(device)
 
 
 def _stretched(window: Tokens, tokens: int) -> Tokens:
@@ -114,10 +134,12 @@ def difference(model: Coder, path: Path, example: Sequence[Tokens]) -> float:
 
 
 def _check(model: Coder, path: Path, example: Sequence[Tokens]) -> None:
-    found = difference(model, path, example)
+    try:
+        found = difference(model, path, example)
+    except Exception as error:  # the kinds of ONNX Runtime have no base of their own
+        raise ExportFailed(f"The exported model does not run ({type(error).__name__}). {_ANOTHER}") from error
     if not found < MAX_DIFFERENCE:
         raise ExportFailed(
             f"The exported model differs from the trained one by up to {found:.2g} in a logit (allowed: "
-            f"{MAX_DIFFERENCE:g}). This encoder cannot be exported with these versions of torch and transformers; "
-            "try another --base."
+            f"{MAX_DIFFERENCE:g}). {_ANOTHER}"
         )

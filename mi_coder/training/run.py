@@ -32,6 +32,7 @@ from mi_coder.training.describe import record_of, settings_of, write_description
 from mi_coder.training.device import find_device
 from mi_coder.training.digest import digest
 from mi_coder.training.encoder import Funnel
+from mi_coder.training.export import try_export
 from mi_coder.training.fit import FitOptions
 from mi_coder.training.fold import Fold
 from mi_coder.training.folder import file_hashes, new_folder, refuse_existing, write_model
@@ -105,7 +106,8 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
             to be left out where none is read.
         NoBase: the encoder cannot be read, chats cannot be read with it, or its positions are too few for the window.
         TrainingFailed: the loss is no longer a finite number.
-        ExportFailed: the exported model is not the trained one.
+        ExportFailed: the encoder cannot be exported, which is tried before the training, or the exported model is not
+            the trained one.
         MiCoderError: files that cannot be read.
     """
     progress = progress or Progress()
@@ -126,6 +128,9 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     check_length(model.reader.encoder, options.window.max_tokens)
     progress.stage("reading")
     data = read_parts(options, WindowBuilder.from_file(start.tokenizer, options.window), book, start, progress)
+    example, longest = data["dev"].tokens[:_CHECKED_MESSAGES], options.window.max_tokens
+    progress.stage("trying the export")
+    try_export(model, codes, example[:1], longest)
     progress.stage("training")
     checkpoint = Checkpoint(options.output.with_name(f"{options.output.name}.checkpoint"))
     parts = (data["train"].for_encoder(), data["dev"].for_encoder())
@@ -139,7 +144,6 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     baseline = fit_baseline(book.ids, labeled["train"], labeled["dev"], options.fit.seed)
     with new_folder(options.output) as folder:
         progress.stage("export")
-        example, longest = data["dev"].tokens[:_CHECKED_MESSAGES], options.window.max_tokens
         write_model(model, codes, start.tokenizer, start.config, folder, example, longest)
         baseline.save(folder)
         progress.stage("calibration and test")

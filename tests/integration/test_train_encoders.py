@@ -23,9 +23,10 @@ from mi_coder.training.adapt import AdaptOptions, adapt
 from mi_coder.training.base import NoBase
 from mi_coder.training.batches import pad
 from mi_coder.training.encoder import Funnel
-from mi_coder.training.export import export_onnx
-from mi_coder.training.fit import FitData, FitOptions, fit, logits
+from mi_coder.training.export import ExportFailed, export_onnx, try_export
+from mi_coder.training.fit import FitData, FitOptions, fit, logits, weights_of
 from mi_coder.training.model import Coder
+from mi_coder.training.progress import Epoch, Progress
 from mi_coder.training.readable import check_length, longest_text
 from mi_coder.training.run import TrainOptions, train
 from tests.training_material import FAST, SAID, SIZES, chats, some_targets, windows
@@ -127,6 +128,50 @@ def test_an_encoder_that_cannot_read_chats_is_refused_with_the_reason(
     with pytest.raises(NoBase, match=wanted):
         train(options)
     assert not options.output.exists()
+
+
+class Told(Progress):
+    """Keeps the stages, and fails where an epoch was trained."""
+
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+
+    def stage(self, name: str) -> None:
+        self.stages.append(name)
+
+    def epoch(self, epoch: Epoch) -> None:
+        pytest.fail("An epoch was trained.")
+
+
+def test_an_encoder_that_cannot_be_exported_is_refused_before_the_training(
+    bert: Path, gold: Path, tmp_path: Path
+) -> None:
+    longformer = {**SIZES, **PIECES, "max_position_embeddings": 258, "attention_window": 8}
+    base = made("longformer", tmp_path / "base", bert, **longformer, initializer_range=0.3)
+    told, options = Told(), TrainOptions(gold=(gold,), output=tmp_path / "model", version="1", base=str(base), fit=FAST)
+    with pytest.raises(ExportFailed, match=r"The exported model does not run \(\w+\)\. This encoder cannot be exp"):
+        train(options, told)
+    assert told.stages[-1] == "trying the export"
+    assert [one.name for one in tmp_path.iterdir()] == ["base"]
+
+
+def test_what_torch_cannot_write_is_told_without_its_traceback(
+    bert: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise torch.onnx.errors.UnsupportedOperatorError("aten::strange", 17, None)
+
+    monkeypatch.setattr(torch.onnx, "export", fails)
+    with pytest.raises(ExportFailed, match=r"torch cannot export the model \(UnsupportedOperatorError\)\. This enc"):
+        export_onnx(Coder.from_folder(bert, 23), 21, tmp_path / "model.onnx", windows(1))
+
+
+def test_trying_the_export_changes_neither_the_model_nor_the_random_numbers(bert: Path) -> None:
+    model = Coder.from_folder(bert, 23)
+    before, state = weights_of(model), torch.get_rng_state()
+    try_export(model, 21, windows(1), 256)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(before[name], weight) for name, weight in weights_of(model).items())
 
 
 def test_no_encoder_is_adapted_from_which_none_could_train(bert: Path, tmp_path: Path) -> None:

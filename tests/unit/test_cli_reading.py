@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from mi_coder.cli import coding
-from mi_coder.cli.options import choice, grouped
+from mi_coder.cli.main import group
+from mi_coder.cli.options import Group, choice, grouped, section
 from mi_coder.cli.reading import FORMATS, Reading, reading_options
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import FORMATS as READABLE
@@ -72,3 +73,43 @@ def test_a_group_of_options_is_one_argument() -> None:
     assert CliRunner().invoke(command, ["--width", "3", "--name", "a"]).stdout == "a 3 cm\n"
     help_text = CliRunner().invoke(command, ["--help"]).stdout
     assert help_text.index("--name") < help_text.index("--width") < help_text.index("--unit")
+
+
+def test_the_help_lists_options_in_their_sections_and_first_those_in_none() -> None:
+    measure = section("What is measured")
+
+    @click.group(cls=Group)
+    def verbs() -> None:
+        pass
+
+    @verbs.command()
+    @measure("--width", help="Of the box.")
+    @choice("--unit", values=["cm", "in"], help="Of length.", option=measure)
+    @click.option("--name", help="Of the box.")
+    def command(width: str, unit: str, name: str) -> None:
+        pass
+
+    shown = CliRunner().invoke(verbs, ["command", "--help"]).stdout
+    options, measured = shown.split("Options:")[1].split("What is measured:")
+    assert options.split() == [
+        "--name",
+        "TEXT",
+        "Of",
+        "the",
+        "box.",
+        "--help",
+        "Show",
+        "this",
+        "message",
+        "and",
+        "exit.",
+    ]
+    assert [line.split()[0] for line in measured.splitlines() if line] == ["--width", "--unit"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["tag"], ["train"], ["studio", "push"], ["sample", "draw"], ["corpora", "stats"]]
+)
+def test_how_chats_are_read_is_a_section_of_the_help(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(group, [*arguments, "--help"]).stdout
+    assert shown.index("Options:") < shown.index("\nHow chats are read:") < shown.index("--text-field")

@@ -19,7 +19,7 @@ from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.folds import Judged, write_judged
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
-from mi_coder.evaluation.suite import FOLDS, Suite
+from mi_coder.evaluation.suite import FOLDS, OPENED, Suite
 from mi_coder.evaluation.suite_page import count, table
 from mi_coder.evaluation.targets import LEVELS, Measured, Target, targets
 from mi_coder.tagger.config import BadModel
@@ -329,3 +329,14 @@ def write_codes(path: Path, messages: Sequence[tuple[str, int, str]], code: str)
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     meta = {"codebook": Codebook.load().hash, "coder": "a test", "unit": "message"}
     path.with_name(path.name + ".meta.json").write_text(json.dumps(meta))
+
+
+def test_how_often_the_tests_were_opened_goes_onto_the_page_where_it_is_written(project: Path) -> None:
+    assert suite().exit_code == 0
+    assert "opened" not in (project / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    OPENED.parent.mkdir(parents=True)
+    OPENED.write_text("## How often the tests were opened\n\nOnce.\n", encoding="utf-8")
+    assert suite().exit_code == 0
+    page = (project / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    assert page.index("(#how-often-the-tests-were-opened)") < page.index("## Targets")
+    assert page.index("## Targets") < page.index("\n\n## How often the tests were opened\n\nOnce.\n\n## Practice chats")
