@@ -1,5 +1,6 @@
 """Codes counselor chat messages with Motivational Interviewing techniques."""
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
     from mi_coder.tagger.tagger import Tagger
 
 __version__ = "0.1.0"
+
+# ONNX Runtime 1.29 and later report how they are used to Microsoft unless this stands before they are imported; their
+# own disable_telemetry_events() comes too late for what is reported first (Privacy.md in its package).
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Loaded on first use, so that `import mi_coder` and `mi-code --help` stay quick.
 _LATER = {

@@ -63,6 +63,24 @@ def test_the_guard_itself_works(tmp_path: Path) -> None:
     assert "ModuleNotFoundError" in blocked.stderr
 
 
+def reports_of_onnxruntime(home: Path, program: str, *arguments: str) -> list[str]:
+    """What ONNX Runtime, whose uploader is no part of Python, leaves of its reports in a home folder of its own."""
+    quiet = {"CI", "ORT_DISABLE_TELEMETRY", "ORT_RUNNING_UNIT_TESTS", "XDG_CACHE_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in quiet} | {"HOME": str(home)}
+    home.mkdir()
+    subprocess.run([sys.executable, "-c", program, *arguments], env=environment, check=True, capture_output=True)
+    return [str(one.relative_to(home)) for one in home.rglob("*") if "microsoft" in str(one).lower()]
+
+
+def test_onnx_runtime_reports_to_nobody(tmp_path: Path, tiny: Path) -> None:
+    write_flat(tmp_path / "a.jsonl", 4)
+    session = "import sys, onnxruntime; onnxruntime.InferenceSession(sys.argv[1])"
+    assert reports_of_onnxruntime(tmp_path / "without", session, str(tiny / "model.onnx"))
+    lines = [["tag", str(tmp_path / "a.jsonl"), "--model", str(tiny)]]
+    assert reports_of_onnxruntime(tmp_path / "with", RUN_ALL, json.dumps(lines)) == []
+    assert (tmp_path / "a.tagged.jsonl").exists()
+
+
 def test_tag_evaluate_and_codebook_without_a_network(tmp_path: Path, tiny: Path) -> None:
     write_flat(tmp_path / "a.jsonl", 40)
     gold = list(nested_records(6))
