@@ -27,7 +27,7 @@ from mi_coder.evaluation.leak import training_hashes
 from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.tagger.window import Tokens
 from mi_coder.training.adapted import Adapted, read_adapted, write_adapted
-from mi_coder.training.base import NoBase, base_name, resolve_base
+from mi_coder.training.base import LOCAL, NoBase, base_name, resolve_base
 from mi_coder.training.batches import EVALUATION_BATCH, shuffled_batches, sorted_batches
 from mi_coder.training.device import best_device, bf16_is_native
 from mi_coder.training.fit import MAX_GRADIENT, SMALL_HIDDEN_SIZE, TrainingFailed, set_seeds
@@ -323,9 +323,9 @@ def _load(base: Path) -> tuple[PreTrainedModel, bool]:
     try:
         with _quiet():
             model, found = AutoModelForMaskedLM.from_pretrained(
-                base, local_files_only=True, use_safetensors=True, output_loading_info=True
+                base, **LOCAL, use_safetensors=True, output_loading_info=True
             )
-    except (OSError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         raise NoBase(
             f"The encoder in {base} cannot be loaded to tell hidden tokens: {type(error).__name__}. Name an encoder of "
             "a type that transformers knows for masked-language modelling, such as BERT or RoBERTa."

