@@ -112,7 +112,7 @@ def fit_gee(
         codes, levels = level_codes(outcome)
         if len(levels) > 2:
             raise ModelProblem(
-                f"A logit is for an outcome of two levels, and this one has {len(levels)}: cut it in two, such as 4 "
+                f"A logit is for an outcome with two levels, but this one has {len(levels)}: cut it in two, such as 4 "
                 "stars or more, or fit the proportional-odds logit."
             )
         standard = standardize(names, columns, len(codes))
@@ -141,16 +141,17 @@ def fit_gee(
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            fit = model.fit(maxiter=MOST_STEPS, ctol=LAST_SCORE, cov_type=kind)
+            fit = model.fit(maxiter=MOST_STEPS, ctol=LAST_SCORE)
+            covariance = fit.cov_params() if kind == "robust" else _bias_reduced(model)
         except (np.linalg.LinAlgError, ValueError) as error:
             raise _no_solution(family, names) from error
-    estimates, covariance = np.asarray(fit.params), np.asarray(fit.cov_params())
+    estimates, covariance = np.asarray(fit.params), np.asarray(covariance)
     correlation = float(structure.dep_params) if working == "exchangeable" else 0.0
     _check_fit(family, names, estimates, covariance, bool(fit.converged))
     if not -1 / (int(groups.sizes.max()) - 1 or 1) < correlation < 1:
         raise ModelProblem(
             f"The correlation of rows of one cluster comes out as {correlation:.3g}, which no cluster of "
-            f"{groups.sizes.max()} rows can have: use independence as the working correlation, and say so."
+            f"{groups.sizes.max()} rows can have: use independence as the working correlation, and report that."
         )
     coefficients, covariance = standard.in_own_units(estimates, covariance, center, spread)
     return GeeFit(
@@ -168,11 +169,38 @@ def fit_gee(
     )
 
 
+def _bias_reduced(model: Any) -> Floats:
+    """[1 + columns, 1 + columns] covariance corrected for its bias as Mancl and DeRouen do (2001).
+
+    With derivatives D, working covariance V, residuals r and B = D'V^-1 D of a cluster, and M the sum of all B, a
+    cluster adds M^-1 D'V^-1 (I - D M^-1 D'V^-1)^-1 r to the estimates, which is (M - B)^-1 D'V^-1 r. That takes no
+    matrix of rows by rows, which for one large cluster would fill the memory.
+
+    Args:
+        model: a fitted GEE of statsmodels.
+
+    Raises:
+        numpy.linalg.LinAlgError: without one of the clusters the coefficients are not determined.
+    """
+    parts, scores = [], []
+    for i, (mean, linear) in enumerate(model.cached_means):
+        derivative = model.mean_deriv(model.exog_li[i], linear)
+        sd = np.sqrt(model.family.variance(mean))
+        weighted, residual = model.cov_struct.covariance_matrix_solve(
+            mean, i, sd, (derivative, model.endog_li[i] - mean)
+        )
+        parts.append(derivative.T @ weighted)
+        scores.append(derivative.T @ residual)
+    every = np.array(parts)
+    moves = np.linalg.solve(every.sum(axis=0) - every, np.array(scores)[..., None])[..., 0]
+    return np.asarray(moves.T @ moves)
+
+
 def _check_repeated(clusters: Clusters) -> None:
     if clusters.sizes.max() == 1:
         raise TooFewClusters(
             f"Each of the {len(clusters)} clusters has one row: rows of one counselor have no correlation to estimate. "
-            "Use independence as the working correlation, or look at how counselors are named in the data."
+            "Use independence as the working correlation, or check how counselors are named in the data."
         )
 
 
@@ -180,7 +208,8 @@ def _refuse_exact(values: Floats, design: Floats) -> None:
     residual = values - design @ np.linalg.lstsq(design, values, rcond=None)[0]
     if residual @ residual <= EXACT * (values @ values):
         raise ExactFit(
-            "The outcome follows exactly from the columns, so that nothing is left to estimate errors from: is it, or "
+            "The outcome follows exactly from the columns, so nothing is left to estimate standard errors from: is it, "
+            "or "
             "a part of it, among the columns?"
         )
 
@@ -200,6 +229,6 @@ def _no_solution(family: str, names: Sequence[str]) -> ModelProblem:
     if family == "logit":
         return separated(names)
     return ModelProblem(
-        "The estimating equations have no solution that could be found. Use independence as the working correlation, "
-        "or fewer columns, and say so."
+        "No solution of the estimating equations was found. Use independence as the working correlation, or fewer "
+        "columns, and report that."
     )

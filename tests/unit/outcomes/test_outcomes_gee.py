@@ -1,5 +1,6 @@
 """Generalized estimating equations; values of geepack are in tests/reference."""
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +69,22 @@ def test_errors_corrected_for_bias_are_greater() -> None:
     fit = fit_gee("logit", outcome, NAMES, columns, clusters)
     plain = by_definition(replace(fit, covariance_kind="robust"), outcome, columns, clusters)[1]
     assert (fit.se > 1.03 * np.sqrt(np.diag(plain))).all()
+
+
+@pytest.mark.parametrize("family", ["linear", "logit"])
+def test_one_large_cluster_takes_no_matrix_of_its_rows(family: str) -> None:
+    outcome, columns, _ = (np.concatenate([each] * 10) for each in sample(family))
+    clusters = np.where(np.arange(len(outcome)) % 10, 0, np.arange(len(outcome)) % 7)
+    few = sample(family, counselors=20)
+    fit_gee(family, few[0], NAMES, *few[1:])  # so that no import is measured
+    tracemalloc.start()
+    fit = fit_gee(family, outcome, NAMES, columns, clusters, working="independence")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    largest = np.bincount(clusters).max()
+    assert fit.covariance_kind == "bias_reduced"
+    assert largest > 5000
+    assert peak < 8 * largest**2 / 10
 
 
 def test_order_labels_and_units_do_not_matter() -> None:
