@@ -1,4 +1,4 @@
-"""docs/experiments.md: what the stored runs of `benchmarks/experiments.py` say, and what limits the tagger."""
+"""docs/experiments.md: the stored runs of `benchmarks/experiments.py`, and what limits the tagger."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +24,16 @@ MISSED = (
     ("practice", "permission"),
 )
 
+PLAIN = {
+    "gone on from": "continued from",
+    "told from": "predicted from",
+    "for them where gold tells a code": "for them if gold knows the code",
+}
+"""Descriptions are stored with the runs: what is written on the page in place of some of their words."""
+
+SHOWN = {"calibration": "calibration error (ECE)", "doubt": "exact-match error removed by review"}
+"""Titles of rows of the section on limits, where they are not the names of the stored figures."""
+
 Stored = Mapping[str, Any]
 
 
@@ -32,10 +42,10 @@ class Limit:
     """A row of the section on limits.
 
     Attributes:
-        what: a code, or one of depth, permission, calibration, doubt.
-        corpora: the dev chats of which `TAGGER` is judged.
+        what: a code, or one of depth, permission, calibration, doubt, as stored runs name it.
+        corpora: the dev chats on which `TAGGER` is evaluated.
         wanted: the target.
-        readers: how far people or readers agree.
+        readers: how far experts or readers agree.
         reading: what limits it.
     """
 
@@ -52,60 +62,70 @@ LIMITS = (
         ("practice",),
         ".75",
         ".99",
-        "not the codes, and size little (MPNet .71): what blames and what argues often use the same words",
+        "not the codes, and little the size of the model (MPNet .71): blame and argument often use the same words",
     ),
-    Limit("IP", ("practice",), ".75", ".99", "not the codes, nor size (MPNet .78): six kinds of harm in one code"),
+    Limit(
+        "IP",
+        ("practice",),
+        ".75",
+        ".99",
+        "neither the codes nor the size of the model (MPNet .78): six kinds of harm in one code",
+    ),
     Limit(
         "CC",
         ("practice", "esconv"),
         ".75, .65",
         ".97, .85",
-        "not the codes, nor size in practice chats (MPNet .76): talk off the problem is known from the chat, not "
-        "from the message",
+        "not the codes, nor the size of the model in practice chats (MPNet .76): talk off the problem can be known "
+        "from the chat, not from the message",
     ),
     Limit(
         "DI",
         ("practice",),
         ".75",
         ".95",
-        "in part the codes: an order with a threat was DI to the authors and is WA since",
+        "in part the codes: the authors coded an order with a threat as DI; since then it is WA",
     ),
     Limit(
-        "OT", ("practice", "esconv"), ".75, .65", ".89, .82", "the codes in ESConv: a rest that has no shape of its own"
+        "OT",
+        ("practice", "esconv"),
+        ".75, .65",
+        ".89, .82",
+        "the codes in ESConv: a residual category without a form of its own",
     ),
     Limit(
         "depth",
         ("esconv", "practice", "annomi"),
         ".75",
         "alpha .81, .93, .81; ten experts on AnnoMI's kinds of reflection .50",
-        "both: experts agree little on it; where readers agree, the tagger has few reflections to learn from (some "
-        "eight in a hundred messages of ESConv). On test ESConv and the practice chats reach it, AnnoMI does not",
+        "both: experts agree little on it; if readers agree, the tagger has few reflections to learn from (some eight "
+        "in a hundred messages of ESConv). On test, ESConv and the practice chats reach the target, AnnoMI does not",
     ),
     Limit(
         "permission",
         ("esconv", "practice", "annomi"),
         ".80",
         "alpha .92, .96, .75 (34 messages)",
-        "the tagger, not the codes: whether advice was asked for stands in one sentence of the client, at times far "
-        "back, and the counselor may have asked for leave. In the invented chats, where others wrote the test than the "
-        "training, single sentences tell least",
+        "the tagger, not the codes: whether advice was asked for is said in one sentence of the client, at times far "
+        "back, and the counselor may have asked for permission. Single sentences help least in the invented chats, "
+        "whose test part has other writers than the training part",
     ),
     Limit(
         "calibration",
         ("esconv", "practice", "annomi"),
         "at most .03",
         "–",
-        "outside chats the codes are as frequent as elsewhere and not as here: ESConv and practice chats are most of "
-        "the dev part that calibrates. Welivita has no dev part; its test has .053 with model 0.13.0",
+        "other data than chats have other base rates of the codes: ESConv and practice chats are most of the dev part "
+        "that calibrates. Welivita has no dev part; its test part has .053 with model 0.13.0",
     ),
     Limit(
         "doubt",
         ("esconv", "practice", "annomi"),
-        "40 % lower",
-        "the very same codes: 85 %, 94 %, 86 % of messages",
+        "40% lower",
+        "exactly the same codes: 85%, 94%, 86% of messages",
         "in part the codes: a second reader gives other codes to one message in seven, in ESConv and in AnnoMI, and "
-        "doubt can only sort out errors that the words give away. In ESConv a third of the messages are not exactly "
-        "right, so even doubt that knew all of these would take .49 of the error away with a fifth of the messages",
+        "review can only pick out errors that the words reveal. In ESConv a third of the messages do not match "
+        "exactly, so even a review that knew all of these would remove .49 of the error with a fifth of the messages",
     ),
 )
 
@@ -113,28 +133,36 @@ LIMITS = (
 _HEAD = """# Training experiments
 
 Made by `python benchmarks/experiments.py table`. Every row is a stored run (`benchmarks/runs/experiments/`, with the
-codes given and no text), made by `python benchmarks/experiments.py run NAME` and judged on the **dev part only**, which
-also chose epoch and thresholds: read the differences, not the levels. The difference to `reference` has its 95 %
-interval by resampling conversations; one that holds 0 is no finding. Dev grew and its codes were settled in the
-meantime: runs are compared only where a hash says that the same messages with the same codes judged them. Figures are
-macro-F1 over the codes with at least 20 positives in the dev chats of a corpus.
+codes given and no text), made by `python benchmarks/experiments.py run NAME`.
+
+How to read this page:
+
+- **Dev** is the development (validation) part. Runs are evaluated on it alone, and it also chose epoch and thresholds:
+  read the differences, not the levels.
+- **Figures** are macro-F1 over the codes with at least 20 positives in the dev chats of a corpus.
+- **Differences** are to the run `reference`, with 95% intervals by resampling conversations. A difference whose
+  interval includes 0 is no finding.
+- **Several dev parts.** Dev grew and its codes were settled in the meantime: runs are compared only if a hash says that
+  they were evaluated on the same messages with the same codes.
 
 ![Macro-F1 on the newest dev part by the number of training messages](images/learning_curve.png)"""
 
 _CURVE = """### Learning curve
 
-F1 on dev by the number of training messages, for the codes that miss their target in [the benchmark](benchmark.md);
-depth and permission: share that is right where the code is rightly given. n: messages of dev with the code or the
-attribute. Permission is told without the sentences that ask (`asking.json`) here."""
+F1 on dev by the number of training messages, for the codes that miss their target in [the benchmark](benchmark.md).
+Depth and permission: accuracy where the code is given correctly; baseline: the accuracy of always naming the more
+frequent value. n: messages of dev with the code or the attribute. Permission is predicted without the sentences that
+ask (`asking.json`) here."""
 
 _LIMITS = """## What limits what misses its target
 
-Readers: two readers of the same language model, blind to each other, on all messages that were coded twice (codes: the
-positive agreement, which is an F1 of one against the other; `annotations/agreement.md`). Tagger: codes as F1,
-depth and permission as the share that is right where the code is rightly given, calibration as the mean error over
-codes, doubt as the share of the error that is gone without the messages sent to review (a fifth of dev); n: messages
-with the code or the attribute. A dev part chose epoch and thresholds and so flatters; no figure of test is in this
-column.
+- **Readers**: two readers of the same language model, blind to each other, on all messages that were coded twice
+  (codes: the positive agreement, which is an F1 of one against the other; `annotations/agreement.md`).
+- **Tagger on dev**: codes as F1; depth and permission as accuracy where the code is given correctly, beside the
+  baseline of always naming the more frequent value; calibration as the expected calibration error (ECE), mean over
+  codes; review as the share of the exact-match error that is removed by sending a fifth of dev's messages to people.
+  n: messages with the code or the attribute. The dev part chose epoch and thresholds, so these figures are too good; no
+  figure of the test part is in this column.
 
 The tagger is {tagger}."""
 
@@ -146,7 +174,7 @@ def page(runs: Sequence[Stored], defined: Sequence[str], folds: Sequence[Judged]
         runs: in the order of the rows.
         defined: the names of all experiments.
         folds: AnnoMI in its own classes.
-        tried: what is told in words, in Markdown; the page ends with it.
+        tried: what is described in words, in Markdown; the page ends with it.
     """
     groups: dict[str, list[Stored]] = {}
     for one in runs:
@@ -166,7 +194,8 @@ def _group(runs: Sequence[Stored]) -> list[str]:
     corpora = [corpus for corpus in JUDGED if any(corpus in one for one in runs)]
     columns = ["run", "what", "training messages", *(f"{JUDGED[corpus]}: macro-F1, difference" for corpus in corpora)]
     rows = [
-        [f"`{one['name']}`", one["what"], _size(one), *(cell(one.get(corpus)) for corpus in corpora)] for one in runs
+        [f"`{one['name']}`", _plain(one["what"]), _size(one), *(cell(one.get(corpus)) for corpus in corpora)]
+        for one in runs
     ]
     return [
         f"## Dev as of {_day(runs)}: {dev['messages']:,} messages",
@@ -176,8 +205,15 @@ def _group(runs: Sequence[Stored]) -> list[str]:
     ]
 
 
+def _plain(what: str) -> str:
+    """The description of a run in the words of the page."""
+    for stored, plain in PLAIN.items():
+        what = what.replace(stored, plain)
+    return what
+
+
 def _size(one: Stored) -> str:
-    """The training messages, of which codes are known and of which none are."""
+    """The number of training messages with codes, and of those without."""
     uncoded = one.get("uncoded_messages")
     return f"{one['messages']:,}" + (f" and {uncoded:,} without codes" if uncoded else "")
 
@@ -227,7 +263,7 @@ def bundled(runs: Sequence[Stored]) -> Stored | None:
 
 
 def _curve(runs: Sequence[Stored]) -> list[str]:
-    """The learning curve, by code where the target is missed; nothing where there is one point alone."""
+    """The learning curve, with the codes that miss their target; nothing if there is a single point."""
     points = learning_curve(runs)
     if len(points) < 2:
         return []
@@ -249,7 +285,7 @@ def _limits(runs: Sequence[Stored], folds: Sequence[Judged]) -> str:
     tagger = bundled(runs) or {"what": f"{TAGGER}, not stored"}
     rows = [
         [
-            one.what,
+            SHOWN.get(one.what, one.what),
             ", ".join(JUDGED[corpus] for corpus in one.corpora),
             one.wanted,
             one.readers,
@@ -271,11 +307,11 @@ def _limits(runs: Sequence[Stored], folds: Sequence[Judged]) -> str:
             "four classes .74",
             f"{four}, {eight}",
             "over eight classes the labels, most of which are one expert's: another expert is expected to reach no "
-            "more. Over four both: the encoder finds what is input less well than experts do (.58, they .72). The "
-            "folds were trained with settings of their own (`benchmarks/annomi_folds.py`)",
+            "more. Over four classes both: the encoder detects the class input less well than experts do (.58, they "
+            ".72). The folds were trained with settings of their own (`benchmarks/annomi_folds.py`)",
         ]
     )
-    return "\n\n".join([_LIMITS.format(tagger=tagger["what"]), _markdown(columns, rows)])
+    return "\n\n".join([_LIMITS.format(tagger=_plain(tagger["what"])), _markdown(columns, rows)])
 
 
 def _of(one: Stored, corpus: str, what: str) -> float | None:
@@ -289,11 +325,11 @@ def _of(one: Stored, corpus: str, what: str) -> float | None:
 
 
 def _support(one: Stored, corpus: str, what: str) -> str:
-    """The messages that a figure of a code or an attribute rests on, and what is right in them without any reading."""
+    """The messages that a figure of a code or an attribute rests on, and the majority-class baseline on them."""
     found = one.get(corpus, {})
     if what in ("depth", "permission"):
-        told = found.get(what)
-        return f" (n {told['messages']}, most frequent {told['most_frequent']:.3f})" if told else ""
+        figures = found.get(what)
+        return f" (n {figures['messages']}, baseline {figures['most_frequent']:.3f})" if figures else ""
     number = found.get("positives", {}).get(what)
     return f" (n {number})" if number else ""
 

@@ -1,6 +1,7 @@
 """The 21 codes, their groups and attributes, and what the labels of other schemes mean in them."""
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +15,7 @@ from mi_coder.errors import UnknownName, did_you_mean
 Standing = Literal["adherent", "non-adherent", "neutral", "not-coded"]
 STANDINGS: tuple[Standing, ...] = ("adherent", "neutral", "non-adherent", "not-coded")
 SUBSETS = ("all", "MI", "platform", "shah17")
+_LIKE_A_CODE = re.compile("[A-Za-z_-]{1,16}")
 
 
 class Example(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -172,7 +174,9 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
             return self._by_name[name.strip().casefold()]
         except KeyError:
             hint = did_you_mean(name, [spelling for code in self.codes for spelling in (code.id, code.name)])
-            raise UnknownName(f"There is no code {name!r}.{hint} The codes are: {', '.join(self.ids)}.") from None
+            # A cell may hold the text of a message in the place of a code.
+            said = f"code {name!r}" if _LIKE_A_CODE.fullmatch(name.strip()) else "such code"
+            raise UnknownName(f"There is no {said}.{hint} The codes are: {', '.join(self.ids)}.") from None
 
     def get(self, name: str) -> Code | None:
         """The code with this id or name, or None."""

@@ -7,7 +7,7 @@ from types import ModuleType
 
 
 class MiCoderError(Exception):
-    """A problem that the user can mend. The command line prints its message and leaves with `exit_code`."""
+    """A problem that the user can fix. The command line prints its message and leaves with `exit_code`."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""Write every generated file, or with --check name those that are stale and leave with 1.
+"""Write every generated file, or with --check name those that are out of date and exit with 1.
 
 Run it from anywhere:  python tools/generate.py [--check]
 """
@@ -25,6 +25,9 @@ SOURCE = "schemas/codebook.yaml"
 BEGIN = "<!-- generated from schemas/codebook.yaml by tools/generate.py -->\n"
 END = "<!-- end of generated -->"
 
+SIDES = "Member means the client, and listener the counselor."
+"""The codebook's own words for the two sides, for pages that say client and counselor."""
+
 Render = Callable[[Codebook, str], str]
 """From the codebook and the text that the file has now ("" where there is none) to the text that it should have."""
 
@@ -48,13 +51,18 @@ def _between_marks(render: Callable[[Codebook], str]) -> Render:
     return filled
 
 
+def _codebook_page(book: Codebook) -> str:
+    head, overview, rest = to_markdown(book).partition("## Overview\n")
+    return f"{head}{SIDES}\n\n{overview}{rest}"
+
+
 GENERATED: tuple[tuple[str, Render], ...] = (
     ("mi_coder/codebook.json", _whole(to_json)),
     ("schemas/transcript.schema.json", _schema("transcript.schema.json")),
     ("schemas/coded.schema.json", _schema("coded.schema.json")),
     ("schemas/study.schema.json", lambda book, now: study_schema()),
     ("schemas/label_studio.xml", _whole(label_config)),
-    ("docs/codebook.md", _whole(to_markdown)),
+    ("docs/codebook.md", _whole(_codebook_page)),
     ("annotations/guidelines.md", _between_marks(to_manual)),
 )
 
@@ -83,9 +91,9 @@ def _text(path: Path) -> str:
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
-    """Generate or check. Returns the exit code: 0 done or fresh, 1 stale, 2 a codebook that must be mended first."""
+    """Generate or check. Returns the exit code: 0 done or fresh, 1 stale, 2 a codebook that must be fixed first."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--check", action="store_true", help="write nothing; leave with 1 where a file is stale")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a file is out of date")
     check = parser.parse_args(arguments).check
     book = read_source(root / SOURCE)
     if found := findings(book):

@@ -111,7 +111,7 @@ def merged(key: Key, before: Key, there: Collection[str]) -> Key:
     """
     if (before.project, before.seed) != (key.project, key.seed):
         raise UsageProblem(
-            f"The key that is there is of project {before.project} with --seed {before.seed}. Push with that seed, or "
+            f"The existing key belongs to project {before.project} with --seed {before.seed}. Push with that seed, or "
             "name another file with --key."
         )
     kept = {name: shown for name, shown in before.messages.items() if name in there}
@@ -127,7 +127,7 @@ def check_texts(tasks: Sequence[Task], units: Iterable[Unit], sources: Mapping[s
     hashes = {task.utterance_id: task.to_import()["data"]["text_hash"] for task in tasks}
     for unit in units:
         if unit.id not in hashes:
-            raise UsageProblem(f"{unit.id} is coded, and the chats have no such counselor message. Name its chats.")
+            raise UsageProblem(f"{unit.id} is coded, but the chats have no such counselor message. Name its chats.")
         if sources[unit.id].text_hash not in ("", hashes[unit.id]):
             raise UsageProblem(f"{unit.id} has another text in the chats than the one that was coded.")
 
@@ -141,7 +141,8 @@ def check_project(client: Client, title: str) -> None:
     for project in client.projects():
         if project.title == title and not all(MARK in task["meta"] for task in client.tasks(project.id)):
             raise UsageProblem(
-                f"Project {project.id} {title!r} is for coding, not for adjudication. Name a title that is free."
+                f"Project {project.id} {title!r} is for coding, not for adjudication. Choose a title that is not in "
+                "use."
             )
 
 
@@ -167,8 +168,8 @@ def check_export(tasks: Iterable[Mapping[str, Any]], project: int) -> None:
     """
     if not any(MARK in (task.get("meta") or {}) for task in tasks):
         raise UsageProblem(
-            f"Project {project} has no messages to adjudicate. Name the one that `mi-code adjudicate push` made; "
-            "for a coding project there is `mi-code studio pull`."
+            f"Project {project} has no messages to adjudicate. Name the project that `mi-code adjudicate push` made; "
+            "for a coding project use `mi-code studio pull`."
         )
 
 
@@ -187,7 +188,7 @@ def read_key(path: Path) -> Key:
     try:
         return msgspec.json.decode(path.read_bytes(), type=Key)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UsageProblem(f"{path} is no key of an adjudication project. Name another file with --key.") from None
+        raise UsageProblem(f"{path} is not the key of an adjudication project. Name another file with --key.") from None
 
 
 def decided(
@@ -247,7 +248,7 @@ def _by_person(unit: Unit, decisions: Sequence[Coded], source: Source) -> Settle
     alike = sorted({one.coder for one in unit.given if _says(one, chosen) and one.own in (None, own)})
     why = f"as coded by {', '.join(alike)}" if alike else "unlike every coding"
     if any(source.text_hash not in ("", one.text_hash) for one in decisions):
-        gold, why = None, "another text was shown to the adjudicator than the one that was coded"
+        gold, why = None, "the adjudicator saw another text than the one that was coded"
     elif any(one != choices[-1] for one in choices):
         gold, why = None, "adjudicators differ: " + "; ".join(told(*one) for one in choices)
     confidence = min(one.confidence for one in decisions)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mi_coder.annotation.codings import DETAILS, Given, Unit, rater_names, several_coders
-from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, distance_terms, mean_cohen_kappa, terms
+from mi_coder.annotation.coefficients import Nominal, alpha_of_totals, mean_cohen_kappa, terms
 from mi_coder.annotation.masi import masi_distances
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
@@ -111,7 +111,7 @@ class _Codings:
         unit: [codings] number of the unit of each coding.
         message, conversation: [units] number of the message and of the conversation of each unit.
         first, second: [pairs] numbers of two codings of one unit, in the order of their raters.
-        raters: [pairs] number of the pair of raters; `rater_pairs` of them.
+        raters: [pairs] number of the pair of raters.
         weights: [samples, conversations] how often each is drawn.
     """
 
@@ -123,7 +123,6 @@ class _Codings:
     first: NDArray[np.intp]
     second: NDArray[np.intp]
     raters: NDArray[np.intp]
-    rater_pairs: int
     weights: Floats
 
 
@@ -224,7 +223,6 @@ def _codings(units: Sequence[Unit], samples: int, seed: int) -> _Codings:
         first=np.array([first for first, _ in pairs], dtype=np.intp),
         second=np.array([second for _, second in pairs], dtype=np.intp),
         raters=np.array(numbers, dtype=np.intp),
-        rater_pairs=len(raters),
         weights=np.array(drawn, dtype=np.float64).reshape(len(drawn), len(conversations)),
     )
 
@@ -237,7 +235,8 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
     of_pairs = _joint(given, values, codings)
     nominal, draw = (Nominal.of_totals(totals) for totals in _totals(of_units, codings))
     joint, joint_draw = (
-        totals.reshape(*totals.shape[:-1], codings.rater_pairs, values, values) for totals in _totals(of_pairs, codings)
+        totals.reshape(*totals.shape[:-1], of_pairs.shape[1] // values**2, values, values)
+        for totals in _totals(of_pairs, codings)
     )
     two = values == 2
     return Agreement(
@@ -260,12 +259,17 @@ def _set_agreement(codings: _Codings) -> Agreement:
     """Alpha on the sets of codes with MASI distances, over the complete codings."""
     complete = [gold.positive if is_complete(gold) else None for gold in codings.golds]
     sets = sorted({one for one in complete if one is not None}, key=sorted)
-    number: Mapping[frozenset[str] | None, float] = {None: math.nan} | {one: i for i, one in enumerate(sets)}
-    counts = _counts([number[one] for one in complete], len(sets), codings)
+    number: Mapping[frozenset[str] | None, int] = {None: -1} | {one: i for i, one in enumerate(sets)}
+    value = np.array([number[one] for one in complete], dtype=np.intp)
     distance = masi_distances(sets)
-    totals, drawn = _totals(_by_conversation(distance_terms(counts, distance), codings), codings)
-    pairable = counts.sum(axis=1, keepdims=True) > 1
-    units = _distinct(pairable, codings.message)
+    coders = np.bincount(codings.unit[value >= 0], minlength=codings.units)
+    pairable = coders > 1
+    compared = (value >= 0) & pairable[codings.unit]
+    given = _table(codings, codings.unit[compared], value[compared], len(sets))
+    observed = _apart(codings, value, distance, coders)[:, None]
+    both = zip(_totals(observed, codings), _totals(given, codings), strict=True)
+    totals, drawn = (np.concatenate(pair, axis=-1) for pair in both)
+    units = _distinct(pairable[:, None], codings.message)
     return Agreement(
         name=SETS,
         units=units,
@@ -273,8 +277,24 @@ def _set_agreement(codings: _Codings) -> Agreement:
         share=math.nan,
         rarest=units,
         alpha=Figure.of(alpha_of_totals(totals, distance), alpha_of_totals(drawn, distance)),
-        conversations=_distinct(pairable, codings.conversation),
+        conversations=_distinct(pairable[:, None], codings.conversation),
     )
+
+
+def _apart(codings: _Codings, value: NDArray[np.intp], distance: Floats, coders: NDArray[np.intp]) -> Floats:
+    """[conversations] distances of all ordered pairs of codings of a unit, divided by its coders less one.
+
+    Args:
+        value: [codings] number of its set; -1 where the coding is not complete.
+        coders: [units] complete codings.
+    """
+    first, second = value[codings.first], value[codings.second]
+    known = (first >= 0) & (second >= 0)
+    unit = codings.unit[codings.first[known]]
+    conversation = codings.conversation[unit]
+    apart = 2 * distance[first[known], second[known]] / (coders[unit] - 1)
+    order = np.lexsort((apart, conversation))  # the order of the units changes no digit of the sums
+    return np.asarray(np.bincount(conversation[order], apart[order], codings.weights.shape[1]), dtype=np.float64)
 
 
 def _counts(given: Sequence[float], values: int, codings: _Codings) -> Floats:
@@ -286,16 +306,24 @@ def _counts(given: Sequence[float], values: int, codings: _Codings) -> Floats:
 
 
 def _joint(given: Sequence[float], values: int, codings: _Codings) -> Floats:
-    """[conversations, pairs of raters * values * values] how often two raters gave one message these two values."""
+    """[conversations, pairs of raters * values * values] how often two raters gave one message these two values.
+
+    Pairs of raters who never both gave one have no columns.
+    """
     value = np.array(given, dtype=np.float64)
     first, second = value[codings.first], value[codings.second]
     known = ~np.isnan(first + second)
-    cell = (first[known] * values + second[known]).astype(np.intp)
-    width = codings.rater_pairs * values**2
-    conversation = codings.conversation[codings.unit[codings.first[known]]]
-    place = conversation * width + codings.raters[known] * values**2 + cell
+    pairs, number = np.unique(codings.raters[known], return_inverse=True)
+    cell = number * values**2 + (first[known] * values + second[known]).astype(np.intp)
+    return _table(codings, codings.unit[codings.first[known]], cell, len(pairs) * values**2)
+
+
+def _table(codings: _Codings, unit: NDArray[np.intp], column: NDArray[np.intp], width: int) -> Floats:
+    """[conversations, width] how many things, each of a unit and of a column, there are in a conversation."""
     conversations = codings.weights.shape[1]
-    return np.bincount(place, minlength=conversations * width).astype(np.float64).reshape(conversations, width)
+    place = codings.conversation[unit] * width + column
+    counts = np.asarray(np.bincount(place, np.ones(len(place)), conversations * width), dtype=np.float64)
+    return counts.reshape(conversations, width)
 
 
 def _distinct(has: NDArray[np.bool_], of: NDArray[np.intp]) -> int:

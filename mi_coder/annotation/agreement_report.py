@@ -75,7 +75,7 @@ class Group:
         """What it was measured on, and how often all codes agree, in words."""
         return (
             f"{self.messages} messages of {self.conversations} conversations coded at least twice; "
-            f"{self.exact:.0%} of the pairs have the very same codes."
+            f"{self.exact:.0%} of the pairs have exactly the same codes."
         )
 
 
@@ -167,21 +167,21 @@ class AgreementReport:
             yield from self._confusion_parts(markdown)
 
     def _legend(self, markdown: bool) -> str:
-        others = "" if markdown else " Those of the other figures: --as markdown, json or csv."
+        others = "" if markdown else " Intervals of the other figures: --as markdown, json or csv."
         return (
             f"Reading, by the lower end of alpha's interval: reliable from {RELIABLE}, tentative from {TENTATIVE}, "
-            f"else unreliable; uncertain where alpha itself is {TENTATIVE} or more.\n"
-            f"Few: fewer than {FEW} messages, or {FEW_CONVERSATIONS} conversations, have one of the values. Of fewer "
-            f"than {FEW_CONVERSATIONS} conversations, and without an interval, alpha is uncertain at best.\n"
-            "All the same: all codings have one and the same value, and alpha cannot be computed.\n"
+            f"else unreliable; uncertain if alpha itself is {TENTATIVE} or more.\n"
+            f"Few: fewer than {FEW} messages, or {FEW_CONVERSATIONS} conversations, have one of the values. With fewer "
+            f"than {FEW_CONVERSATIONS} conversations, or without an interval, alpha is uncertain at best.\n"
+            "All the same: all codings have the same value, and alpha cannot be computed.\n"
             "Cohen κ: the mean over pairs of coders, each pair counted once, however few messages it shares.\n"
             f"{SETS.capitalize()}: alpha on the sets of codes with MASI distances. Depth, permission and reason: among "
             "codings that agree on the code.\n"
-            f"Brackets: 95 % intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
+            f"Brackets: 95% intervals over conversations ({self.samples} bootstrap samples, seed {self.seed}).{others}"
         )
 
     def _confusion_parts(self, markdown: bool) -> Iterator[str]:
-        title = "Taken for one another, over all pairs of codings of a message"
+        title = "Confusions, over all pairs of codings of a message"
         yield f"## {title}" if markdown else title
         rows = [
             [one.code, one.other or "nothing", str(one.pairs), str(len(one.messages)), _some(one.messages)]
@@ -189,7 +189,7 @@ class AgreementReport:
         ]
         yield table(("one has", "other has", "pairs", "messages", "where"), rows, markdown)
         if self.left:
-            yield f"{self.left} less frequent differences are not shown."
+            yield f"{self.left} less frequent confusions are not shown."
 
     def _json(self) -> str:
         groups = [asdict(group) | {"rows": [_row_fields(row) for row in group.rows]} for group in self.groups]
@@ -223,7 +223,7 @@ def read_report(path: Path) -> AgreementReport:
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}. {_WRITE}") from None
     except (msgspec.DecodeError, KeyError, TypeError):
-        raise UsageProblem(f"{path} is no agreement report as JSON. {_WRITE}") from None
+        raise UsageProblem(f"{path} is not an agreement report in JSON. {_WRITE}") from None
 
 
 def report(
@@ -244,7 +244,7 @@ def report(
         alike = look_alikes(counted)
         raise UsageProblem(
             f"No message is coded twice{within}. Name files of two coders, or of two rounds, of the same messages"
-            f"{'; to compare the rounds leave out --by round' if within else ''}.{alike and f' {alike}'}"
+            f"{'; to compare the rounds, leave out --by round' if within else ''}.{alike and f' {alike}'}"
         )
     notes = tuple(filter(None, _notes(units, counted, by)))
     if most is None:
@@ -276,13 +276,13 @@ def _group(name: str, units: Sequence[Unit], samples: int, seed: int) -> Group:
 def _notes(units: Sequence[Unit], counted: Sequence[Unit], by: By) -> Iterator[str]:
     """What to say of the codings, and of those that are compared; some of it may be empty."""
     if not several_coders(units):
-        yield "No message has codings of two coders: this compares the rounds of one, which is agreement with oneself."
+        yield "No message has codings of two coders: rounds of one coder are compared, which is agreement with oneself."
     elif by in ("all", "coder"):
         yield earlier_rounds(units)
     yield coded_alone(counted)
     yield look_alikes(counted)
     if own := sum(len({given.own for given in unit.given} - {None}) > 1 for unit in counted):
-        yield f"Codes of your own are in no figure. They differ on {own} messages."
+        yield f"Codes of your own are not in any figure. They differ on {own} messages."
 
 
 def _is_told(row: Agreement) -> bool:

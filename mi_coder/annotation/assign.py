@@ -94,8 +94,8 @@ def check_names(title: str, coders: Iterable[str]) -> None:
     for what, name in (("--title", title), *(("--coders", coder) for coder in coders)):
         if _BETWEEN in name:
             raise UsageProblem(
-                f"{what}: a colon and a space stand between title and coder in the titles of projects. Leave them out "
-                "of both."
+                f"{what}: a colon and a space separate title and coder in the titles of projects. Do not use them in "
+                "either."
             )
 
 

@@ -5,6 +5,7 @@ the server had taken in after all, so imports are sent once; `mi_coder.annotatio
 """
 
 import os
+import re
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ _TIMEOUT = 120
 _ONCE = {"max_retries": 0}
 _AT_WORK = (502, 504)
 _KEPT = "what arrived is kept."
+_HOST = re.compile(r"(\[[\w:.%]+\]|[\w.-]+)(:\d*)?")
 
 
 class StudioProblem(MiCoderError):
@@ -31,6 +33,10 @@ class StudioProblem(MiCoderError):
 
 class NoAnswer(StudioProblem):
     """The server did not answer in time, and may still do what it was asked."""
+
+
+class Redirected(StudioProblem):
+    """The server leads to another address."""
 
 
 class NotThere(StudioProblem):
@@ -62,19 +68,22 @@ def check_url(url: str) -> str:
     """
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        host = _HOST.fullmatch(parts.netloc.rpartition("@")[2])
+        usable = parts.scheme in ("http", "https") and bool(host) and (parts.port is None or parts.port > 0)
     except ValueError:
         usable = False
     if usable and (parts.username or parts.password):
-        raise UsageProblem("The address holds a name or a password. Leave it out; the token goes into the environment.")
+        raise UsageProblem(
+            "The address contains a name or a password. Leave it out; the token goes into the environment."
+        )
     if not usable:
         raise UsageProblem(
-            f"{url!r} is no address of a Label Studio. Write it as https://HOST or http://127.0.0.1:8080."
+            f"{url!r} is not the address of a Label Studio. Write it as https://HOST or http://127.0.0.1:8080."
         )
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
         raise UsageProblem(
             f"{url} is not encrypted, and chats are private. Use https, or http on this machine (127.0.0.1), "
-            "for a distant server through a tunnel: ssh -L 8080:127.0.0.1:8080 HOST"
+            "for a remote server through a tunnel: ssh -L 8080:127.0.0.1:8080 HOST"
         )
     return url.rstrip("/")
 
@@ -83,7 +92,7 @@ def find_token(url: str) -> str:
     """The token from the environment, else from the keyring.
 
     Raises:
-        UsageProblem: neither has one, or it holds signs that no token has.
+        UsageProblem: neither has one, or it has characters that no token has.
     """
     if token := os.environ.get(TOKEN_VARIABLE, "").strip():
         return _checked(token, TOKEN_VARIABLE)
@@ -95,15 +104,15 @@ def find_token(url: str) -> str:
             if token := (keyring.get_password(KEYRING_SERVICE, url) or "").strip():
                 return _checked(token, "The keyring")
     raise UsageProblem(
-        f"No token for {url}. In Label Studio open Account & Settings > Personal Access Token, and put it into the "
-        f"environment: export {TOKEN_VARIABLE}=...  or, with the package keyring, run: "
+        f"No token for {url}. In Label Studio open Account & Settings > Personal Access Token, and put the token into "
+        f"the environment: export {TOKEN_VARIABLE}=...  or, with the package keyring, run: "
         f"keyring set {KEYRING_SERVICE} {url}"
     )
 
 
 def _checked(token: str, place: str) -> str:
     if not token.isascii() or any(sign.isspace() for sign in token):
-        raise UsageProblem(f"{place} holds signs that no token has. Copy the token anew, without line breaks.")
+        raise UsageProblem(f"{place} has characters that no token has. Copy the token again, without line breaks.")
     return token
 
 
@@ -116,23 +125,40 @@ class Client:
 
     Raises:
         MissingExtra: label-studio-sdk is not installed.
+        UsageProblem: the token is a personal access token that is no longer valid.
     """
 
     def __init__(self, url: str, token: str) -> None:
         sdk = need("label_studio_sdk", extra="studio")
         import httpx
+        from label_studio_sdk.core.api_error import ApiError
+
+        def stop_at_redirect(reply: Any) -> None:
+            if 300 <= reply.status_code < 400:
+                raise Redirected(f"{url} redirects to another address ({reply.status_code}). Name it with --url.")
 
         self.url = url
         on_loopback = urlsplit(url).hostname in LOOPBACK
         # No redirects: they could lead chats to another host, or out of encryption. No proxy to this machine either.
-        connection = httpx.Client(timeout=_TIMEOUT, follow_redirects=False, trust_env=not on_loopback)
+        connection = httpx.Client(
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=not on_loopback,
+            event_hooks={"response": [stop_at_redirect]},
+        )
         weakref.finalize(self, connection.close)
         self._connection = connection
-        self._sdk = sdk.LabelStudio(base_url=url, api_key=token, httpx_client=connection)
+        try:
+            self._sdk = sdk.LabelStudio(base_url=url, api_key=token, httpx_client=connection)
+        except ApiError:
+            raise UsageProblem(
+                "The token has expired, or has no date on which it expires. Make a new one in Account & Settings > "
+                f"Personal Access Token, and put it into {TOKEN_VARIABLE} or the keyring."
+            ) from None
 
     def whoami(self) -> str:
         """The e-mail address whose token this is."""
-        with self._answer("who the token belongs to"):
+        with self._answer("whose token it is"):
             return str(self._sdk.users.whoami().email)
 
     def version(self) -> str:
@@ -167,7 +193,7 @@ class Client:
         reason = "no project has" if not found else f"{len(found)} projects have"
         known = ", ".join(f"{one.id} {one.title!r}" for one in self.projects()[:20])
         raise NotThere(
-            f"On {self.url} {reason} the title {name!r}. Name one by its number: {known or 'there are none'}."
+            f"On {self.url} {reason} the title {name!r}. Name a project by its number: {known or 'there are none'}."
         )
 
     def create_project(self, title: str, config: str, **settings: Any) -> Project:
@@ -216,8 +242,11 @@ class Client:
         """
         import httpx
 
-        with self._answer("its page to log in"):
-            reply = self._connection.get(f"{self.url}/user/login/")
+        try:
+            with self._answer("its login page"):
+                reply = self._connection.get(f"{self.url}/user/login/")
+        except Redirected:
+            return None
         return "/user/signup" in reply.text if reply.status_code == httpx.codes.OK else None
 
     def _project(self, one: Any) -> Project:
@@ -232,7 +261,7 @@ class Client:
 
     @contextmanager
     def _answer(self, what: str, missing: str = "") -> Iterator[None]:
-        """Turn what the SDK raises into words; no text of a task is in them."""
+        """Turn what the SDK raises into words; none are the server's, which may quote a task or the token."""
         import httpx
         from label_studio_sdk.core.api_error import ApiError
         from pydantic import ValidationError
@@ -240,50 +269,40 @@ class Client:
         try:
             yield
         except ApiError as error:
-            raise self._refusal(error.status_code or 0, what, missing, error.body) from None
+            raise self._refusal(error.status_code or 0, what, missing) from None
         except httpx.TimeoutException:
             raise NoAnswer(
-                f"{self.url} did not answer within {_TIMEOUT} s ({what}). Wait until it is idle, then give the same "
+                f"{self.url} did not answer within {_TIMEOUT} s ({what}). Wait until it is idle, then run the same "
                 f"command again: {_KEPT}"
             ) from None
-        except httpx.TransportError as error:
+        except (httpx.TransportError, httpx.InvalidURL) as error:
             raise StudioProblem(
                 f"{self.url} cannot be reached ({type(error).__name__}; {what}). Is Label Studio running "
-                f"there? Start it, and give the same command again: {_KEPT}"
+                f"there? Start it, and run the same command again: {_KEPT}"
             ) from None
         except (ValidationError, ValueError) as error:
             raise StudioProblem(
-                f"{self.url} answered what this version cannot read ({type(error).__name__}; {what}). "
+                f"{self.url} sent an answer that this version cannot read ({type(error).__name__}; {what}). "
                 "See `mi-code studio doctor`."
             ) from None
 
-    def _refusal(self, status: int, what: str, missing: str, body: Any) -> StudioProblem:
+    def _refusal(self, status: int, what: str, missing: str) -> StudioProblem:
         if status == 401:
             return StudioProblem(
-                f"{self.url} does not take the token{_detail(body)}. Copy it anew from Account & Settings into "
-                f"{TOKEN_VARIABLE}; where legacy tokens are off, use a personal access token."
+                f"{self.url} does not accept the token. Copy it again from Account & Settings into "
+                f"{TOKEN_VARIABLE}; if legacy tokens are switched off, use a personal access token."
             )
         if status == 404:
             return NotThere(
-                f"{missing or f'{self.url} has nothing there ({what}).'} `mi-code studio doctor` lists what is."
+                f"{missing or f'{self.url} has nothing there ({what}).'} `mi-code studio doctor` lists the projects."
             )
         if status in _AT_WORK:
             return NoAnswer(
-                f"A proxy before {self.url} gave up with {status} ({what}); the server may still be at work. Wait "
-                f"until it is idle, then give the same command again: {_KEPT}"
-            )
-        if 300 <= status < 400:
-            return StudioProblem(
-                f"{self.url} leads elsewhere ({status}). Name the address that it leads to with --url."
+                f"A proxy in front of {self.url} gave up with {status} ({what}); the server may still be working. Wait "
+                f"until it is idle, then run the same command again: {_KEPT}"
             )
         if status >= 500:
             return StudioProblem(
-                f"{self.url} failed with {status} ({what}). Look at its log, and give the same command again: {_KEPT}"
+                f"{self.url} failed with {status} ({what}). Look at its log, and run the same command again: {_KEPT}"
             )
-        return StudioProblem(f"{self.url} refused with {status} ({what}){_detail(body)}.")
-
-
-def _detail(body: Any) -> str:
-    """The server's own word, cut short; validation errors may quote tasks, so only a plain detail is shown."""
-    detail = body.get("detail") if isinstance(body, Mapping) else None
-    return f': "{detail[:200]}"' if isinstance(detail, str) else ""
+        return StudioProblem(f"{self.url} refused the request with {status} ({what}). Its log may say why.")

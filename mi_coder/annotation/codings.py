@@ -2,15 +2,14 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
 from mi_coder.conversation import Conversation, Gold
-from mi_coder.corpora.source import read_rows
-from mi_coder.corpora.standoff import NEEDED, read_standoff, text_hash, texts_unchecked
+from mi_coder.corpora.standoff import NEEDED, joined, read_standoff_rows, refuse_tagged, text_hash, texts_unchecked
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.compress import open_source
 from mi_coder.formats.conversations import read_conversations
@@ -106,10 +105,13 @@ class Unit:
         return replace(self, given=tuple(one for one in self.given if one is last[one.coder]))
 
 
-def read_units(paths: Sequence[Path]) -> list[Unit]:
+def read_units(paths: Sequence[Path], also: Callable[[Path, Stored], None] = lambda path, stored: None) -> list[Unit]:
     """Every message that any of the files codes, with all of its codings.
 
     Where a file does not tell the texts it is not checked that all code the same ones (see `unchecked`).
+
+    Args:
+        also: called with each coding and its file, for what else is to be known of it.
 
     Raises:
         UsageProblem: a coder codes a message twice in one round, two codings are of different texts, or the same
@@ -120,21 +122,22 @@ def read_units(paths: Sequence[Path]) -> list[Unit]:
     texts: dict[tuple[str, int], str] = {}
     for path in paths:
         for stored in read_codings(path):
+            also(path, stored)
             given = stored.given
             place = stored.conversation, stored.index
             where = f"{path}: conversation {stored.conversation!r}, message {stored.index}"
             if stored.text_hash and texts.setdefault(place, stored.text_hash) != stored.text_hash:
-                raise UsageProblem(f"{where}: the other coding is of another text. Compare codings of one corpus.")
+                raise UsageProblem(f"{where}: the other coding is of another text. Compare codings of the same corpus.")
             own = codings.setdefault(place, {})
             if given.rater in own:
                 raise UsageProblem(
-                    f"{where}: coder {given.coder!r} codes it twice in round {given.round!r}. Remove one, or name the "
-                    "coders (column or field coder) or the rounds (round) apart."
+                    f"{where}: coder {given.coder!r} codes it twice in round {given.round!r}. Remove one, or give "
+                    "the coders (column or field coder) or the rounds (round) different names."
                 )
             if twin := next((one for one in own.values() if given.source and one.source == given.source), None):
                 raise UsageProblem(
-                    f"{where}: rounds {twin.round!r} and {given.round!r} hold the same annotation of Label Studio, and "
-                    "would agree with themselves. Code the second round in a project of its own."
+                    f"{where}: rounds {twin.round!r} and {given.round!r} have the same annotation of Label Studio, so "
+                    "they would be compared with themselves. Code the second round in a separate project."
                 )
             own[given.rater] = given
     return [Unit(conversation, index, tuple(given.values())) for (conversation, index), given in codings.items()]
@@ -182,7 +185,7 @@ def earlier_rounds(units: Iterable[Unit]) -> str:
     if not earlier:
         return ""
     return (
-        f"{earlier} messages have earlier rounds of a coder, which are left aside: the last round counts. To compare "
+        f"{earlier} messages have earlier rounds of a coder, which are ignored: the last round counts. To compare "
         "the rounds of a coder: mi-code agreement CODES... --by pair"
     )
 
@@ -198,7 +201,7 @@ def coded_alone(units: Sequence[Unit]) -> str:
     shown = ", ".join(f"{name} {alone[name]} of {codings[name]}" for name in coders[:SHOWN_CODERS])
     left = len(coders) - SHOWN_CODERS
     more = f" and {left} more coders" if left > 0 else ""
-    return f"{alone.total()} of {len(units)} messages have one coding alone and are left out: {shown}{more}."
+    return f"{alone.total()} of {len(units)} messages have only one coding and are left out: {shown}{more}."
 
 
 def look_alikes(units: Iterable[Unit]) -> str:
@@ -213,8 +216,8 @@ def look_alikes(units: Iterable[Unit]) -> str:
     one, other = (unit.conversation for unit in found[0])
     zeros = one.strip() != other.strip()
     return (
-        f"{len(found)} messages more would be coded twice if {one!r} and {other!r}, and other such ids, were the same: "
-        + ("a spreadsheet takes leading zeros away. Keep ids as text." if zeros else "take the blanks away.")
+        f"{len(found)} more messages would be coded twice if {one!r} and {other!r}, and other such ids, were the same: "
+        + ("a spreadsheet removes leading zeros. Keep ids as text." if zeros else "remove the blanks.")
     )
 
 
@@ -254,12 +257,16 @@ def _first_line(path: Path) -> str:
 
 
 def _has_needed(header: str, separator: str) -> bool:
-    return set(NEEDED) <= {cell.strip().strip('"') for cell in header.split(separator)}
+    return set(NEEDED) <= _columns(header, separator)
+
+
+def _columns(header: str, separators: str) -> set[str]:
+    return {cell.strip().strip('"') for cell in re.split(separators, header)}
 
 
 def _standoff(path: Path) -> Iterator[Stored]:
-    for row, cells in zip(read_standoff(path), read_rows(path, NEEDED), strict=True):
-        own = frozenset(cells["own"].split("+")) - {""} if "own" in cells else None
+    for row, cells in read_standoff_rows(path):
+        own = frozenset(joined(cells["own"])) - {""} if "own" in cells else None
         given = Given(
             row.coder, row.round, row.gold, row.source, own, frozenset(DETAILS) & cells.keys(), row.confidence
         )
@@ -270,6 +277,7 @@ def _chats(path: Path) -> Iterator[Stored]:
     chats = read_conversations(path, ReadOptions(overwrite=True))
     found = [stored for conversation in chats for stored in _gold_of(conversation, path.stem)]
     if not found:
+        refuse_tagged(path, _columns(_first_line(path), "[,;\t]"))
         raise UsageProblem(f'{path}: no message has gold, such as "gold": {{"codes": ["OQ"]}}. Name files of codes.')
     tells = frozenset(name for name in DETAILS if any(getattr(one.given.gold, name) for one in found))
     for stored in found:

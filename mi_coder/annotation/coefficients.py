@@ -158,9 +158,9 @@ def cohen_kappa(joint: Floats) -> Floats:
     Returns:
         [...] kappa.
     """
-    units = joint.sum(axis=(-2, -1))
-    equal = np.trace(joint, axis1=-2, axis2=-1)
-    chance = (joint.sum(axis=-1) * joint.sum(axis=-2)).sum(axis=-1)
+    cells = np.ascontiguousarray(np.moveaxis(joint, (-2, -1), (0, 1)))
+    first, second = cells.sum(axis=1), cells.sum(axis=0)
+    units, equal, chance = first.sum(axis=0), np.trace(cells), (first * second).sum(axis=0)
     return _ratio(units * equal - chance, units**2 - chance)
 
 

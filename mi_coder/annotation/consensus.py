@@ -139,9 +139,9 @@ def _gold(unit: Unit, presence: Presence) -> tuple[Gold | None, str]:
     if not codes:
         return None, "no code is left"
     if len(codes) > MOST_CODES:
-        return None, f"{len(codes)} codes are left, and {MOST_CODES} are the most"
+        return None, f"{len(codes)} codes are left, and at most {MOST_CODES} are allowed"
     if ALONE in codes and len(codes) > 1:
-        return None, "OT is left beside others"
+        return None, "OT is left with other codes"
     carriers = {name: {code for code in codes if name in book[code].attributes} for name in DETAILS}
     told = {name: _told(unit, name, carriers[name]) for name in DETAILS}
     values = {name: _most(told[name]) for name in DETAILS}

@@ -112,7 +112,7 @@ def code_estimates(
     if len(coders) < LEAST_CODERS:
         raise UsageProblem(
             f"Dawid and Skene's estimate needs {LEAST_CODERS} coders or more, and these codings are by {len(coders)}: "
-            "two coders who differ do not tell which of them is right. Use --rule majority or unanimous."
+            "if two coders differ, it is unknown which of them is right. Use --rule majority or unanimous."
         )
     given = Codebook.load().in_order({code for unit in units for gold in unit.codings for code in gold.positive})
     estimates = []
@@ -142,7 +142,9 @@ def _code_estimate(code: str, units: Sequence[Unit], coders: Sequence[str]) -> C
 
 def _maximize(answers: Floats, posterior: Floats, smoothing: float) -> tuple[Floats, Floats]:
     """Shares of the classes, and rates of the coders, from the posteriors (equations 2.3 and 2.4)."""
-    counts = np.einsum("ika,ic->kca", answers, posterior) + smoothing
+    messages, coders, several = answers.shape
+    given = answers.reshape(messages, -1).T @ posterior
+    counts = given.reshape(coders, several, -1).transpose(0, 2, 1) + smoothing
     totals = counts.sum(axis=2, keepdims=True)
     rates = np.divide(counts, totals, out=np.full_like(counts, 1 / answers.shape[2]), where=totals > 0)
     return posterior.mean(axis=0), rates
@@ -151,6 +153,7 @@ def _maximize(answers: Floats, posterior: Floats, smoothing: float) -> tuple[Flo
 def _expect(answers: Floats, classes: Floats, rates: Floats) -> Floats:
     """Posteriors from the shares of the classes and the rates of the coders (equation 2.5)."""
     tiny = np.finfo(np.float64).tiny
-    logs = np.log(np.maximum(classes, tiny)) + np.einsum("ika,kca->ic", answers, np.log(np.maximum(rates, tiny)))
+    by_answer = np.log(np.maximum(rates, tiny)).transpose(0, 2, 1).reshape(-1, len(classes))
+    logs = np.log(np.maximum(classes, tiny)) + answers.reshape(len(answers), -1) @ by_answer
     weights = np.exp(logs - logs.max(axis=1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=1, keepdims=True), dtype=np.float64)

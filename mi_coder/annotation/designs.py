@@ -15,7 +15,6 @@ from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.source import Row, read_rows
 from mi_coder.errors import UsageProblem
-from mi_coder.formats.guard import unguard
 
 Design = Literal["random", "stratified", "uncertainty", "rare-code", "diversity", "given"]
 Vectors = Literal["scores", "text"]
@@ -77,8 +76,8 @@ def read_chances(path: Path) -> dict[str, float]:
         UsageProblem: other columns, a conversation twice, or a probability that is none; names file and line.
     """
     chances: dict[str, float] = {}
-    for row in read_rows(path, ("conversation_id", "probability")):
-        name = unguard(row["conversation_id"])
+    for row in read_rows(path, ("conversation_id", "probability"), guarded=True):
+        name = row["conversation_id"]
         if name in chances:
             raise row.problem("conversation_id", "is here more than once")
         chances[name] = probability(row, "probability")
@@ -107,10 +106,10 @@ def with_chances(found: Population, chances: Mapping[str, float]) -> Population:
         UsageProblem: messages are to be drawn and not conversations, or none has a chance.
     """
     if found.unit != "conversation":
-        raise UsageProblem("Given chances are for whole conversations: use --unit conversation.")
+        raise UsageProblem("Given probabilities are for whole conversations: use --unit conversation.")
     units = tuple(unit for unit in found.units if unit.chat.id in chances)
     if not units:
-        raise UsageProblem("No conversation has a chance: were the chances made from other chats?")
+        raise UsageProblem("No conversation has a probability: were the probabilities made from other chats?")
     return replace(found, units=units)
 
 
@@ -163,7 +162,7 @@ def _fields(found: Population, name: str) -> list[str]:
     fields = [_field(unit, name) for unit in found.units]
     if not any(fields):
         raise UsageProblem(
-            f"No conversation and no counselor message has the field {name!r}. Name one that they have, or "
+            f"No conversation and no counselor message has the field {name!r}. Name a field that they have, or "
             f"{LIKELIEST!r} for the tagger's most likely code."
         )
     return fields

@@ -1,4 +1,4 @@
-"""Looks a server and a project over for what goes wrong in practice, and says the mend of each."""
+"""Finds common problems of a server and a project, and says how to fix each."""
 
 import ipaddress
 import socket
@@ -26,7 +26,7 @@ Level = Literal["good", "look", "bad"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at, and what to do about it; the mend is empty where all is well."""
+    """One thing that was looked at, and how to fix it; `mend` is empty where all is well."""
 
     level: Level
     what: str
@@ -37,9 +37,9 @@ def look_at_server(client: Client, token: str) -> Iterator[Finding]:
     """The server itself: version, token, sign-up, and who can reach it.
 
     Raises:
-        StudioProblem: the server is away or does not take the token.
+        StudioProblem: the server does not answer or does not accept the token.
     """
-    yield Finding("good", f"{client.url} answers, and the token is that of {client.whoami()}")
+    yield Finding("good", f"{client.url} answers, and the token belongs to {client.whoami()}")
     yield _version(client.version())
     if token.count(".") == 2:
         yield Finding("good", "the token is a personal access token")
@@ -68,23 +68,23 @@ def look_at_project(client: Client, project: Project) -> Iterator[Finding]:
     if adjudication and project.shows_predictions:
         yield Finding(
             "bad",
-            "the project is for adjudication, and fills in a coding before the adjudicator chooses",
-            f"Once more: {mend}",
+            "the project is for adjudication, but fills in a coding before the adjudicator chooses",
+            f"Run again: {mend}",
         )
     elif adjudication:
-        yield Finding("good", "the project is for adjudication: codings are told in words, and none is filled in")
+        yield Finding("good", "the project is for adjudication: codings are shown as text, and none is filled in")
     elif not models:
         yield Finding("good", "no task has a suggestion")
     elif not project.shows_predictions:
         yield Finding(
             "bad",
-            f"suggestions of {', '.join(sorted(models))} are there, and the project hides them",
+            f"there are suggestions of {', '.join(sorted(models))}, but the project hides them",
             mend,
         )
     elif project.model_version and project.model_version not in models | client.backends(project.id):
         yield Finding(
             "bad",
-            f"the project shows the suggestions of {project.model_version!r}, and no task has any of it",
+            f"the project shows the suggestions of {project.model_version!r}, but no task has any of them",
             f"Settings > Annotation: choose {' or '.join(sorted(models))}.",
         )
     else:
@@ -97,7 +97,7 @@ def _version(version: str) -> Finding:
         return Finding("bad", f"Label Studio {version} has known security holes", "Update it to 1.16 or later.")
     if not version.startswith(f"{TESTED}."):
         return Finding(
-            "look", f"Label Studio {version or 'of unknown version'}", f"Tested is {TESTED}; most others work."
+            "look", f"Label Studio {version or 'of unknown version'}", f"Version {TESTED} is tested; most others work."
         )
     return Finding("good", f"Label Studio {version}, as tested")
 
@@ -106,8 +106,8 @@ def _sign_up(is_open: bool | None) -> Finding:
     if is_open is None:
         return Finding(
             "look",
-            "whether anyone can sign up is not told",
-            "Open it where you are not signed in, and see that it offers no sign-up.",
+            "it is unknown whether anyone can sign up",
+            "Open it in a browser where you are not signed in, and check that it offers no sign-up.",
         )
     if is_open:
         return Finding(
@@ -133,7 +133,7 @@ def _binding(url: str) -> Finding:
                 f"the server listens on all addresses of this machine, {address} among them",
                 "Start it with --internal-host 127.0.0.1.",
             )
-    return Finding("good", "the server listens on this machine alone")
+    return Finding("good", "the server listens on this machine only")
 
 
 def _own_addresses() -> list[str]:
@@ -150,7 +150,7 @@ def _own_addresses() -> list[str]:
 def _schema(project: Project, again: str) -> Iterator[Finding]:
     book = Codebook.load()
     if same(project.config, reading_config()):
-        yield Finding("good", "the project is to read whole chats in, without codes")
+        yield Finding("good", "the project is for reading whole chats, without codes")
         return
     if same(project.config, label_config(book)):
         yield Finding("good", "the schema is that of the codebook")
@@ -159,18 +159,18 @@ def _schema(project: Project, again: str) -> Iterator[Finding]:
         found = set(offered(project.config, "code"))
     except ElementTree.ParseError:
         found = set()
-    mend = f"Bring it up to date: {again}"
+    mend = f"Update it: {again}"
     lacking, strange = book.in_order(set(book.ids) - found), sorted(found - set(book.ids))
     if lacking:
         yield Finding("bad", f"the schema lacks the codes {', '.join(lacking)}", mend)
     if strange:
         yield Finding("bad", f"the schema has codes that are not in the codebook: {', '.join(strange)}", mend)
     if not lacking and not strange:
-        yield Finding("look", "the schema has all codes and was changed otherwise, or has own codes", mend)
+        yield Finding("look", "the schema has all codes, but was changed in another way or has own codes", mend)
 
 
 def _overlay(project: Project) -> str:
-    """What the command needs where the project has own codes, which it would else take away."""
+    """What the command needs where the project has own codes, which it would otherwise remove."""
     try:
         return " --overlay FILE" if offered(project.config, "own") else ""
     except ElementTree.ParseError:
@@ -182,13 +182,13 @@ def _tasks(names: Counter[str]) -> Iterator[Finding]:
     doubled = sorted(name for name, count in names.items() if count > 1)
     if nameless:
         yield Finding(
-            "look", f"{nameless} tasks were not made by mi-code and are left out when pulling", "Push their chats."
+            "look", f"{nameless} tasks were not made by mi-code and are left out by pull", "Push their chats."
         )
     if doubled:
         yield Finding(
             "bad",
-            f"{len(doubled)} messages are there more than once, the first is {doubled[0]}",
+            f"{len(doubled)} messages are in the project more than once, the first is {doubled[0]}",
             "Delete all but one of each in the data manager.",
         )
     if not doubled:
-        yield Finding("good", f"{len(names)} messages, each there once")
+        yield Finding("good", f"{len(names)} messages, each once")

@@ -3,7 +3,7 @@
 Only the full export is read. Skipped tasks and emptied annotations are no codings; they are counted by reason, and
 drafts (saved and not submitted) by coder.
 What Label Studio lets through and the codebook does not (an unknown code, OT beside others, a missing attribute, more
-than three codes, none) is a problem with the task, the coder and the mend, and the rest goes on.
+than three codes, none) is a problem with the task, the coder and how to fix it, and the rest is read.
 """
 
 from collections import Counter
@@ -98,7 +98,7 @@ class Export:
 
     Attributes:
         codings: in the order of the tasks.
-        problems: annotations that need a person's hand.
+        problems: annotations that a person must fix.
         left_out: other annotations by reason (skipped, empty).
         drafts: what is saved and not submitted, by coder.
         tasks: how many tasks it has.
@@ -225,7 +225,7 @@ def _controls(result: Any) -> dict[str, list[str]]:
 def _missing(data: Mapping[str, Any]) -> str:
     lacking = [name for name in ("conversation_id", "index", "text_hash") if name not in data]
     if not lacking and not str(data["index"]).isdecimal():
-        return "the index of the task is no number; it was not made by `mi-code studio push`, push its chat"
+        return "the index of the task is not a number; it was not made by `mi-code studio push`, push its chat"
     return (
         f"the task has no {', '.join(lacking)}; it was not made by `mi-code studio push`, push its chat"
         if lacking
@@ -238,13 +238,13 @@ def _fault(codes: Sequence[str], chosen: Mapping[str, Sequence[str]], book: Code
     unknown = [code for code in codes if code not in book.ids]
     if unknown:
         names = ", ".join(unknown)
-        return f"{names} is no code of the codebook; the schema was changed by hand, see `mi-code studio doctor`"
+        return f"{names} is not a code of the codebook; the schema was changed by hand, see `mi-code studio doctor`"
     if not codes:
         return "no code is chosen; choose at least one"
     if len(codes) > MOST_CODES:
-        return f"{len(codes)} codes are chosen; leave the {MOST_CODES} most salient"
+        return f"{len(codes)} codes are chosen; keep the {MOST_CODES} most salient"
     if ALONE in codes and len(codes) > 1:
-        return "OT stands with other codes; leave OT alone or take it away"
+        return "OT is chosen with other codes; keep only OT, or remove it"
     for name, allowed in book.attributes.items():
         values = chosen.get(name, ())
         if _due(name, codes, book) and not values:

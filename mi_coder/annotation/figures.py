@@ -30,7 +30,7 @@ def alpha_by_code(groups: Mapping[str, Mapping[str, "Agreement"]], codes: Sequen
     rows = next(iter(groups.values()))
     code_lines(axis, codes, [rows[code].given for code in codes] if len(groups) == 1 else ())
     axis.set_xlabel(
-        f"Krippendorff's alpha, 95 % interval over conversations\n"
+        f"Krippendorff's alpha, 95% interval over conversations\n"
         f"(dashed: tentative from {TENTATIVE}, solid: reliable from {RELIABLE})",
         fontsize=9,
     )

@@ -25,12 +25,12 @@ def check_hotkeys(keys: Mapping[str, str]) -> None:
     faults = [f"{name} has {key!r}, {reason}" for name, key in keys.items() if (reason := _fault(key, count[key]))]
     if faults:
         free = " ".join(sorted(ALLOWED - EDITORS_OWN - set(keys.values())))
-        raise UsageProblem(f"Hotkeys: {'; '.join(faults)}. Free are: {free or 'none'}.")
+        raise UsageProblem(f"Hotkeys: {'; '.join(faults)}. Free keys: {free or 'none'}.")
 
 
 def _fault(key: str, times: int) -> str:
     if key not in ALLOWED:
-        return "which is no single small letter or digit"
+        return "which is not a single small letter or digit"
     if key in EDITORS_OWN:
-        return "which the editor takes for itself"
+        return "which the editor uses itself"
     return f"which {times} choices have" if times > 1 else ""

@@ -1,7 +1,7 @@
 """How far two sets of codes are apart: MASI, measuring agreement on set-valued items.
 
 Passonneau 2006, LREC: the Jaccard index (common members of all members), times 1 for equal sets, 2/3 where
-one set holds the other, 1/3 where they only overlap, and 0 where they have nothing in common.
+one set contains the other, 1/3 where they only overlap, and 0 where they have nothing in common.
 """
 
 from collections.abc import Sequence, Set
@@ -11,15 +11,12 @@ import numpy as np
 from mi_coder.arrays import Floats
 
 
-def masi_distance(one: Set[str], other: Set[str]) -> float:
-    """1 - MASI: 0 for equal sets, 1 for sets without a common member."""
-    if one == other:
-        return 0.0
-    common = len(one & other)
-    monotonicity = 2 / 3 if common == min(len(one), len(other)) else 1 / 3
-    return 1 - common / len(one | other) * monotonicity
-
-
 def masi_distances(sets: Sequence[Set[str]]) -> Floats:
-    """[sets, sets] distance of each pair of sets."""
-    return np.array([[masi_distance(one, other) for other in sets] for one in sets]).reshape(len(sets), len(sets))
+    """[sets, sets] 1 - MASI of each pair of sets: 0 for equal sets, 1 for sets without a common member."""
+    members = sorted({member for one in sets for member in one})
+    has = np.array([[member in one for member in members] for one in sets], dtype=np.float64)
+    has = has.reshape(len(sets), len(members))
+    size, common = has.sum(axis=1), has @ has.T
+    smaller, union = np.minimum(size[:, None], size), size[:, None] + size - common
+    monotonicity = np.where(common == smaller, 2 / 3, 1 / 3)
+    return np.where(common == union, 0.0, 1 - common / np.maximum(union, 1) * monotonicity)

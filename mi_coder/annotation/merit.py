@@ -10,9 +10,11 @@ from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.conversation import Coding, Conversation
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.evaluation.compare import has_all_scores
+from mi_coder.progress import Progress, unwatched
 from mi_coder.tagger.tagger import Tagger
 
 RARE = 0.02
+_AT_ONCE = 256
 _MEND = "Tag these chats again and keep all scores: mi-code tag CHATS --scores all"
 
 
@@ -82,12 +84,15 @@ class Scores:
         return np.asarray(sums / counts, dtype=np.float64)
 
 
-def tagged_now(units: Iterable[Candidate], tagger: Tagger) -> dict[Place, Coding]:
-    """Codings of the units' messages by a tagger."""
+def tagged_now(units: Iterable[Candidate], tagger: Tagger, progress: Progress = unwatched) -> dict[Place, Coding]:
+    """Codings of the units' messages by a tagger, which codes many at once."""
+    wanted = [(unit.chat, place) for unit in units for place in unit.places]
     codings: dict[Place, Coding] = {}
-    for unit in units:
-        jobs = [tagger.job(unit.chat.messages[place].text, unit.chat.messages[:place]) for place in unit.places]
-        codings.update(zip([(unit.chat.id, place) for place in unit.places], tagger.code(jobs), strict=True))
+    for start in range(0, len(wanted), _AT_ONCE):
+        chosen = wanted[start : start + _AT_ONCE]
+        jobs = [tagger.job(chat.messages[place].text, chat.messages[:place]) for chat, place in chosen]
+        codings.update(zip([(chat.id, place) for chat, place in chosen], tagger.code(jobs), strict=True))
+        progress(len(codings), len(wanted))
     return codings
 
 
@@ -106,7 +111,7 @@ def _coding(unit: Candidate, place: int, by_id: Mapping[str, Conversation]) -> C
     message = chat.messages[place] if chat and place < len(chat.messages) else None
     where = f"Conversation {unit.chat.id!r}, message {place}"
     if message is None or message.text != unit.chat.messages[place].text:
-        raise UsageProblem(f"{where}: the tagged file does not have it, or another text. {_MEND}")
+        raise UsageProblem(f"{where}: the tagged file does not have it, or has another text. {_MEND}")
     if message.coding is None or not has_all_scores(message.coding):
-        raise UsageProblem(f"{where}: the tagged file holds no scores but of chosen codes. {_MEND}")
+        raise UsageProblem(f"{where}: the tagged file has scores of chosen codes only. {_MEND}")
     return message.coding

@@ -52,11 +52,11 @@ def read_overlay(path: Path, book: Codebook) -> Overlay:
         content = msgspec.json.decode(text) if path.suffix == ".json" else _yaml(text, path)
         overlay = msgspec.convert(content, Overlay)
     except msgspec.MsgspecError as error:
-        raise UsageProblem(f"{path}: {error}. An overlay holds title and codes (id, name, definition).") from None
+        raise UsageProblem(f"{path}: {error}. An overlay has title and codes (id, name, definition).") from None
     for code in overlay.codes:
         if not _ID.fullmatch(code.id):
             raise UsageProblem(
-                f"{path}: the id {code.id!r} must be capitals, digits, - and _, at most 16, a capital first."
+                f"{path}: the id {code.id!r} must be at most 16 capitals, digits, - and _, and start with a capital."
             )
         if book.get(code.id) or book.get(code.name):
             raise UsageProblem(
@@ -64,7 +64,7 @@ def read_overlay(path: Path, book: Codebook) -> Overlay:
             )
     for names in (overlay.ids, tuple(code.name for code in overlay.codes)):
         if twice := {name for name in names if names.count(name) > 1}:
-            raise UsageProblem(f"{path}: {', '.join(sorted(twice))} stands there twice.")
+            raise UsageProblem(f"{path}: {', '.join(sorted(twice))} is there twice.")
     return overlay
 
 
@@ -73,4 +73,4 @@ def _yaml(text: str, path: Path) -> object:
     try:
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageProblem(f"{path} is no YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None
+        raise UsageProblem(f"{path} is not YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None

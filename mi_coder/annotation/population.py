@@ -86,7 +86,7 @@ def read_done(paths: Iterable[Path]) -> Done:
     """
     places, hashes = set(), set()
     for path in paths:
-        for row in read_rows(path, ("conversation_id", "index")):
+        for row in read_rows(path, ("conversation_id", "index"), guarded=True):
             places.add((row["conversation_id"], row.count("index")))
             hashes.add(row.get("text_hash", ""))
     return Done(frozenset(places), frozenset(hashes - {""}))
@@ -104,7 +104,8 @@ def population(chats: Iterable[Conversation], unit: UnitKind, done: Done) -> Pop
     for first, second in pairwise(ordered):
         if first.id == second.id:
             raise UsageProblem(
-                f"The conversation id {first.id!r} comes twice. Name each file once, and give ids apart."
+                f"The conversation id {first.id!r} comes twice. Name each file once, and give each conversation its "
+                "own id."
             )
     found = list(_messages(ordered) if unit == "message" else _conversations(ordered))
     filled = [candidate for candidate in found if candidate.places]

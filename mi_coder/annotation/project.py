@@ -37,7 +37,9 @@ def check_title(title: str) -> None:
         UsageProblem: it is too short or too long, or a number.
     """
     if not SHORTEST <= len(title) <= LONGEST or title.isdigit():
-        raise UsageProblem(f"A title has {SHORTEST} to {LONGEST} signs and is no number, but this is {title!r}.")
+        raise UsageProblem(
+            f"A title has {SHORTEST} to {LONGEST} characters and is not a number, but this is {title!r}."
+        )
 
 
 def create_or_update(client: Client, title: str, config: str, **settings: Any) -> Made:

@@ -3,7 +3,7 @@
 The file is the CSV that `mi_coder.corpora.standoff` reads, with further columns: `own` (a platform's own codes),
 `comment`, `created`, `updated`, `seconds`, `suggestion`, `suggested`, `model`, `accepted`, `project`, `task` and
 `annotation`. Confidence is 1 where the coder was unsure, else 3. No text of a message is in it, unless a coder quotes
-it in a comment. Comments carry the guard against spreadsheet formulas (see `mi_coder.formats.guard`).
+it in a comment. Texts carry the guard against spreadsheet formulas (see `mi_coder.formats.guard`).
 """
 
 import csv
@@ -19,7 +19,7 @@ from mi_coder.annotation.exports import Coded, Export, Problem
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, sidecar_of
 from mi_coder.formats.atomic import atomic_file
-from mi_coder.formats.guard import guard
+from mi_coder.formats.guard import guard_cell
 
 MORE_COLUMNS = (
     "own",
@@ -63,7 +63,7 @@ class Newest:
             return ""
         return (
             f"{self.older} older codings left out: the same coder has a newer one of the message ({self.differing} of "
-            "them with other codes)"
+            "them with different codes)"
         )
 
 
@@ -103,7 +103,7 @@ def render_codings(codings: Iterable[Coded], round_name: str) -> str:
     text = io.StringIO(newline="")
     table = csv.writer(text, lineterminator="\n")
     table.writerow((*COLUMNS, *MORE_COLUMNS))
-    table.writerows(_row(coding, round_name) for coding in codings)
+    table.writerows(map(guard_cell, _row(coding, round_name)) for coding in codings)
     return text.getvalue()
 
 
@@ -146,7 +146,7 @@ def _row(coding: Coded, round_name: str) -> list[object]:
         coding.coder,
         round_name,
         "+".join(coding.own),
-        guard(coding.comment),
+        coding.comment,
         coding.created,
         coding.updated,
         "" if coding.seconds is None else round(coding.seconds, 1),

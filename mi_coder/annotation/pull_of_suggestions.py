@@ -121,7 +121,7 @@ def read_choices(paths: Iterable[Path]) -> tuple[list[Chosen], int]:
     found: list[Chosen] = []
     without = 0
     for path in paths:
-        for row in read_rows(path, COLUMNS):
+        for row in read_rows(path, COLUMNS, guarded=True):
             if row.one_of("suggestion", (*ARMS, *WITHOUT)) in ARMS:
                 found.append(_chosen(row))
             else:
@@ -153,7 +153,7 @@ def suggestion_pull(
     def contrasts(is_so: Bools, counted: Bools) -> list[Contrast]:
         """[rows, columns] twice, to one contrast a column."""
         both = np.stack([is_so & counted, counted], axis=2)
-        values = (both[:, :, None, :] & arms[:, None, :, None]).astype(np.int64)
+        values = both[:, :, None, :] & arms[:, None, :, None]
         drawn = _differences(resampled(values, conversation, samples, seed))
         totals = values.sum(axis=0)
         return [

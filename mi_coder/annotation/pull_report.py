@@ -1,4 +1,4 @@
-"""The report on the pull of suggestions as tables for people and as JSON for programs."""
+"""The report on the influence of suggestions as tables for people and as JSON for programs."""
 
 import math
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def _parts(report: SuggestionPull, markdown: bool) -> Iterator[str]:
         f"{report.codings} codings with a suggestion, of {report.conversations} conversations; {report.without} others "
         "had none."
     )
-    header = ("code", "suggested: shown", "hidden", "pull", "not suggested: shown", "hidden", "difference", "")
+    header = ("code", "suggested: shown", "hidden", "influence", "not suggested: shown", "hidden", "difference", "")
     yield table(header, [_cells(one) for one in report.codes], markdown)
     yield (
         f"Exactly the suggested codes: {_share(report.same.shown)} where shown (accepted), "
@@ -35,26 +35,28 @@ def _parts(report: SuggestionPull, markdown: bool) -> Iterator[str]:
         f"where hidden, difference {_seconds(report.seconds_difference, '+')}."
     )
     yield (
-        "Pull: share of the codings with the code, shown minus hidden, where it was suggested. Few: under "
+        "Influence: share of the codings with the code, shown minus hidden, where it was suggested. Few: under "
         f"{FEW} codings in one arm.\n"
-        f"Brackets: 95 % intervals over conversations ({report.samples} bootstrap samples, seed {report.seed})."
+        f"Brackets: 95% intervals over conversations ({report.samples} bootstrap samples, seed {report.seed})."
     )
     yield _advice(report)
 
 
 def _advice(report: SuggestionPull) -> str:
     if not report.silent:
-        return f"No code has a pull above {report.limit:g} with its interval above 0."
+        return f"No code has an influence above {report.limit:g} with its interval above 0."
     options = " ".join(f"--silent {code}" for code in report.silent)
     return (
-        f"The suggestion of {', '.join(report.silent)} pulls coders by more than {report.limit:g}, interval above 0: "
-        "codings with it shown lean to the tagger, and figures from them flatter it. Switch it off from here on:\n"
+        f"The suggestion of {', '.join(report.silent)} influences coders by more than {report.limit:g}, interval above "
+        "0: "
+        "codings with it shown are biased toward the tagger, and figures from them are too good for the tagger. Switch "
+        "it off from now on:\n"
         f"  mi-code studio push PROJECT CHATS {options}"
     )
 
 
 def _cells(one: CodePull) -> list[str]:
-    remarks = [word for word, holds in (("PULL", one.strong), ("few", one.few)) if holds]
+    remarks = [word for word, holds in (("STRONG", one.strong), ("few", one.few)) if holds]
     return [
         one.code,
         _share(one.suggested.shown),

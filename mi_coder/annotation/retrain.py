@@ -44,7 +44,7 @@ class Retraining:
         given = newest([read_export(self.client.export(project), self.client.users())]).codings
         codings = [coding for coding in given if not coding.planted]
         if len(codings) < LEAST_CODINGS:
-            return f"not retrained: {len(codings)} codings, at least {LEAST_CODINGS} are needed"
+            return f"not retrained: {len(codings)} codings, but at least {LEAST_CODINGS} are needed"
         conversations = as_conversations(self.client, project, codings)
         made = self.folder / datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         with TemporaryDirectory() as temporary:
@@ -54,10 +54,10 @@ class Retraining:
             self.train([gold, *self.more], made)
             new, old = (_macro_f1(kept, model) for model in (made, self.current))
         if not new > old:
-            return f"not exchanged: macro-F1 {new:.3f} against {old:.3f} on codings kept apart; the new one is {made}"
+            return f"not exchanged: macro-F1 {new:.3f} against {old:.3f} on held-out codings; the new one is {made}"
         self.suggester.exchange(Tagger.load(made))
         self.current = made
-        return f"exchanged: macro-F1 {new:.3f} against {old:.3f} on codings kept apart; the new one is {made}"
+        return f"exchanged: macro-F1 {new:.3f} against {old:.3f} on held-out codings; the new one is {made}"
 
 
 def as_conversations(client: Client, project: int, codings: Sequence[Coded]) -> list[Conversation]:

@@ -2,7 +2,7 @@
 
 A CSV with one message to code a row: `conversation_id`, `index`, `inclusion_probability`, `design`, `seed`, `stratum`.
 A drawn conversation has a row for each of its messages, which all have its probability. Beside it stands
-`NAME.csv.meta.json` with how it was drawn and from what.
+`NAME.csv.meta.json` with how it was drawn and from what. Texts in the CSV carry the guard of guard.py.
 """
 
 import csv
@@ -24,6 +24,7 @@ from mi_coder.corpora.standoff import sidecar_of
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.compress import open_source
+from mi_coder.formats.guard import guard_cell
 
 COLUMNS = ("conversation_id", "index", "inclusion_probability", "design", "seed", "stratum")
 LONGEST_ID = 200
@@ -95,7 +96,8 @@ def write_sample(
     for at in drawn:
         unit, probability = found.units[at], repr(float(plan.probabilities[at]))
         for place in unit.places:
-            table.writerow((unit.chat.id, place, probability, request.design, request.seed, plan.strata[at]))
+            row = (unit.chat.id, place, probability, request.design, request.seed, plan.strata[at])
+            table.writerow(map(guard_cell, row))
     held, taken = Counter(plan.strata), Counter(plan.strata[at] for at in drawn)
     meta = SampleMeta(
         design=request.design,
@@ -132,7 +134,7 @@ def read_sample(path: Path) -> list[Drawn]:
             row["design"],
             row["stratum"],
         )
-        for row in read_rows(path, COLUMNS)
+        for row in read_rows(path, COLUMNS, guarded=True)
     ]
     if len({row.place for row in rows}) < len(rows):
         raise UsageProblem(
@@ -157,14 +159,14 @@ def read_ids(path: Path) -> frozenset[str]:
             f"{path} is not UTF-8. Save it as UTF-8: in an editor under the encoding, in a spreadsheet as CSV UTF-8."
         ) from None
     if lines and COLUMNS[0] in lines[0]:
-        rows = read_rows(path, COLUMNS[:2])
+        rows = read_rows(path, COLUMNS[:2], guarded=True)
         return frozenset(f"{row['conversation_id']}#{row.count('index')}" for row in rows)
     ids = {number: line.strip() for number, line in enumerate(lines, start=1) if line.strip()}
     for number, line in ids.items():
         if len(line) > LONGEST_ID or not _ID.fullmatch(line):
             raise UsageProblem(
-                f"{path}:{number}: the line is no conversation_id#index of at most {LONGEST_ID} characters. Name a "
-                "file of `mi-code sample`, or write one id a line; the index counts all messages from 0."
+                f"{path}:{number}: the line is not a conversation_id#index of at most {LONGEST_ID} characters. Name a "
+                "file of `mi-code sample`, or write one id per line; the index counts all messages from 0."
             )
     return frozenset(ids.values())
 
@@ -182,9 +184,9 @@ def unmatched(path: Path, named: Collection[str], found: Collection[str]) -> lis
     strange = sorted(set(named).difference(found))
     if strange and len(strange) == len(named):
         raise UsageProblem(
-            f"{path}: none of its {len(named)} ids (the first is {strange[0]}) is that of a message. Write one "
-            "conversation_id#index a line, with the id as the chats have it, leading zeros too; the index counts all "
-            "messages from 0."
+            f"{path}: none of its {len(named)} ids (the first is {strange[0]}) is the id of a message. Write one "
+            "conversation_id#index per line, with the id exactly as in the chats, with leading zeros; the index counts "
+            "all messages from 0."
         )
     return strange
 

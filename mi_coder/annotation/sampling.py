@@ -45,7 +45,7 @@ def check_size(units: int, size: int) -> None:
     """
     if not 1 <= size <= units:
         mend = f"Draw 1 to {units}." if units else "Name more chats."
-        raise UsageProblem(f"{size} are to be drawn and {units} are left to draw from. {mend}")
+        raise UsageProblem(f"{size} are to be drawn, but {units} are left to draw from. {mend}")
 
 
 def simple(units: int, size: int) -> Plan:
@@ -73,9 +73,9 @@ def stratified(strata: Sequence[str], size: int, minimum: int = 1, equal: bool =
     least = np.minimum(minimum, held)
     if minimum < 1 or least.sum() > size:
         raise UsageProblem(
-            f"{len(names)} strata with at least {minimum} from each need {least.sum()} units, and {size} are to be "
-            "drawn. Every stratum needs one or more: draw more (--n), ask for fewer from each (--minimum), or take "
-            "something with fewer values (--by)."
+            f"{len(names)} strata with at least {minimum} from each need {least.sum()} units, but {size} are to be "
+            "drawn. Every stratum needs one or more: draw more (--n), ask for fewer from each (--minimum), or choose "
+            "a field with fewer values (--by)."
         )
     wanted = np.full(len(names), size / len(names)) if equal else size * held / held.sum()
     drawn = _allocation(held, least, wanted, size)

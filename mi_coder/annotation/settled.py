@@ -2,8 +2,9 @@
 
 The gold file is a CSV that `mi_coder.corpora.standoff` reads, of the round `adjudicated`. Its coder is "settled:" and
 the way (agreed, single, majority, dawid-skene), or the person who decided. Its confidence is the lowest of the codings
-that were settled, empty where none tells it; where a person decided, 1 if unsure, else 3. The log has one JSON object a
-line for each message, open ones too. No text of a message is in them, unless an adjudicator quotes it in a comment.
+that were settled, empty where none tells it; where a person decided, 1 if unsure, else 3. Texts in it carry the guard
+of guard.py. The log has one JSON object a line for each message, open ones too. No text of a message is in them, unless
+an adjudicator quotes it in a comment.
 """
 
 import csv
@@ -14,13 +15,14 @@ from pathlib import Path
 
 import msgspec
 
-from mi_coder.annotation.codings import Unit, read_codings
+from mi_coder.annotation.codings import Stored, Unit, read_units
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import ALONE, MOST_CODES, Gold
 from mi_coder.corpora.standoff import COLUMNS, StandoffMeta, sidecar_of
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.atomic import atomic_file
 from mi_coder.formats.coding import is_complete
+from mi_coder.formats.guard import guard_cell
 
 ROUND = "adjudicated"
 
@@ -62,25 +64,34 @@ class Settled:
     own: frozenset[str] = frozenset()
 
 
-def read_sources(paths: Iterable[Path]) -> dict[str, Source]:
+def read_sources(paths: Sequence[Path]) -> dict[str, Source]:
     """By id of the message, from files of codings.
 
     Raises:
         UsageProblem: gold of chats that no coder may give, such as one that leaves codes open.
         MiCoderError: as `read_codings` says.
     """
-    found: dict[str, Source] = {}
-    for path in paths:
-        for one in read_codings(path):
-            if not _is_coding(one.given.gold):
-                raise UsageProblem(
-                    f"{path}: conversation {one.conversation!r}, message {one.index}: this gold is no whole coding. "
-                    f"What is settled has one to {MOST_CODES} codes, or OT alone, and leaves none open."
-                )
-            name = f"{one.conversation}#{one.index}"
-            known = found.get(name, Source("", frozenset()))
-            found[name] = Source(known.text_hash or one.text_hash, known.gold_from | {one.gold_from})
-    return found
+    return read_units_and_sources(paths)[1]
+
+
+def read_units_and_sources(paths: Sequence[Path]) -> tuple[list[Unit], dict[str, Source]]:
+    """What `read_units` and `read_sources` give, from reading the files once.
+
+    Raises: as both of them.
+    """
+    sources: dict[str, Source] = {}
+
+    def add(path: Path, one: Stored) -> None:
+        if not _is_coding(one.given.gold):
+            raise UsageProblem(
+                f"{path}: conversation {one.conversation!r}, message {one.index}: this gold is not complete. "
+                f"Gold to be settled has one to {MOST_CODES} codes, or OT alone, and leaves none open."
+            )
+        name = f"{one.conversation}#{one.index}"
+        known = sources.get(name, Source("", frozenset()))
+        sources[name] = Source(known.text_hash or one.text_hash, known.gold_from | {one.gold_from})
+
+    return read_units(paths, add), sources
 
 
 def write_gold(path: Path, settled: Sequence[Settled], sources: dict[str, Source], schema: str = "") -> None:
@@ -98,7 +109,7 @@ def write_gold(path: Path, settled: Sequence[Settled], sources: dict[str, Source
     for one in settled:
         if one.gold is not None:
             row = _row(one, one.gold, sources[one.unit.id].text_hash)
-            table.writerow((*row, "+".join(sorted(one.own))) if with_own else row)
+            table.writerow(map(guard_cell, (*row, "+".join(sorted(one.own))) if with_own else row))
     who = "; ".join(sorted(frozenset().union(*(source.gold_from for source in sources.values()))))
     meta = StandoffMeta(Codebook.load().hash, f"settled from codings by: {who}", "message", schema)
     with atomic_file(path) as file:

@@ -198,37 +198,42 @@ def _advice(
         yield from problems
     else:
         unknown = ", ".join(row.name for row in rows if not _is_known(row))
-        yield "Agreement is high enough and well enough known: from here one coding a message will do." + (
-            f" Of {unknown} it is not known: too few were coded twice." if unknown else ""
+        yield "Agreement is high enough and precise enough: from now on one coding per message is enough." + (
+            f" For {unknown} it is unknown: too few messages were coded twice." if unknown else ""
         )
     if curve:
-        worth = f"100 more codings were last worth {curve.gain:+.3f} macro F1"
-        yield f"Go on: {worth}." if curve.gain >= WORTH else f"Stop coding at random: {worth}, under {WORTH:g}."
+        worth = f"100 more codings last gained {curve.gain:+.3f} macro-F1"
+        yield (
+            f"Continue: {worth}."
+            if curve.gain >= WORTH
+            else f"Stop coding randomly drawn messages: {worth}, under {WORTH:g}."
+        )
     if few:
         yield (
-            f"Fewer than {FEW} messages carry {', '.join(few)}. Look for them: mi-code sample CHATS --design rare-code "
+            f"Fewer than {FEW} messages have {', '.join(few)}. Look for them: mi-code sample CHATS --design rare-code "
             f"--codes {','.join(few)}"
         )
     if rates and rates.coded < rates.drawn:
         yield (
-            f"{rates.drawn - rates.coded} of {rates.drawn} drawn messages are not coded: the rates hold only if those "
-            "coded so far are a chance part of them. Finish the sample before you report them."
+            f"{rates.drawn - rates.coded} of {rates.drawn} drawn messages are not coded: the rates are right only if "
+            "those coded so far are a random part of them. Finish the sample before you report them."
         )
 
 
 def _problems_of_agreement(alpha: Sequence[AlphaPoint], rows: Sequence[Agreement], by_several: bool) -> Iterator[str]:
     """What keeps agreement from being high enough and well enough known."""
     if not alpha:
-        yield "No message is coded twice: have some of them coded by a second person before anything else."
+        yield "No message is coded twice: first have some of them coded by a second person."
         return
     if not by_several:
         yield "These are rounds of one coder: have some messages coded by a second person."
     weak, uncertain = _read_as("unreliable", rows), _read_as("uncertain", rows)
     if weak:
-        yield f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: mend the guideline first."
+        yield f"Coders agree too little (alpha under {TENTATIVE}) on {', '.join(weak)}: revise the manual first."
     if uncertain:
         yield (
-            f"It is not sure that alpha reaches {TENTATIVE} on {', '.join(uncertain)}: have more conversations coded "
+            f"It is not certain that alpha reaches {TENTATIVE} on {', '.join(uncertain)}: have more conversations "
+            "coded "
             "twice."
         )
     if weak:
@@ -238,8 +243,8 @@ def _problems_of_agreement(alpha: Sequence[AlphaPoint], rows: Sequence[Agreement
     elif not any(map(_is_known, rows)):
         enough = any(row.rarest >= FEW for row in rows)
         yield (
-            f"Every code is there, or missing, in fewer than {FEW_CONVERSATIONS} conversations: have more of them "
+            f"Every code is present, or absent, in fewer than {FEW_CONVERSATIONS} conversations: have more of them "
             "coded twice."
             if enough
-            else "No code is given often enough to tell how far coders agree: have more messages coded twice."
+            else "No code is given often enough to estimate agreement: have more messages coded twice."
         )

@@ -1,4 +1,4 @@
-"""The stopping report as tables for people and as JSON for programs. It holds no text of a message."""
+"""The stopping report as tables for people and as JSON for programs. It contains no text of a message."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -27,11 +27,11 @@ def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
     if report.note:
         yield report.note
     if report.curve:
-        yield table(("trained on", "macro F1"), _curve_cells(report.curve), markdown)
+        yield table(("trained on", "macro-F1"), _curve_cells(report.curve), markdown)
         yield (
             f"Gained per 100 codings, from half of them to all: {number(report.curve.gain, '+')} (repeats: "
             f"{number(report.curve.gain_low, '+')} to {number(report.curve.gain_high, '+')}). TF-IDF baseline on "
-            f"conversations kept apart, {report.curve.codes} codes or more, mean of {report.curve.repeats} repeats."
+            f"held-out conversations, {report.curve.codes} codes or more, mean of {report.curve.repeats} repeats."
         )
     else:
         yield f"No learning curve: {report.no_curve}"
@@ -39,7 +39,7 @@ def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
         yield table(("code", "rate"), _rate_cells(report.rates), markdown)
         yield (
             f"Rates among the different texts that the sample was drawn from, weighted by 1 / inclusion probability; "
-            f"{report.rates.coded} of {report.rates.drawn} drawn messages are coded. Brackets: 95 % intervals over "
+            f"{report.rates.coded} of {report.rates.drawn} drawn messages are coded. Brackets: 95% intervals over "
             "conversations."
         )
     yield "\n".join(f"- {sentence}" for sentence in report.advice)

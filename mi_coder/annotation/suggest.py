@@ -1,7 +1,7 @@
 """What a suggestion server answers: the tagger's codes for tasks of `mi-code studio push`.
 
 Only the fields `text` and `before` of a task and its meta are read, never what people coded. A task whose suggestion is
-hidden, or that is no such task, gets an empty answer.
+hidden, that is no such task, or whose text cannot be read gets an empty answer.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from mi_coder.annotation.label_config import offered
 from mi_coder.annotation.suggestions import prediction
 from mi_coder.annotation.tasks import messages_before
-from mi_coder.tagger.tagger import Tagger
+from mi_coder.tagger.tagger import Job, Tagger
 
 
 class Suggester:
@@ -41,12 +41,9 @@ class Suggester:
         with self._lock:
             tagger, version = self._tagger, self.version
         allowed = _offered(config)
-        places = [place for place, task in enumerate(tasks) if _due(task)]
-        codings = tagger.code(
-            [tagger.job(str(tasks[place]["data"]["text"]), messages_before(tasks[place]["data"])) for place in places]
-        )
+        jobs = {place: job for place, task in enumerate(tasks) if _due(task) and (job := _job(tagger, task["data"]))}
         answers: list[dict[str, Any]] = [{"model_version": version, "score": 0.0, "result": []} for _ in tasks]
-        for place, coding in zip(places, codings, strict=True):
+        for place, coding in zip(jobs, tagger.code(list(jobs.values())), strict=True):
             codes = [code for code in coding.codes if allowed is None or code in allowed]
             if codes:
                 answers[place] = prediction(coding, codes, version)
@@ -57,6 +54,14 @@ def _due(task: Mapping[str, Any]) -> bool:
     data, meta = (task.get(name) if isinstance(task, Mapping) else None for name in ("data", "meta"))
     hidden = isinstance(meta, Mapping) and meta.get("suggestion") == "hidden"
     return isinstance(data, Mapping) and isinstance(data.get("text"), str) and not hidden
+
+
+def _job(tagger: Tagger, data: Mapping[str, Any]) -> Job | None:
+    """What the tagger reads of a task; None where it cannot, as with half of a surrogate pair."""
+    try:
+        return tagger.job(data["text"], messages_before(data))
+    except (TypeError, ValueError):
+        return None
 
 
 def _offered(config: str) -> frozenset[str] | None:

@@ -2,12 +2,14 @@
 
 It answers `/health` and `/setup` at once, since Label Studio asks for both before nearly every action. It logs neither
 texts nor tokens: requests are not logged, and an error is told by its kind, that of a retraining in the words of
-mi_coder where it has any. Webhooks are hints that come without a promise; `START_TRAINING` starts a retraining only
-where the server was asked to retrain.
+mi_coder where it has any. All but `/health` is for programs on this machine alone, not for pages in a browser, which
+give their origin or came from a host whose name leads here. Webhooks are hints that come without a promise;
+`START_TRAINING` starts a retraining only where the server was asked to retrain.
 """
 
+import json
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mi_coder.annotation.client import LOOPBACK
@@ -15,6 +17,8 @@ from mi_coder.annotation.suggest import Suggester
 from mi_coder.errors import MiCoderError, need
 
 MODEL_CLASS = "MICoder"
+MOST_BYTES = 16 << 20
+"""The largest body of a request that is read."""
 
 Retrain = Callable[[int], str]
 
@@ -34,11 +38,28 @@ def application(
     need("starlette", extra="studio")
     from starlette.applications import Starlette
     from starlette.concurrency import run_in_threadpool
+    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
     busy = threading.Lock()
+
+    def local(answer: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
+        async def checked(request: Request) -> JSONResponse:
+            if "origin" in request.headers or (request.url.hostname or "") not in LOOPBACK:
+                return JSONResponse({"detail": "Only programs on this machine may ask for this."}, status_code=403)
+            return await answer(request)
+
+        return checked
+
+    async def body_of(request: Request) -> Any:
+        body = bytearray()
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                raise HTTPException(413, f"A request may have at most {MOST_BYTES >> 20} MiB.")
+        return json.loads(body)
 
     async def health(request: Request) -> JSONResponse:
         return JSONResponse({"status": "UP", "model_class": MODEL_CLASS})
@@ -51,7 +72,7 @@ def application(
 
     async def predict(request: Request) -> JSONResponse:
         try:
-            body = await request.json()
+            body = await body_of(request)
             tasks, config = list(body["tasks"]), str(body.get("label_config") or "")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return JSONResponse({"detail": "A JSON object with tasks is expected."}, status_code=400)
@@ -63,10 +84,8 @@ def application(
         return JSONResponse({"model_version": suggester.version, "results": results})
 
     async def webhook(request: Request) -> JSONResponse:
-        if "origin" in request.headers or (request.url.hostname or "") not in LOOPBACK:
-            return JSONResponse({"detail": "Only Label Studio on this machine may ask for that."}, status_code=403)
         try:
-            body = await request.json()
+            body = await body_of(request)
             action, project = body.get("action"), int((body.get("project") or {}).get("id") or 0)
         except (ValueError, AttributeError, TypeError, OverflowError, RecursionError):
             return JSONResponse({"detail": "A JSON object is expected."}, status_code=400)
@@ -77,12 +96,12 @@ def application(
 
     return Starlette(
         routes=[
-            Route("/", health),
+            Route("/", local(health)),
             Route("/health", health),
-            Route("/setup", setup, methods=["POST"]),
-            Route("/predict", predict, methods=["POST"]),
-            Route("/webhook", webhook, methods=["POST"]),
-            Route("/versions", versions),
+            Route("/setup", local(setup), methods=["POST"]),
+            Route("/predict", local(predict), methods=["POST"]),
+            Route("/webhook", local(webhook), methods=["POST"]),
+            Route("/versions", local(versions)),
         ]
     )
 

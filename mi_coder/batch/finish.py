@@ -9,7 +9,7 @@ import msgspec
 from mi_coder.batch.meta import Meta
 from mi_coder.batch.output import output_format
 from mi_coder.batch.paths import RunPaths
-from mi_coder.formats.atomic import atomic_file, sync_folder
+from mi_coder.formats.atomic import atomic_file, permissions, place, sync_folder
 from mi_coder.formats.compress import compression_of
 from mi_coder.formats.writing import write_records
 
@@ -40,16 +40,17 @@ def _place_rejects(paths: RunPaths, meta: Meta) -> None:
         paths.rejects_part.unlink(missing_ok=True)
         paths.rejects.unlink(missing_ok=True)
     elif paths.rejects_part.exists():
-        paths.rejects_part.replace(paths.rejects)
+        place(paths.rejects_part, paths.rejects, permissions(paths.rejects, [Path(paths.source)]))
 
 
 def _place_output(paths: RunPaths, columns: Sequence[str], csv_guard: bool) -> None:
     """Rename the part, or write it anew where the output is not plain JSON Lines."""
     format, compression = output_format(paths.output), compression_of(paths.output)
+    mode = permissions(paths.output, [Path(paths.source)])
     if format == "jsonl" and compression is None:
-        paths.part.replace(paths.output)
+        place(paths.part, paths.output, mode)
         return
-    with atomic_file(paths.output) as sink:
+    with atomic_file(paths.output, mode) as sink:
         write_records(lambda: _rows(paths.part), sink, format, compression, columns, csv_guard=csv_guard)
     paths.part.unlink()
 

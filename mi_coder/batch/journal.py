@@ -11,8 +11,8 @@ from mi_coder.batch.counts import Counts
 from mi_coder.batch.paths import STDIO
 from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.errors import UsageProblem
-from mi_coder.formats.atomic import atomic_file
-from mi_coder.formats.sniff import utterances_file
+from mi_coder.formats.atomic import PRIVATE, atomic_file
+from mi_coder.formats.sniff import read_beside, utterances_file
 
 _SAMPLE = 1 << 20
 
@@ -90,7 +90,7 @@ def write_journal(path: Path, journal: Journal) -> None:
     Raises:
         MiCoderError: it cannot be written.
     """
-    with atomic_file(path) as file:
+    with atomic_file(path, PRIVATE) as file:
         file.write(msgspec.json.encode(journal))
 
 
@@ -101,7 +101,7 @@ def fingerprint_of(source: str) -> dict[str, str | int]:
 
     Raises:
         UsageProblem: the source is a pipe or a device.
-        MiCoderError: a folder is no ConvoKit corpus.
+        MiCoderError: a folder is no ConvoKit corpus, or a file in it cannot be read.
     """
     if source == STDIO:
         return {"name": "stdin"}
@@ -118,6 +118,5 @@ def fingerprint_of(source: str) -> dict[str, str | int]:
     name = os.fsencode(path.name).decode("utf-8", "replace")
     if path.is_dir():
         for beside in (path / "speakers.json", path / "conversations.json"):
-            if beside.is_file():
-                digest.update(beside.read_bytes())
+            digest.update(read_beside(beside) or b"")
     return {"name": name, "bytes": state.st_size, "modified_ns": state.st_mtime_ns, "ends": digest.hexdigest()}

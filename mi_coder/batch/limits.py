@@ -39,7 +39,7 @@ def refuse_too_many(counts: Counts, allowed: MaxErrors, done: str) -> None:
     if allowed.exceeded(counts.rejected, counts.read):
         code = max(counts.rejects, key=counts.rejects.__getitem__)
         raise Rejected(
-            f"{counts.rejected} of {counts.read} records were rejected; {allowed} may be. "
+            f"{counts.rejected} of {counts.read} records were rejected (allowed: {allowed}). "
             f"Most frequent is {code}, {counts.rejects[code]} times: {REJECT_CODES[code]} {done}",
             _REMEDIES.get(code),
         )

@@ -18,7 +18,7 @@ def output_format(path: Path) -> str:
     plain = path.with_suffix("") if compression_of(path) else path
     if format is None and plain.suffix:
         raise UsageProblem(
-            f"{path}: {plain.suffix} is nothing that can be written. "
+            f"{path}: {plain.suffix} cannot be written. "
             "Name the output .jsonl, .csv or .tsv, each also with .gz or .zst, or .parquet."
         )
     return format or "jsonl"
@@ -35,4 +35,4 @@ def check_output(path: Path) -> None:
     if path.is_symlink():
         raise UsageProblem(f"{path} is a link; writing would replace it. Name the file that it points to.")
     if path.exists() and not path.is_file():
-        raise UsageProblem(f"{path} is no file but a folder, pipe or device. Name a file (- is standard output).")
+        raise UsageProblem(f"{path} is a folder, pipe or device. Name a file (- is standard output).")

@@ -11,6 +11,7 @@ from mi_coder.batch.journal import Journal, write_journal
 from mi_coder.batch.paths import RunPaths
 from mi_coder.batch.problems import Refused, Remedy
 from mi_coder.formats import Record, Reject
+from mi_coder.formats.atomic import open_private
 
 _encoder = msgspec.json.Encoder()
 
@@ -58,10 +59,12 @@ class Parts:
 
 
 def _open_at(path: Path, size: int) -> BinaryIO:
-    """Open for writing at `size` without cutting; the file may not be shorter."""
-    path.touch(0o644)
-    if path.stat().st_size < size:
+    """Open for writing at `size` without cutting; the file may not be shorter. At 0 it is a new, private one."""
+    if size == 0:
+        path.unlink(missing_ok=True)
+    file = open_private(path, "r+b")
+    if file.seek(0, os.SEEK_END) < size:
+        file.close()
         raise Refused(f"{path} is shorter than its journal says; the disk lost a part of it.", Remedy.RESTART)
-    file = path.open("r+b")
     file.seek(size)
     return file

@@ -47,4 +47,4 @@ class StoppedAtReject(RunProblem, TooManyRejects):
 
 def in_the_way(path: Path) -> Refused:
     """What to say of a file that a run would write and that no run has written."""
-    return Refused(f"{path} exists and is from no run of mi-code, but a run needs that name.", Remedy.MOVE)
+    return Refused(f"{path} exists and was not made by mi-code, but the run needs that name.", Remedy.MOVE)

@@ -10,11 +10,15 @@ from mi_coder.batch.problems import Refused, Remedy, in_the_way
 
 
 def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Journal | Meta:
-    """The journal to go on from, or the sidecar of the output that is already there and right.
+    """The journal to resume from, or the sidecar of the output that is already there and right.
 
     Raises:
-        Refused: a finished output, an unfinished run of another kind or version, or a file of no run is in the way.
+        Refused: a finished output, an unfinished run of another kind or version, a file of no run or a symbolic link is
+            in the way.
     """
+    for path in paths.written:
+        if path.is_symlink():
+            raise in_the_way(path)
     if options.force or not options.resume or paths.source == STDIO:
         if paths.output.exists() and not options.force:
             raise Refused(f"{paths.output} exists.", Remedy.REPLACE)
@@ -26,14 +30,14 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
     if journal is not None:
         if others := fingerprint.other_versions(journal.fingerprint):
             raise Refused(
-                f"An unfinished run of {paths.output} was started by another version ({others}): only that one can go "
-                "on with it.",
+                f"An unfinished run of {paths.output} was started by another version ({others}): only that one can "
+                "resume it.",
                 Remedy.REPLACE,
             )
         if changed := fingerprint.differences(journal.fingerprint):
             raise Refused(
                 f"An unfinished run of {paths.output} differs from this one in: {', '.join(changed)}. "
-                "Run it as it was to go on.",
+                "Repeat the earlier command to resume it.",
                 restart(paths),
             )
         return journal
@@ -48,7 +52,7 @@ def start(paths: RunPaths, fingerprint: Fingerprint, options: TagOptions) -> Jou
 
 
 def restart(paths: RunPaths) -> Remedy:
-    """How to start over: where the output exists, that writes over it."""
+    """How to start over: where the output exists, that overwrites it."""
     return Remedy.REPLACE if paths.output.exists() else Remedy.RESTART
 
 

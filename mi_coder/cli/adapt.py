@@ -1,4 +1,4 @@
-"""`mi-code adapt`: chats without codes in, an encoder that knows their language out."""
+"""`mi-code adapt`: from chats without codes to an encoder that knows their language."""
 
 from pathlib import Path
 
@@ -29,13 +29,19 @@ Example:
     help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
     "that is in the local cache.",
 )
-@click.option("--epochs", default=3, show_default=True, type=click.IntRange(min=1), help="Passes over the chats.")
-@click.option("--minutes", type=Finite(min=0, min_open=True), help="Most time for the training.")
+@click.option(
+    "--epochs", default=3, show_default=True, type=click.IntRange(min=1), help="Epochs (passes over the chats)."
+)
+@click.option("--minutes", type=Finite(min=0, min_open=True), help="Most minutes for the training.")
 @click.option("--max-tokens", default=128, show_default=True, type=int, help="Longest piece of a chat, in tokens.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Pieces per step.")
 @click.option("--lr", type=Finite(min=0, min_open=True), help="Peak learning rate.  [default: by size]")
 @click.option(
-    "--seed", default=1, show_default=True, type=click.IntRange(0, 2**32 - 1), help="Of what is drawn by chance."
+    "--seed",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="Seed of everything random in training.",
 )
 @click.option("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]")
 @reading_options()
@@ -54,8 +60,8 @@ def command(
 ) -> None:
     """Train an encoder further on CHATS, without codes, so that it knows their language.
 
-    It learns to tell hidden tokens. Leave out the chats on which a model is to be tested. The result is a base for
-    mi-code train.
+    It learns to predict hidden tokens (masked-language modeling). Leave out the chats on which a model is to be tested.
+    The result is a base for mi-code train.
     """
     for module in ("torch", "transformers"):
         need(module, extra="train")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mi_coder.cli.label_studio import connect, end_with_problems, overlay_option, read_own, some, url_option
-from mi_coder.cli.options import Decorator, Group, choice, force_option
+from mi_coder.cli.blas import keep_blas_to_one_thread
+from mi_coder.cli.label_studio import InOrder, connect, end_with_problems, overlay_option, read_own, some, url_option
+from mi_coder.cli.options import Decorator, choice, force_option
 from mi_coder.cli.reading import Reading, reading_options
-from mi_coder.cli.target import new_files
+from mi_coder.cli.target import new_files, show
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ _EXAMPLES = """\b
 Examples:
   mi-code adjudicate settle ann.csv ben.csv cho.csv -o gold.csv --open open.txt
   mi-code adjudicate push "Night shift: disagreements" chats.jsonl ann.csv ben.csv
-  mi-code adjudicate pull "Night shift: disagreements" ann.csv ben.csv -o gold.csv --log reasons.jsonl
+  mi-code adjudicate pull "Night shift: disagreements" ann.csv ben.csv \\
+      -o gold.csv --log reasons.jsonl
 """
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _NEW = click.Path(dir_okay=False, path_type=Path)
@@ -36,36 +38,48 @@ def _outputs(command: Any) -> Any:
     """The options for what settle and pull write."""
     options: Sequence[Decorator] = (
         click.option("-o", "--output", required=True, type=_NEW, help="File for the settled codes (CSV, no text)."),
-        click.option("--log", type=_NEW, help="File for the reasons: a JSON object a line for each message."),
-        click.option("--open", "still_open", type=_NEW, help="File for the ids of what stays open, one a line."),
-        force_option("Write over files that are there."),
+        click.option("--log", type=_NEW, help="File for the reasons: one JSON object per line and message."),
+        click.option(
+            "--open", "still_open", type=_NEW, help="File for the ids of the messages that stay open, one per line."
+        ),
+        force_option("Overwrite files that exist."),
     )
     for option in reversed(options):
         command = option(command)
     return command
 
 
-@click.group(epilog=_EXAMPLES, cls=Group)
+@click.group(epilog=_EXAMPLES, cls=InOrder)
 def command() -> None:
-    """One gold coding where coders differ: by a rule, or by a person in Label Studio.
+    """Make one gold coding where coders differ: by a rule, or by a person in Label Studio.
 
-    CODES are files with codings of the same messages by several coders or in several rounds: codes apart from the texts
-    (CSV with the columns conversation_id, index and codes, such as `mi-code studio pull` writes it) or chats whose
-    messages carry a field gold.
+    CODES are files with codings of the same messages by several coders or in several rounds: either files of codes (CSV
+    with the columns conversation_id, index and codes, as `mi-code studio pull` writes) or chats whose messages have a
+    field gold.
     """
 
 
-@command.command(epilog="Example:  mi-code adjudicate settle codes.csv -o gold.csv --log reasons.jsonl --open open.txt")
+@command.command(
+    epilog="""\b
+Example:
+  mi-code adjudicate settle codes.csv -o gold.csv \\
+      --log reasons.jsonl --open open.txt
+"""
+)
 @_codes
-@choice("--rule", values=["majority", "unanimous", "dawid-skene"], help="What settles a message, see above.")
+@choice(
+    "--rule", values=["majority", "unanimous", "dawid-skene"], help="Rule by which a message is settled, see above."
+)
 @click.option(
     "--sure",
     default=0.9,
     show_default=True,
     type=click.FloatRange(0.5, 1, min_open=True),
-    help="Dawid-skene: probability from which a code is present; from 1 minus it down it is absent.",
+    help="With --rule dawid-skene: probability from which a code is present; at 1 minus it or below, it is absent.",
 )
-@click.option("--rates", type=_NEW, help="Dawid-skene: file for how often each coder is right, per code (CSV).")
+@click.option(
+    "--rates", type=_NEW, help="With --rule dawid-skene: file for how often each coder is right, per code (CSV)."
+)
 @_outputs
 def settle(
     codes: tuple[Path, ...],
@@ -80,27 +94,29 @@ def settle(
     """Settle the codings in CODES by a rule, without a server.
 
     \b
-    majority     a code that more than half of the codings have
+    majority     codes that more than half of the codings have
     unanimous    only messages whose codings are all the same
-    dawid-skene  a code that is likely, by how often each coder is right as the codings themselves tell (Dawid and
-                 Skene 1979); needs three coders or more
+    dawid-skene  codes that are probable, given how often each coder is
+                 right as estimated from the codings themselves
+                 (Dawid and Skene 1979); needs three coders or more
 
-    Depth, permission, reason and codes of your own go by majority. A tie stays open, as does a message whose codes
-    come to nothing, or to more than three. Codings that are all the same, and messages with one coding, are taken as
-    they are; the column coder tells them apart (settled:agreed, settled:single).
+    Depth, permission, reason and codes of your own are settled by majority. A tie stays open, and so does a message
+    that is left with no code or with more than three. Codings that are all the same, and messages with one coding, are
+    taken as they are; the column coder says which of the two it was (settled:agreed, settled:single).
     """
-    from mi_coder.annotation.codings import read_units
+    keep_blas_to_one_thread()
     from mi_coder.annotation.consensus import settle as settle_by
     from mi_coder.annotation.dawid_skene import code_estimates
-    from mi_coder.annotation.settled import Settled, read_sources
+    from mi_coder.annotation.settled import Settled, read_units_and_sources
 
     if rates and rule != "dawid-skene":
         raise UsageProblem("--rates goes with --rule dawid-skene.")
     new_files((output, log, still_open, rates), force, codes)
-    sources = read_sources(codes)
-    units = read_units(codes)
+    click.echo("reading the codings ...", err=True)
+    units, sources = read_units_and_sources(codes)
     _say_about(codes, units)
     estimates = code_estimates(units, _say_code) if rule == "dawid-skene" else []
+    click.echo(f"settling {len(units):,} messages ...", err=True)
     now = _now()
     settled = [
         Settled(
@@ -119,21 +135,33 @@ def settle(
         _write_rates(rates, estimates)
     _write(settled, sources, output, log, still_open)
     if restless := [one.code for one in estimates if not one.converged]:
-        click.echo(f"The estimate did not come to rest for {', '.join(restless)}.", err=True)
+        click.echo(f"The estimate did not converge for {', '.join(restless)}.", err=True)
     if any(one.gold is None for one in settled):
         click.echo(f"Decide the rest:  mi-code adjudicate push TITLE CHATS {' '.join(map(str, codes))}", err=True)
 
 
-@command.command(epilog='Example:  mi-code adjudicate push "Night shift: disagreements" chats.jsonl ann.csv ben.csv')
+@command.command(
+    epilog="""\b
+Example:
+  mi-code adjudicate push "Night shift: disagreements" \\
+      chats.jsonl ann.csv ben.csv
+"""
+)
 @click.argument("title")
 @click.argument("chats")
 @_codes
-@click.option("--only", type=_FILE, help="Limit it to these messages: the file of --open, or of `mi-code sample`.")
+@click.option("--only", type=_FILE, help="Send only these messages: the file written by --open or by `mi-code sample`.")
 @click.option(
-    "--key", type=_NEW, help="File for whose coding is A, B ...  Default: adjudication-N.key.json, N the project."
+    "--key",
+    type=_NEW,
+    help="File that says who gave coding A, B, ...  Default: adjudication-N.key.json, N the project.",
 )
-@click.option("--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Messages shown above.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides which coding is A.")
+@click.option(
+    "--context", default=12, show_default=True, type=click.IntRange(0, 200), help="Earlier messages shown above each."
+)
+@click.option(
+    "--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the order of the codings."
+)
 @overlay_option
 @url_option
 @reading_options()
@@ -149,11 +177,12 @@ def push(
     url: str,
     reading: Reading,
 ) -> None:
-    """Make a project TITLE of the messages of CHATS on which CODES differ.
+    """Make a project of the messages on which CODES differ.
 
-    The adjudicator sees the codings as "Coding A", "Coding B" in an order drawn by chance for each message, and not
-    who gave them; that stands in the key, which stays on this machine. Nothing is filled in beforehand. The same
-    command goes on with a push that was broken off.
+    The project gets the title TITLE; CHATS have the texts of the messages. The adjudicator sees the codings as
+    "Coding A", "Coding B" in an order drawn at random for each message, and not who gave them; that is in the key,
+    which stays on this machine. Nothing is filled in beforehand. If a push is interrupted, run the same command again
+    to resume it.
     """
     from mi_coder.annotation.adjudication import (
         SETTINGS,
@@ -182,10 +211,12 @@ def push(
     named = read_ids(only) if only else None
     coded = read_units(codes)
     if only and named is not None and (strange := unmatched(only, named, {unit.id for unit in coded})):
-        click.echo(f"{only}: {len(strange)} ids are of no message that is coded: {some(strange)}", err=True)
+        click.echo(f"{only}: {len(strange)} ids are not those of a coded message: {some(strange)}", err=True)
     units = [unit for unit in disagreements(coded) if named is None or unit.id in named]
     if not units:
-        raise UsageProblem("The codings differ on no message: there is nothing to adjudicate. Use `adjudicate settle`.")
+        raise UsageProblem(
+            "The codings do not differ on any message: there is nothing to adjudicate. Use `adjudicate settle`."
+        )
     check_own(units, own.ids if own else ())
     _say_about(codes, coded)
     pending = list(tasks(reading.conversations([chats]), context, frozenset(unit.id for unit in units)))
@@ -199,13 +230,24 @@ def push(
         letters = merged(letters, read_key(path), texts_on_server(client, project.id).hashes)
     write_key(path, letters)
     result = send(client, project.id, ready, progress=lambda sent: click.echo(f"{sent} sent", err=True))
-    click.echo(f"project {project.id}: {result.sent} disagreements sent, {result.there} were there; key: {path}")
+    click.echo(
+        f"project {project.id}: {result.sent} disagreements sent, {result.there} were there already; key: {path}"
+    )
     if result.other_text:
-        click.echo(f"another text is in the project, it stays as it is: {some(result.other_text)}", err=True)
+        click.echo(
+            f"The project has another text for these messages, which stays as it is: {some(result.other_text)}",
+            err=True,
+        )
     click.echo(f"Decide them:  {client.url}/projects/{project.id}/data?labeling=1", err=True)
 
 
-@command.command(epilog="Example:  mi-code adjudicate pull 7 ann.csv ben.csv -o gold.csv --log reasons.jsonl")
+@command.command(
+    epilog="""\b
+Example:
+  mi-code adjudicate pull 7 ann.csv ben.csv \\
+      -o gold.csv --log reasons.jsonl
+"""
+)
 @click.argument("project")
 @_codes
 @_outputs
@@ -219,23 +261,22 @@ def pull(
     force: bool,
     url: str,
 ) -> None:
-    """Fetch the decisions of PROJECT and join them with what CODES agree on.
+    """Fetch the decisions of PROJECT and add what CODES agree on.
 
-    A message that was decided has the decision and its adjudicator; the others are taken as they are where all codings
-    are the same, and stay open where they differ, where two adjudicators do, or where the newest annotation of one is
-    no coding. The log keeps for each message the codings, who decided when, and the adjudicator's comment.
+    A decided message gets the decision and its adjudicator. Other messages are taken as they are if all codings are the
+    same. They stay open if the codings differ, if two adjudicators differ, or if the newest annotation of an
+    adjudicator is not a usable coding. The log has, for each message, the codings, who decided and when, and the
+    adjudicator's comment.
     """
     from mi_coder.annotation.adjudication import check_export, check_own, decided
-    from mi_coder.annotation.codings import read_units
     from mi_coder.annotation.exports import left_out, read_export
     from mi_coder.annotation.label_config import offered, schema_hash
     from mi_coder.annotation.pull import newest
-    from mi_coder.annotation.settled import read_sources
+    from mi_coder.annotation.settled import read_units_and_sources
 
     new_files((output, log, still_open), force, codes)
     client = connect(url)
-    sources = read_sources(codes)
-    units = read_units(codes)
+    units, sources = read_units_and_sources(codes)
     _say_about(codes, units)
     there = client.project(project)
     tasks = client.export(there.id)
@@ -247,15 +288,15 @@ def pull(
     found = decided(units, last.codings, sources, _now(), last.unusable)
     _write(found.settled, sources, output, log, still_open, schema_hash(there.config))
     if found.unknown:
-        click.echo(f"decided, and in none of the files of codes, left out: {some(found.unknown)}", err=True)
+        click.echo(f"decided but in none of the files of codes, so left out: {some(found.unknown)}", err=True)
     if gone := [one.unit.id for one in found.settled if one.gold is None and one.unit.id not in sent]:
         click.echo(
             f"{len(gone)} open messages are not in project {there.id} (never sent, or deleted there): {some(gone)}; "
-            "mi-code adjudicate push sends them",
+            "`mi-code adjudicate push` sends them",
             err=True,
         )
     for line in filter(None, (last.told, *left_out([export]))):
-        click.echo(line, err=True)
+        show(line, err=True)
     end_with_problems(export.problems)
 
 
@@ -287,7 +328,7 @@ def _say_about(codes: Sequence[Path], units: "Sequence[Unit]") -> None:
     from mi_coder.annotation.codings import earlier_rounds, look_alikes, unchecked
 
     for note in filter(None, (unchecked(codes), earlier_rounds(units), look_alikes(units))):
-        click.echo(note, err=True)
+        show(note, err=True)
 
 
 def _say_code(code: str, number: int, codes: int) -> None:

@@ -4,13 +4,13 @@ from mi_coder.batch.problems import Remedy, RunProblem
 from mi_coder.errors import MiCoderError
 
 _ADVICE = {
-    Remedy.REPLACE: "Write over the output with --force, or choose another with -o.",
+    Remedy.REPLACE: "Overwrite the output with --force, or choose another with -o.",
     Remedy.MOVE: "Move it away, or choose another output with -o.",
     Remedy.RESTART: "Start over with --no-resume.",
-    Remedy.SKIP: "Mend the record, or go on without it by --on-error skip.",
+    Remedy.SKIP: "Fix the record, or skip it with --on-error skip.",
     Remedy.FORMAT: "Many of these usually mean another format: "
     "see --format, --text-field, --role-field and --conversation-field.",
-    Remedy.RECODE: "Replace the codes that are there with --overwrite.",
+    Remedy.RECODE: "Replace the existing codes with --overwrite.",
 }
 _GO_ON = "Run the same command again to resume."
 
@@ -32,5 +32,5 @@ def how_to_go_on(from_stdin: bool, afresh: bool) -> str:
     if from_stdin:
         return "Standard input cannot be resumed; start over."
     if afresh:
-        return "Run it again without --force and --no-resume to go on."
+        return "Run it again without --force and --no-resume to resume."
     return _GO_ON

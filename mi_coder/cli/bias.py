@@ -1,10 +1,11 @@
-"""`mi-code bias`: how far shown suggestions pull coders."""
+"""`mi-code bias`: how much shown suggestions influence coders."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.options import choice, force_option
 from mi_coder.cli.target import new_file, show_report
 
@@ -21,13 +22,13 @@ Examples:
 @click.command("bias", epilog=_EXAMPLE)
 @click.argument("codes", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--limit", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Pull from which a code is named."
+    "--limit", default=0.1, show_default=True, type=click.FloatRange(0, 1), help="Influence from which a code is named."
 )
 @click.option("--samples", default=2000, show_default=True, type=click.IntRange(0, 100_000), help="Bootstrap samples.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of these samples.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Write over a file that is there.")
+@force_option("Overwrite a file that exists.")
 def command(
     codes: tuple[Path, ...],
     limit: float,
@@ -37,13 +38,14 @@ def command(
     output: Path | None,
     force: bool,
 ) -> None:
-    """How far shown suggestions pull coders, per code, from files of `mi-code studio pull`.
+    """How much shown suggestions influence coders, per code, from files of `mi-code studio pull`.
 
-    A push hides the suggestions of a random share of the messages (--hidden) and records what they would have been. The
-    pull of a code is how much more often it is chosen where its suggestion is shown than where it is hidden. Where it
-    passes --limit and its interval is above 0, the report names the --silent options of `mi-code studio push` that
-    switch the suggestion off.
+    `mi-code studio push` hides the suggestions of a random share of the messages (--hidden) and records what they would
+    have been. The influence on a code is how much more often it is chosen where its suggestion is shown than where it
+    is hidden. If it exceeds --limit and its interval is above 0, the report names the --silent options of `mi-code
+    studio push` that switch the suggestion off.
     """
+    keep_blas_to_one_thread()
     if output:
         new_file(output, force, codes)
     from mi_coder.annotation.pull_of_suggestions import read_choices, suggestion_pull

@@ -17,7 +17,7 @@ EPILOG = """\b
 Examples:
   mi-code codebook                             # all codes, one line each
   mi-code codebook OQ "raise concern"          # explain two codes
-  mi-code codebook --set shah17 --group misc   # the paper's codes by their MISC side
+  mi-code codebook --set shah17 --group misc   # the paper's codes as MISC groups them
   mi-code codebook --translate esconv Question
   mi-code codebook --export label-studio -o label_studio.xml
 """
@@ -27,14 +27,21 @@ Examples:
 @click.argument("names", metavar="[CODE]...", nargs=-1)
 @click.option("--set", "subset", default="all", show_default=True, metavar="SET", help=f"One of {', '.join(SUBSETS)}.")
 @click.option(
-    "--group", "grouping", metavar="GROUPING", help=f"Sort the list by side in one of {', '.join(GROUPINGS)}."
+    "--group",
+    "grouping",
+    metavar="GROUPING",
+    help=f"Group the list by adherent, neutral or non-adherent, as one of {', '.join(GROUPINGS)} has it.",
 )
 @click.option(
-    "--translate", "scheme", metavar="SCHEME", help="Read the arguments as labels of one unit in another scheme."
+    "--translate",
+    "scheme",
+    metavar="SCHEME",
+    help="Take the arguments as labels that one message has in another scheme (misc25, miti421, annomi, welivita or "
+    "esconv), and show our codes.",
 )
 @click.option("--export", type=click.Choice(EXPORTS), help="Write the whole codebook in this format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for --export; else standard output.")
-@force_option("Write over a file that is there.")
+@force_option("Overwrite an existing file.")
 def command(
     names: tuple[str, ...],
     subset: str,
@@ -44,14 +51,17 @@ def command(
     output: Path | None,
     force: bool,
 ) -> None:
-    """List the codes, or explain the CODEs given by id or name."""
+    """List the codes, or explain the CODEs given by id or name.
+
+    In the definitions, member means the client, and listener the counselor.
+    """
     book = Codebook.load()
     if output and not export:
         raise UsageProblem("-o needs --export. Example:  mi-code codebook --export csv -o codebook.csv")
     if export and (names or scheme or grouping or subset != "all"):
         raise UsageProblem("--export writes the whole codebook; leave out the codes and the other options.")
     if (names or scheme) and (grouping or subset != "all"):
-        raise UsageProblem("--set and --group shape the list of codes; leave them out, or leave out everything else.")
+        raise UsageProblem("--set and --group are for the list of codes; leave them out, or leave out everything else.")
     if export:
         _write(_renderer(export)(book), output and new_file(output, force))
     elif scheme:

@@ -60,7 +60,7 @@ def coding_options() -> Decorator:
         _coding(
             "--context",
             type=click.IntRange(0, _MOST_CONTEXT),
-            help="Previous messages that are read. For permission the client's words in 20 are searched all the same, "
+            help="Previous messages to read. For permission the client's words in 20 are searched whatever this is, "
             "unless it is 0. Default: as the model was trained.",
         ),
         _coding(
@@ -73,14 +73,16 @@ def coding_options() -> Decorator:
         choice(
             "--unit",
             values=["message", "sentence"],
-            help="Code whole messages, or each sentence of long ones (more than 40 words and more than one sentence).",
+            help="Code whole messages, or each sentence of long ones (more than 40 words and more than one sentence; "
+            "needs the extra nlp).",
             option=_coding,
         ),
         _coding(
             "--sets",
             type=click.FloatRange(0, 1, min_open=True, max_open=True),
             metavar="SHARE",
-            help="Add a field possible: codes that hold all right ones for this share of messages (0.8, 0.9 or 0.95).",
+            help="Add a field possible, a prediction set: codes that contain all correct ones for this share of "
+            "messages (0.8, 0.9 or 0.95).",
         ),
         threads_option("Messages coded at the same time. Changes no label.", _coding),
     )

@@ -29,11 +29,11 @@ def command() -> None:
 
 @command.command("list", epilog="Example:  mi-code corpora list")
 def list_corpora() -> None:
-    """Show the corpora: what they hold, their licenses, where their gold codes come from, how to cite them."""
+    """Show the corpora: what they contain, their licenses, where their gold codes come from, how to cite them."""
     for name in corpora.names():
         about = corpora.info(name)
         lines = {
-            "holds": about.content,
+            "contains": about.content,
             "license": about.license,
             "gold": about.gold,
             "cite": about.citation,
@@ -50,7 +50,7 @@ def list_corpora() -> None:
     "--root",
     type=click.Path(path_type=Path),
     required=True,
-    help="The data root that holds the corpus's folder, or that folder itself.",
+    help="The folder with the folders of all corpora, or the folder of this corpus.",
 )
 @click.option(
     "-o",
@@ -58,13 +58,13 @@ def list_corpora() -> None:
     required=True,
     help="The file to write (.jsonl, .csv or .tsv, each also with .gz or .zst, or .parquet); - for JSONL on stdout.",
 )
-@force_option("Write over a file that is there.")
+@force_option("Overwrite an existing file.")
 @choice("--layout", values=["conversation", "message"], help="One conversation or one message per line.")
 @click.option(
     "--codes",
     multiple=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Stand-off codes that take the place of the corpus's own labels. Repeatable.",
+    help="Files of codes that replace the corpus's own labels. Repeatable.",
 )
 @click.option("--only-coded", is_flag=True, help="With --codes: leave out the conversations that have none.")
 @click.option(
@@ -111,11 +111,12 @@ def convert(
 @choice("--as", "style", values=["text", "markdown", "json"], help="How the counts are written.")
 @reading_options()
 def stats(files: tuple[str, ...], style: str, reading: Reading) -> None:
-    """Count the counselor messages to which each code is known to apply, by corpus and split.
+    """Count the counselor messages to which each code is known to apply, by corpus and part (train, dev, test).
 
-    The split is the field 'split', or else where training puts the conversation: the hash of its source_group.
+    The part is the field 'split'; without this field, it is the part into which training puts the conversation, by a
+    hash of its source_group.
 
-    "OQ or CQ" counts messages to which at least one of the two applies, without its being known which.
+    "OQ or CQ" counts messages to which at least one of the two applies, when it is not known which.
     """
     options = reading.options(overwrite=True)
     tallies = by_part(conversation for file in files for conversation in read_conversations(file, options))

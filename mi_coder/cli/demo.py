@@ -27,9 +27,10 @@ _COLUMN = 34
     type=click.Path(path_type=Path),
     default=Path("demo.tagged.jsonl"),
     show_default=True,
-    help="Where the coded chats go; the file of an earlier demo is replaced.",
+    help="Where the coded chats go; the report is written beside it as NAME.report.html. The files of an earlier demo "
+    "are replaced.",
 )
-@force_option("Write over any other file that is there.")
+@force_option("Overwrite any other existing file.")
 def command(output: Path, force: bool) -> None:
     """Code twelve invented chats, show two of them (? = a person should look), and write a report about all."""
     keep_blas_to_one_thread()
@@ -59,6 +60,10 @@ def command(output: Path, force: bool) -> None:
         outcome = tag_file(paths, Tagger.load(), TagOptions(force=True), lambda reached, counts: None, Stop())
     except RunProblem as problem:
         raise UsageProblem(f"{problem} Choose another file with -o, or run the demo again.") from problem
+    click.echo(
+        "Codes and their probability stand before each message; ? = a person should look. mi-code codebook lists the "
+        "codes.\n"
+    )
     conversations = read_conversations(output, AS_CODED)
     for conversation, _ in zip(conversations, range(_SHOWN), strict=False):
         click.echo("\n".join(_lines(conversation)))
@@ -70,8 +75,9 @@ def command(output: Path, force: bool) -> None:
     with atomic_file(page) as file:
         file.write(build_report([str(output)], options).encode())
     click.echo(
-        f"\nOpen {page} in a browser. It shows use of codes, counselors, order in chats and the tagger's quality.\n"
-        f"Figures with {CORRECTED} there are corrected for the tagger's errors; above they are as tagged."
+        "Brackets are 95% intervals over conversations.\n\n"
+        f"Open {page} in a browser. It shows use of codes, counselors, order in chats and the tagger's quality.\n"
+        f"In the report, figures with {CORRECTED} are corrected for the tagger's errors; those above are not."
     )
     click.echo("Next:  mi-code tag YOUR_CHATS.jsonl    What a code means:  mi-code codebook REF")
 

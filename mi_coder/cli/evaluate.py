@@ -1,10 +1,13 @@
 """`mi-code evaluate`: how good are the codes?"""
 
+from contextlib import closing
 from pathlib import Path
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.options import Command, choice, cores, force_option, threads_option
+from mi_coder.cli.progress import Steps
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.suite import check_options, run
 from mi_coder.cli.target import new_file, show_report
@@ -35,14 +38,16 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
     help="Model folder; with --tagged, the model that made the file. Default: the bundled model.",
 )
 @click.option(
-    "--baseline", type=_FOLDER, help="Model folder whose TF-IDF baseline is set beside. Default: that of the model."
+    "--baseline",
+    type=_FOLDER,
+    help="Model folder whose TF-IDF baseline is shown for comparison. Default: that of the model.",
 )
 @click.option(
     "--min-support",
     type=click.IntRange(min=1),
     default=20,
     show_default=True,
-    help="Positives that a code needs to count for the macro F1.",
+    help="A code counts in the macro-F1 if at least this number of messages have it.",
 )
 @click.option(
     "--bootstrap",
@@ -57,13 +62,25 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @threads_option("Messages coded at the same time. Changes no figure.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Write over a file that is there.")
+@force_option("Overwrite an existing file.")
 @click.option(
     "--part", type=click.Choice(PARTS), help="Only the conversations of this part of GOLD, as mi-code train cuts them."
 )
 @click.option("--suite", is_flag=True, help="Every target of a model from the project's stored data; no GOLD.")
-@click.option("--data", type=_ROOT, default=Path("../shared/data"), help="With --suite: folder of the public corpora.")
-@click.option("--annotations", type=_ROOT, default=Path("annotations"), help="With --suite: the project's codes.")
+@click.option(
+    "--data",
+    type=_ROOT,
+    default=Path("../shared/data"),
+    show_default=True,
+    help="With --suite: folder of the public corpora.",
+)
+@click.option(
+    "--annotations",
+    type=_ROOT,
+    default=Path("annotations"),
+    show_default=True,
+    help="With --suite: folder of the project's codes.",
+)
 @reading_options()
 def command(
     gold: Path | None,
@@ -85,15 +102,17 @@ def command(
     annotations: Path,
     reading: Reading,
 ) -> None:
-    """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline beside.
+    """Compare codes with the gold codes in GOLD: per code and over all, with intervals and a simple baseline.
 
-    GOLD is a file whose counselor messages carry a field gold, or, where none does, a field codes. Codes that gold
-    leaves open count neither way. Intervals come from resampling whole conversations.
+    GOLD is a file whose counselor messages have a field gold, or, if none has, a field codes. Codes that gold leaves
+    open are not counted. Intervals are 95% intervals from resampling whole conversations.
 
     --suite measures a model on all of the project's stored data, prints its targets, and writes them with the reports
-    they come from to docs/benchmark.md or the file of -o. A missed target is no error.
+    they come from to docs/benchmark.md or the file of -o. It needs a checkout of the project and the corpora. A missed
+    target is not an error.
     """
     check_options(click.get_current_context(), suite)
+    keep_blas_to_one_thread()
     if suite:
         run(data, annotations, model, (bootstrap, seed), threads or cores(), output, force)
         return
@@ -117,6 +136,7 @@ def command(
         threads=threads or cores(),
         read=reading.options(overwrite=True),
     )
-    report = evaluate_files(request)
+    with closing(Steps("conversations")) as steps:
+        report = evaluate_files(request, steps.stage, steps)
     render = {"table": report.to_text, "markdown": report.to_markdown, "json": report.to_json}[style]
     show_report(render(), output, style, f"{report.summary()}\n")

@@ -1,4 +1,4 @@
-"""What the verbs that talk to Label Studio share."""
+"""What the commands that talk to Label Studio share."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mi_coder.annotation.client import URL_VARIABLE, Client, check_url, find_token
+from mi_coder.cli.options import Group
+from mi_coder.cli.target import readable, show
 
 if TYPE_CHECKING:
     from mi_coder.annotation.exports import Problem
@@ -14,6 +16,14 @@ if TYPE_CHECKING:
 
 _SHOWN = 10
 _BAD_RECORDS = 3
+
+
+class InOrder(Group):
+    """Commands that the help lists in the order in which they are defined: that of the work."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """The names of the commands."""
+        return list(self.commands)
 
 
 def url_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,7 +40,7 @@ def url_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def overlay_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """The option --overlay."""
     kind = click.Path(exists=True, dir_okay=False, path_type=Path)
-    return click.option("--overlay", type=kind, help="File with codes of your own beside those of the codebook.")(
+    return click.option("--overlay", type=kind, help="File with codes of your own, added to those of the codebook.")(
         command
     )
 
@@ -51,7 +61,7 @@ def connect(url: str) -> Client:
     """The server at an address, with the token from the environment or the keyring.
 
     Raises:
-        UsageProblem: no address that can be used, or no token.
+        UsageProblem: no usable address, or no token.
         MissingExtra: label-studio-sdk is not installed.
     """
     address = check_url(url)
@@ -60,13 +70,13 @@ def connect(url: str) -> Client:
 
 def some(names: Sequence[str]) -> str:
     """The first names."""
-    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return readable(", ".join(names[:_SHOWN])) + (", ..." if len(names) > _SHOWN else "")
 
 
 def end_with_problems(problems: "Sequence[Problem]") -> None:
     """Name the annotations that were left out, and end with exit code 3 where there are any."""
     for problem in problems[:_SHOWN]:
-        click.echo(f"left out: {problem}", err=True)
+        show(f"left out: {problem}", err=True)
     if len(problems) > _SHOWN:
         click.echo(f"... and {len(problems) - _SHOWN} more", err=True)
     if problems:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _encoder = section("What the encoder reads")
-_fitting = section("How it is learned")
+_fitting = section("How it is trained")
 _teaching = section("Teachers")
 _machine = section("Seed and machine")
 
@@ -53,7 +53,7 @@ class Fitting:
 
 @dataclass(frozen=True)
 class Learning:
-    """What is read, from whom it is learned and what is kept, as the command line says it; None is not given."""
+    """What is read, from which teachers, and what is kept, as the command line says it; None is not given."""
 
     context: int | None
     context_layers: int | None
@@ -86,8 +86,8 @@ class Learning:
             need("spacy", extra="nlp")
         if base and names_model(base) and {self.context, self.context_layers, self.first_token_layers} != {None}:
             raise click.UsageError(
-                f"--base {base} is a model and reads what it was trained to read: leave --context, --context-layers "
-                "and --first-token-layers out."
+                f"--base {base} is a model and reads what it was trained to read: leave out --context, "
+                "--context-layers and --first-token-layers."
             )
         if self.keep is not None and not (base and names_model(base)):
             raise click.UsageError("--keep needs a model as --base, such as bundled.")
@@ -119,14 +119,18 @@ def learning_options() -> Decorator:
         "learning",
         Learning,
         _fitting(
-            "--epochs", default=4, show_default=True, type=click.IntRange(min=1), help="Most passes over the gold."
+            "--epochs",
+            default=4,
+            show_default=True,
+            type=click.IntRange(min=1),
+            help="Most epochs (passes over the gold).",
         ),
         _fitting(
             "--patience",
             default=2,
             show_default=True,
             type=click.IntRange(min=1),
-            help="Epochs without a better dev result after which training ends.",
+            help="Training ends after this number of epochs without a better result on dev.",
         ),
         _fitting("--batch", default=32, show_default=True, type=click.IntRange(min=1), help="Messages per step."),
         _fitting(
@@ -137,18 +141,18 @@ def learning_options() -> Decorator:
         _encoder(
             "--context",
             type=click.IntRange(0, MAX_CONTEXT),
-            help="Previous messages that are read.  [default: 5, or as the model that training goes on from]",
+            help="Previous messages to read.  [default: 5, or as the model from which training continues]",
         ),
         _encoder(
             "--context-layers",
             type=click.IntRange(min=0),
-            help="First layers that compute message and context; the next one reads the context a last time, and the "
-            "message goes on alone. Fewer tag faster.  [default: all]",
+            help="First layers that compute message and context; the next one reads the context a last time, and later "
+            "ones compute the message alone. Fewer tag faster.  [default: all]",
         ),
         _encoder(
             "--first-token-layers",
             type=click.IntRange(min=1),
-            help="Last layers that compute the first token only; more tag faster. Needs --context-layers.  "
+            help="Last layers that compute only the first token; more tag faster. Needs --context-layers.  "
             "[default: 1]",
         ),
         _fitting(
@@ -156,13 +160,13 @@ def learning_options() -> Decorator:
             type=Finite(0, 1, min_open=True),
             default=1.0,
             show_default=True,
-            help="Factor on the learning rate of a layer for every layer above it.",
+            help="The learning rate of each layer is this factor times that of the layer above.",
         ),
-        _fitting("--freeze-words", is_flag=True, help="Leave the word vectors of the encoder as they are: quicker."),
+        _fitting("--freeze-words", is_flag=True, help="Do not train the word vectors of the encoder: quicker."),
         _fitting(
             "--dropout",
             type=Finite(0, 1, max_open=True),
-            help="Share of the encoder's units hidden in a step; 0 is nearly twice as quick.  "
+            help="Share of the encoder's units that are dropped in a step; 0 is nearly twice as fast.  "
             "[default: the encoder's own]",
         ),
         _fitting(
@@ -170,81 +174,80 @@ def learning_options() -> Decorator:
             type=Finite(0, 1, max_open=True),
             default=0.0,
             show_default=True,
-            help="Share of the words of message and context that are left out in a step, so that none is "
-            "learned by heart.",
+            help="Share of the words of message and context that are left out in a step, so that none is memorized.",
         ),
         _fitting(
             "--context-dropout",
             type=Finite(0, 1, max_open=True),
             default=0.0,
             show_default=True,
-            help="Share of the messages that are read without their context in a step, to tell those, too, "
-            "that have none.",
+            help="Share of the messages that are read without their context in a step, so that messages without "
+            "context are labeled well too.",
         ),
         _fitting(
             "--average",
             type=Finite(0, 1, max_open=True),
             default=0.0,
             show_default=True,
-            help="Judge and keep the running mean of the weights, of which a step keeps this share, such as 0.998, in "
-            "place of the last weights: steadier.",
+            help="Evaluate and keep a running mean of the weights instead of the last weights: steadier. Each step "
+            "keeps this share of the mean, such as 0.998.",
         ),
         _fitting(
             "--weighting",
             type=click.Choice(["none", "root", "inverse"]),
             default="root",
             show_default=True,
-            help="How much more the positives of rare codes count: not, by the root of negatives per positive, or "
-            "by these.",
+            help="Extra weight of messages that have a rare code: none; the square root of negatives per positive "
+            "(root); or negatives per positive (inverse).",
         ),
         _fitting(
             "--logit-adjustment",
             type=Finite(min=0),
             default=0.0,
             show_default=True,
-            help="Share of the log odds of its base rate that is added to the logit of a code in training; its bias "
-            "takes most of it up.",
+            help="Share of the log odds of a code's base rate that is added to its logit in training; its bias absorbs "
+            "most of it.",
         ),
         _teaching(
             "--teacher",
             "teachers",
             multiple=True,
             type=click.Path(exists=True, file_okay=False, path_type=Path),
-            help="Model folder whose probabilities are learned beside the gold, and for messages without gold; give it "
-            "several times for the mean of several. Of a conversation that trained some of them, the others "
-            "alone tell.",
+            help="Model folder whose probabilities are learned together with the gold, and for messages without gold. "
+            "Repeatable: the mean of several is learned. A conversation is labeled only by teachers that were not "
+            "trained on it.",
         ),
         _teaching(
             "--teacher-share",
             type=Finite(0, 1),
-            help="Weight of the teachers where gold tells a code too. Needs --teacher.  [default: 0.5]",
+            help="Weight of the teachers where gold settles a code too. Needs --teacher.  [default: 0.5]",
         ),
         _teaching(
             "--mixed",
             type=click.IntRange(min=1),
             metavar="N",
-            help="Let the teachers also tell N copies of every training conversation in which the counselor's "
+            help="Let the teachers also label N copies of every training conversation in which the counselor's "
             "sentences are mixed with others, and learn from these too. Needs --teacher and the extra nlp.",
         ),
         _teaching(
             "--leave-out",
             callback=_fold,
             metavar="K/N",
-            help="Train without fold K of N of the training conversations: a teacher that can tell their codes without "
-            "repeating them.",
+            help="Train without fold K of N of the training conversations, to make a teacher that can label these "
+            "without having memorized them.",
         ),
         _fitting(
             "--keep",
             type=Finite(0, 1, max_open=True),
-            help="Share of the weights of the model that training goes on from that is left in the new one: what is "
-            "learned counts less, and less is lost on other chats. Needs a model as --base.  [default: 0]",
+            help="Share of the old weights in the new model, when training continues from a model: what is learned "
+            "counts less, and less is lost on other chats. Needs a model as --base.  [default: 0]",
         ),
         _machine(
             "--seed",
             default=1,
             show_default=True,
             type=click.IntRange(0, 2**32 - 1),
-            help="Of what is drawn by chance.",
+            help="Seed of everything random in training.",
         ),
         _machine("--threads", type=click.IntRange(min=1), help="CPU threads.  [default: as torch chooses]"),
         _machine(
@@ -252,7 +255,7 @@ def learning_options() -> Decorator:
             type=click.Choice(["auto", "cpu", "cuda"]),
             default="auto",
             show_default=True,
-            help="Where it runs: auto is a GPU where torch sees one, else the CPU.",
+            help="Where it runs: auto is a GPU if torch finds one, else the CPU.",
         ),
     )
     return lambda command: learning(fitting(command))

@@ -1,4 +1,4 @@
-"""The command `mi-code`. A verb's module is imported only when the verb is used."""
+"""The program `mi-code`. A command's module is imported only when the command is used."""
 
 import io
 import os
@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import click
 
+from mi_coder.cli.target import show
 from mi_coder.errors import MiCoderError, did_you_mean
 
 VERBS = {
@@ -20,15 +21,15 @@ VERBS = {
     "evaluate": "Compare codes with gold codes, per code and with intervals.",
     "agreement": "Compare codings of the same messages: Krippendorff's alpha per code.",
     "adjudicate": "Settle codings that differ: by a rule, or by a person in Label Studio.",
-    "bias": "How far shown suggestions pull coders, per code.",
-    "sample": "Choose what to code next, and tell whether to go on.",
+    "bias": "Measure the influence of shown suggestions on coders, per code.",
+    "sample": "Choose what to code next, and whether to continue coding.",
     "studio": "Code in Label Studio: make a project, send chats, fetch the codes.",
     "profile": "Profile technique use by counselor, period or chat.",
     "report": "One page about tagged chats: codes, counselors over time, order, quality.",
     "relate": "Relate technique use to ratings and symptoms, as a study file says.",
     "match": "Compare chats with much and little of a technique after matching them.",
     "experience": "Relate technique use to counselors' experience.",
-    "power": "How many chats and gold chats a study needs.",
+    "power": "Plan how many chats and gold chats a study needs.",
     "corpora": "Turn public corpora into chats with gold codes.",
     "train": "Train a tagger on gold codes.",
     "adapt": "Train an encoder further on chats without codes.",
@@ -39,6 +40,7 @@ Completion:  eval "$(_MI_CODE_COMPLETE=bash_source mi-code)"    (or zsh_source, 
 """
 _FAULT = 1
 _CLOSED_STDOUT = 141
+_BUNDLED_CONFIG = Path(__file__).parents[1] / "tagger" / "default" / "config.json"
 
 
 class _ClosedStdout(Exception):
@@ -80,8 +82,20 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
     if asked:
         from mi_coder import __version__
 
-        click.echo(f"mi-code {__version__}")
+        model = _bundled_model()
+        click.echo(f"mi-code {__version__}" + (f" (bundled model {model})" if model else ""))
         context.exit()
+
+
+def _bundled_model() -> str:
+    """Name and version of the bundled model, read without the modules that load it; empty where it is not there."""
+    import json
+
+    try:
+        config = json.loads(_BUNDLED_CONFIG.read_bytes())
+    except OSError:
+        return ""
+    return f"{config['name']} {config['version']}"
 
 
 @click.group(
@@ -90,12 +104,17 @@ def _show_version(context: click.Context, parameter: click.Parameter, asked: boo
     epilog=EPILOG,
 )
 @click.option(
-    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version."
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version of the program and of the bundled model.",
 )
 def group() -> None:
     """Code counselor chat messages with Motivational Interviewing techniques.
 
-    Nothing leaves this machine but what `mi-code studio` and `mi-code adjudicate` send to your own Label Studio.
+    Nothing leaves this machine except what `mi-code studio` and `mi-code adjudicate` send to your own Label Studio.
     """
 
 
@@ -155,5 +174,5 @@ def _fault(error: Exception) -> str:
 
 
 def _leave(message: str, code: int) -> None:
-    click.echo(message, err=True)
+    show(message, err=True)
     sys.exit(code)

@@ -1,4 +1,4 @@
-"""Kinds of options that verbs share: choices, groups, sections of the help, threads, finite numbers, sizes."""
+"""Kinds of options that commands share: choices, groups, sections of the help, threads, finite numbers, sizes."""
 
 import math
 import os
@@ -47,7 +47,7 @@ def section(title: str) -> Callable[..., Decorator]:
 
 
 class Command(click.Command):
-    """A verb whose help lists the options in their sections, and first of all those that are in none."""
+    """A command whose help lists the options in their sections, and first of all those that are in none."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options, each section in the order in which it first comes."""
@@ -62,7 +62,7 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Verbs that are each a `Command`."""
+    """Commands that are each a `Command`."""
 
     command_class = Command
 

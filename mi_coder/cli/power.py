@@ -6,14 +6,15 @@ import click
 
 from mi_coder.cli.options import force_option
 from mi_coder.cli.studies import need_analysis
-from mi_coder.cli.target import new_file
+from mi_coder.cli.target import new_file, show
 
 EXAMPLE = """\b
 Examples:
-  mi-code power study.yaml --width 0.4                       # a pilot with gold chats in label_error.gold
-  mi-code power study.yaml --width 0.4 --tagger tagger.csv   # without: from the tagger's precision and recall
+  mi-code power study.yaml --width 0.4                       # pilot with gold chats in label_error.gold
+  mi-code power study.yaml --width 0.4 --tagger tagger.csv   # else: the tagger's precision and recall
   mi-code power study.yaml --width 0.4 --gold 400 -o chances.csv
-  mi-code sample chats.jsonl -o to_code.csv --n 400 --unit conversation --design given --chances chances.csv
+  mi-code sample chats.jsonl -o to_code.csv --n 400 --unit conversation \\
+      --design given --chances chances.csv
 """
 
 
@@ -23,22 +24,26 @@ Examples:
     "--width",
     required=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Wanted width of intervals, on the scale of the estimates: log odds ratio or points.",
+    help="Wanted width of intervals, on the scale of the estimates: log odds ratio or points. 0.4 in log odds ratio "
+    "is, "
+    "for an odds ratio of 1, an interval from 0.82 to 1.22.",
 )
 @click.option(
     "--chats",
     multiple=True,
     type=click.IntRange(min=1),
-    help="Chats in all; several times.  [default: those there are, 2, 5 and 10 times as many]",
+    help="Chats in all. Repeatable.  [default: those there are, 2, 5 and 10 times as many]",
 )
 @click.option(
-    "--tagger", type=click.Path(path_type=Path), help="Table with code, precision, recall, in place of gold chats."
+    "--tagger",
+    type=click.Path(path_type=Path),
+    help="Table with the columns code, precision and recall, instead of gold chats.",
 )
 @click.option("--gold", type=click.IntRange(min=1), help="Gold chats to draw, for -o.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write the probability of every chat to be drawn (CSV)."
+    "-o", "--output", type=click.Path(path_type=Path), help="File for every chat's probability of being drawn (CSV)."
 )
-@force_option("Write over a file that is there.")
+@force_option("Overwrite a file that exists.")
 def command(
     study: Path,
     width: float,
@@ -51,8 +56,9 @@ def command(
     """Say how many chats, and how many with gold codes, a STUDY needs for intervals of a wanted width.
 
     It takes the clustering, the outcome and the use of codes from the chats of the study, and the tagger's errors from
-    its gold chats or from a table. With -o it writes for every chat the probability to be drawn for coding: higher
-    where a chat tells more. mi-code sample draws by them, and later estimates stay valid with these probabilities.
+    its gold chats or from a table. With -o it writes for every chat the probability of being drawn for coding, which is
+    higher for more informative chats. `mi-code sample` draws by these probabilities, and later estimates stay valid
+    with them.
     """
     need_analysis(pictures=False)
     from mi_coder.formats.atomic import atomic_file
@@ -70,13 +76,13 @@ def command(
         new_file(output, force, [study, *named, *([tagger] if tagger else [])])
     plan = plan_study(spec, study.parent, read_tagger(tagger) if tagger else None)
     now = plan.budget.n
-    click.echo(plan.summary())
+    show(plan.summary())
     click.echo(f"Intervals of width {width:g}:\n")
     table = to_markdown(plan.table(width, chats or (now, 2 * now, 5 * now, 10 * now)))
-    click.echo(table)
+    show(table)
     if FEWEST in table:
         click.echo(f"\n{plan.least()}")
-    click.echo("\nMore chats are taken to come from more counselors, as many each as now.")
+    click.echo("\nMore chats are assumed to come from more counselors, with as many chats each as now.")
     if output is not None and gold is not None:
         with atomic_file(output) as file:
             file.write(guarded(plan.probabilities(gold)).to_csv(index=False).encode())

@@ -1,12 +1,15 @@
 """`mi-code profile`: technique use by counselor, period or chat, with intervals."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.options import choice, force_option
-from mi_coder.cli.target import new_files
+from mi_coder.cli.progress import Steps
+from mi_coder.cli.target import new_files, show
 from mi_coder.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -18,7 +21,7 @@ Examples:
   mi-code profile chats.tagged.jsonl                                  # all chats together
   mi-code profile chats.tagged.jsonl --by counselor_id -o profiles.csv
   mi-code profile chats.tagged.jsonl --by counselor_id,month --time started_at --unit volley
-  mi-code profile chats.tagged.jsonl --validation gold.tagged.jsonl   # the tagger's errors in the intervals
+  mi-code profile chats.tagged.jsonl --validation gold.tagged.jsonl   # corrected for the tagger's errors
   mi-code profile chats.tagged.jsonl --counts counts.csv              # one row per chat, for study files
   mi-code profile chats.tagged.jsonl --patterns patterns.csv          # together, in a row, where in the chat
 """
@@ -34,36 +37,40 @@ Examples:
     help="Fields of the conversation; conversation for each chat; month, week or year of --time.",
 )
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
-@choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
+@choice(
+    "--unit",
+    values=["message", "volley"],
+    help="What is counted: messages, or volleys (all that the counselor writes between two messages of the client).",
+)
 @click.option(
     "--gold",
     is_flag=True,
-    help="Count gold codes in place of the tagger's; a message counts for the codes that its gold tells.",
+    help="Count gold codes instead of the tagger's; a message counts for the codes that its gold settles.",
 )
 @click.option(
     "--validation",
     type=click.Path(exists=True, dir_okay=False),
-    help="Tagged chats that have gold codes too: figures of which all codes are found often enough there are corrected "
-    "for the tagger's errors, marked with *, and their intervals hold them.",
+    help="Tagged chats that have gold codes too: a figure is corrected for the tagger's errors, and marked with *, if "
+    "all its codes are found often enough there; its interval then includes this uncertainty.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="All figures (.csv, .jsonl or .parquet).")
 @click.option("--counts", type=click.Path(path_type=Path), help="Counts by chat (.csv, .jsonl or .parquet).")
 @click.option(
     "--patterns",
     type=click.Path(path_type=Path),
-    help="Which codes go together, follow each other within a turn and across the client's, and stand where in a chat, "
-    "over all chats (.csv, .jsonl or .parquet).",
+    help="Which codes occur together, follow each other within a turn and across the client's, and occur where in a "
+    "chat, over all chats (.csv, .jsonl or .parquet).",
 )
 @click.option(
     "--min-chats",
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Leave out groups with fewer chats; how many is said. Not of --counts and --patterns.",
+    help="Leave out groups with fewer chats; the output says how many. Does not affect --counts and --patterns.",
 )
 @click.option("--draws", default=500, show_default=True, type=click.IntRange(min=50), help="Draws for intervals.")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the intervals.")
-@force_option("Write over files that are there.")
+@force_option("Overwrite existing files.")
 def command(
     tagged: tuple[str, ...],
     by: str,
@@ -81,9 +88,10 @@ def command(
 ) -> None:
     """Profile technique use in TAGGED chats: rates of codes, and the summaries of MITI 4.2.1 and MISC 2.5.
 
-    Every figure comes with its n and, from five conversations on, an interval over conversations. Thresholds of the
+    Every figure comes with its n and, from five conversations on, a 95% interval over conversations. Thresholds of the
     manuals stand beside the figures as context: they are expert opinion for spoken sessions, and no verdict on anybody.
     """
+    keep_blas_to_one_thread()
     from mi_coder.measures.groups import check_fields, fields_needed
     from mi_coder.measures.profile import GOLD_ERRS_NOT, count
     from mi_coder.measures.reading import fields_of, read_files
@@ -104,13 +112,14 @@ def command(
         errors, warning = checked_errors(validation, unit)
     counted = count(read_files(tagged, fields, gold, rejects.append), unit)
     check_fields(counted.fields, fields, lambda: fields_of(tagged))
-    found = counted.profile(names, time, errors, draws, seed, min_chats)
+    with closing(Steps("groups")) as steps:
+        found = counted.profile(names, time, errors, draws, seed, min_chats, progress=steps)
     if not found.figures:
         raise UsageProblem(f"No group has {min_chats:,} chats. Choose a lower --min-chats, or larger groups with --by.")
     by_chat = found.counts_table() if counts else []
-    click.echo("\n\n".join(filter(None, (found.summary(), warning, legend()))))
+    show("\n\n".join(filter(None, (found.summary(), warning, legend(counted.unit)))))
     if output:
-        write_rows(output, found.long())
+        write_rows(output, found.rows())
     if counts:
         write_rows(counts, by_chat)
     if patterns:
@@ -118,4 +127,4 @@ def command(
     for path in outputs:
         click.echo(f"Written: {path}", err=True)
     if rejects:
-        click.echo(f"{len(rejects)} bad records were left out, the first: {rejects[0]}", err=True)
+        show(f"{len(rejects)} bad records were left out, the first: {rejects[0]}", err=True)

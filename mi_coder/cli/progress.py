@@ -16,34 +16,69 @@ _BAR = 24
 _NOT_IN_BYTES = (".gz", ".zst", ".parquet")
 
 
-class Bar:
-    """A progress bar; silent where standard error is no terminal."""
+class _Line:
+    """A line that is drawn again and again in its place; silent where standard error is no terminal."""
 
-    def __init__(self, source: str, quiet: bool) -> None:
-        self._quiet = quiet
+    def __init__(self, quiet: bool = False) -> None:
         self._shown = not quiet and sys.stderr.isatty()
-        path = Path(source)
-        self._name = path.name
-        self._size = path.stat().st_size if path.is_file() and not source.endswith(_NOT_IN_BYTES) else None
         self._start = self._last = time.monotonic()
         self._dirty = False
 
-    def __call__(self, reached: int, counts: "Counts") -> None:
+    def _is_due(self) -> bool:
+        """Whether there is somebody to see it, and the last drawing is some time ago."""
         now = time.monotonic()
         if not self._shown or now - self._last < _SECONDS_BETWEEN_UPDATES:
-            return
+            return False
         self._last = now
-        speed = counts.messages / max(now - self._start, 1e-9)
-        share = min(1.0, reached / self._size) if self._size else None
-        bar = "" if share is None else f"[{'=' * round(share * _BAR):{_BAR}}] {share:4.0%} "
-        click.echo(f"\r{self._name} {bar}{counts.messages:,} messages, {speed:,.0f}/s\x1b[K", nl=False, err=True)
+        return True
+
+    def _draw(self, text: str) -> None:
+        click.echo(f"\r{text}\x1b[K", nl=False, err=True)
         self._dirty = True
 
     def close(self) -> None:
-        """Take the bar off the screen."""
+        """Take the line off the screen."""
         if self._dirty:
             click.echo("\r\x1b[K", nl=False, err=True)
             self._dirty = False
+
+
+class Steps(_Line):
+    """A progress bar of steps of which the number is known.
+
+    Args:
+        what: what the steps are, such as "messages".
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def __call__(self, done: int, of: int) -> None:
+        if self._is_due():
+            self._draw(f"{_bar(done / of)}{done:,} of {of:,} {self._what}")
+
+    def stage(self, name: str) -> None:
+        """Say what comes next, in a line that stays."""
+        self.close()
+        click.echo(f"{name} ...", err=True)
+
+
+class Bar(_Line):
+    """The progress bar of a file that is tagged."""
+
+    def __init__(self, source: str, quiet: bool) -> None:
+        super().__init__(quiet)
+        self._quiet = quiet
+        path = Path(source)
+        self._name = path.name
+        self._size = path.stat().st_size if path.is_file() and not source.endswith(_NOT_IN_BYTES) else None
+
+    def __call__(self, reached: int, counts: "Counts") -> None:
+        if self._is_due():
+            speed = counts.messages / max(self._last - self._start, 1e-9)
+            bar = _bar(min(1.0, reached / self._size)) if self._size else ""
+            self._draw(f"{self._name} {bar}{counts.messages:,} messages, {speed:,.0f}/s")
 
     def say(self, text: str) -> None:
         """Print a line for people, unless they asked for quiet."""
@@ -56,13 +91,17 @@ class Bar:
         click.echo(text, err=True)
 
 
+def _bar(share: float) -> str:
+    return f"[{'=' * round(share * _BAR):{_BAR}}] {share:4.0%} "
+
+
 def summary(counts: "Counts", output: str, rejects: str) -> str:
     """The table at the end of a run: codes by count, share for review, and what became of the records."""
     from mi_coder.formats import REJECT_CODES
 
-    lines = [f"{'code':6}{'messages':>9}{'share':>8}"]
+    lines = [f"{'code':6}{'messages':>9}  share of messages"]
     for code, number in sorted(counts.codes.items(), key=lambda pair: (-pair[1], pair[0])):
-        lines.append(f"{code:6}{number:>9,}{number / counts.messages:>8.1%}")
+        lines.append(f"{code:6}{number:>9,}{number / counts.messages:>19.1%}")
     lines.append("")
     share = f" ({counts.review / counts.messages:.1%})" if counts.messages else ""
     lines.append(
@@ -71,7 +110,7 @@ def summary(counts: "Counts", output: str, rejects: str) -> str:
     if counts.truncated:
         lines.append(f"{counts.truncated:,} messages were longer than the model's window; their middle was not read.")
     if counts.empty:
-        lines.append(f"{counts.empty:,} messages have no text and no codes.")
+        lines.append(f"{counts.empty:,} messages have no text and so no codes.")
     lines.append(
         f"{counts.read:,} records in = {counts.written:,} out + {counts.rejected:,} rejected. Output: {output}"
     )

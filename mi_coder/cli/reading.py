@@ -1,4 +1,4 @@
-"""The options of every verb that reads chats, and what they mean to the reader."""
+"""The options of every command that reads chats, and what they mean to the reader."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -78,7 +78,7 @@ def reading_options() -> Decorator:
             "--format",
             "format_name",
             type=Choice(FORMATS),
-            help="Format of the input. Default: told from its name and first bytes.",
+            help="Format of the input. Default: detected from its name and first bytes.",
         ),
         _reading("--text-field", metavar="NAME", help="Field of the text, where it is not 'text' or 'content'."),
         _reading(
@@ -97,11 +97,11 @@ def reading_options() -> Decorator:
             help="Further role names; ROLE is counselor, client or other. Repeatable.",
         ),
         choice("--unknown-role", values=["reject", "other"], option=_reading, help="What to do with other role names."),
-        choice("--duplicates", values=["reject", "keep"], option=_reading, help="What to do with ids that come twice."),
+        choice("--duplicates", values=["reject", "keep"], option=_reading, help="What to do with repeated ids."),
         choice(
             "--non-contiguous",
             values=["reject", "restart"],
-            help="What to do with a conversation that comes back after another.",
+            help="What to do with a conversation that continues after another one began.",
             option=_reading,
         ),
         _reading(
@@ -116,14 +116,14 @@ def reading_options() -> Decorator:
             "--max-decompressed",
             type=Size(),
             metavar="SIZE",
-            help="Most bytes that a compressed input may grow to. Default: no limit.",
+            help="Largest size of a compressed input when decompressed. Default: no limit.",
         ),
         _reading(
             "--csv-guard/--no-csv-guard",
             default=True,
             show_default=True,
-            help="In CSV and TSV a ' before = + - @ keeps spreadsheets from running a cell: put on writing, dropped on "
-            "reading.",
+            help="In CSV and TSV, write a ' before cells that begin with = + - @, so that spreadsheets do not run "
+            "them, and remove it on reading.",
         ),
     )
 

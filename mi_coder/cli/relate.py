@@ -5,19 +5,21 @@ from time import monotonic
 
 import click
 
-from mi_coder.cli.studies import folder_for, need_analysis
+from mi_coder.cli.options import force_option
+from mi_coder.cli.studies import OVERWRITE, folder_for, need_analysis
+from mi_coder.cli.target import show
 
 EXAMPLE = """\b
 Example:
   mi-code relate --example > study.yaml      # a study file to fill in
   mi-code relate study.yaml -o out/          # tables, figures, report.html
-  mi-code relate study.yaml --check          # read it and show what it means; nothing is fitted
+  mi-code relate study.yaml --check          # show it with all defaults; fit nothing
 """
 
 STUDY = """\
 # Which chats, and what is known of them. Paths start from the folder of this file.
 data:
-  chats: [transcripts.tagged.jsonl]   # written by mi-code tag; ratings and scores stand beside `messages`
+  chats: [transcripts.tagged.jsonl]   # written by mi-code tag; ratings and scores are fields beside `messages`
   # outcomes: outcomes.csv            # or in a table, one row per chat, joined by the column `id`
   id: conversation_id
   counselor: counselor_id
@@ -29,13 +31,13 @@ outcomes:
   # - {name: distress, type: change, before: distress_pre, after: distress_post}
 techniques:
   form: share              # or count, presence
-  reference: [OT, CC]      # whose share is given up where that of another code rises
+  reference: [OT, CC]      # whose share falls where that of another code rises
   within_between: true     # a counselor's chats compared with each other, and counselors compared
   min_chats: 30
 covariates:
   - log_messages           # log of the number of coded messages
   # - {field: earlier_chats, transform: log1p}
-# label_error:             # a random part of the chats that people coded corrects for the tagger's errors
+# label_error:             # gold codes of a random part of the chats correct for the tagger's errors
 #   gold: [gold.jsonl]
 #   sampling: random
 inference: {alpha: 0.05, adjust: bh, family: outcome}
@@ -61,12 +63,14 @@ def _show_example(context: click.Context, parameter: click.Parameter, asked: boo
     callback=_show_example,
     help="Show a study file to fill in.",
 )
-def command(study: Path, output: Path | None, check: bool) -> None:
-    """Relate technique use to outcomes, as a STUDY file says, with the tagger's errors carried along.
+@force_option(OVERWRITE)
+def command(study: Path, output: Path | None, check: bool, force: bool) -> None:
+    """Relate technique use to outcomes, as a STUDY file says.
 
-    The folder holds report.html and report.md, tables as CSV and LaTeX, figures as SVG and PNG, the study with all
-    defaults, and the hashes of study, data and codebook. A run with a changed study is marked exploratory: in the same
-    folder, or on the same outcomes of the same data.
+    With gold codes of part of the chats (label_error), slopes within counselors, or pooled ones, are corrected for the
+    tagger's errors. The folder contains report.html and report.md, tables as CSV and LaTeX, figures as SVG and PNG, the
+    study with all defaults, and the hashes of study, data and codebook. A run with a changed study file is marked
+    exploratory, in the same folder or on the same outcomes of the same data.
     """
     need_analysis()
     from mi_coder.outcomes.study.run import run_study
@@ -77,16 +81,16 @@ def command(study: Path, output: Path | None, check: bool) -> None:
     if check:
         click.echo(spec.to_yaml().encode(), nl=False)
         return
-    output = folder_for(study, output, ".results")
+    output = folder_for(study, spec, output, ".results", force)
     click.echo(f"{study}: {spec.digest}; resolved in {output}/study.resolved.yaml", err=True)
     start = monotonic()
-    result = write_result(run_study(spec, study.parent), study.parent, output)
+    result = write_result(run_study(spec, study.parent), study.parent, output, force)
     for outcome, model in result.headlines():
-        click.echo(f"{outcome}: {model}\n\n{result.to_markdown(outcome, model)}\n")
+        show(f"{outcome}: {model}\n\n{result.to_markdown(outcome, model)}\n")
     for sentence in result.sentences:
-        click.echo(f"- {sentence}")
+        show(f"- {sentence}")
     if result.notes:
         click.echo("\nLeft out, and why:")
         for note in result.notes:
-            click.echo(f"- {note}")
+            show(f"- {note}")
     click.echo(f"{monotonic() - start:.0f} s. Look at {output}/report.html", err=True)

@@ -1,11 +1,14 @@
 """`mi-code report`: one page about tagged chats."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from mi_coder.cli.blas import keep_blas_to_one_thread
 from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.progress import Steps
 from mi_coder.cli.target import new_file
 
 if TYPE_CHECKING:
@@ -26,7 +29,11 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--counselor", default="", metavar="FIELD", help="Field with the counselor.")
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
 @choice("--period", values=["month", "week", "year"], help="Steps of the pictures over time.")
-@choice("--unit", values=["message", "volley"], help="What is counted: messages, or all between two of the client.")
+@choice(
+    "--unit",
+    values=["message", "volley"],
+    help="What is counted: messages, or volleys (all that the counselor writes between two messages of the client).",
+)
 @click.option(
     "--min-chats",
     default=1,
@@ -37,9 +44,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--validation", type=click.Path(dir_okay=False), help="Tagged chats that have gold codes too.")
 @click.option("--agreement", type=_FILE, help="Report of mi-code agreement --as json.")
 @click.option("--outcomes", type=click.Path(file_okay=False, path_type=Path), help="Folder of mi-code relate.")
-@click.option("--include-text", is_flag=True, help="Show messages. They are private: mind who gets the page.")
-@click.option("--title", default="Use of techniques", show_default=True)
-@force_option("Write over a page that is there.")
+@click.option("--include-text", is_flag=True, help="Show messages. They are private: take care who gets the page.")
+@click.option("--title", default="Use of techniques", show_default=True, help="Title of the page.")
+@force_option("Overwrite an existing page.")
 def command(
     tagged: tuple[str, ...],
     output: Path,
@@ -57,28 +64,29 @@ def command(
 ) -> None:
     """Write one page about TAGGED chats: use of codes, counselors over time, order in chats, quality of the tagger.
 
-    The page is one file without scripts that takes nothing from the network. It holds no message text unless you ask
-    with --include-text.
+    The page is one file without scripts that loads nothing from the network. It shows no message text unless you ask
+    for it with --include-text.
     """
-    from mi_coder.formats.atomic import atomic_file
+    keep_blas_to_one_thread()
+    from mi_coder.formats.atomic import atomic_file, permissions
     from mi_coder.report.build import ReportOptions, build_report
 
     new_file(output, force, [Path(path) for path in (*tagged, validation, agreement) if path])
-    html = build_report(
-        tagged,
-        ReportOptions(
-            counselor=counselor,
-            time=time,
-            period=period,
-            unit=unit,
-            min_chats=min_chats,
-            validation=validation or "",
-            agreement=agreement,
-            outcomes=outcomes,
-            include_text=include_text,
-            title=title,
-        ),
+    options = ReportOptions(
+        counselor=counselor,
+        time=time,
+        period=period,
+        unit=unit,
+        min_chats=min_chats,
+        validation=validation or "",
+        agreement=agreement,
+        outcomes=outcomes,
+        include_text=include_text,
+        title=title,
     )
-    with atomic_file(output) as file:
+    with closing(Steps("counselors")) as steps:
+        html = build_report(tagged, options, steps)
+    texts = map(Path, tagged) if include_text else ()
+    with atomic_file(output, permissions(output, texts)) as file:
         file.write(html.encode())
     click.echo(f"Open {output} in a browser.", err=True)

@@ -1,6 +1,7 @@
-"""`mi-code sample`: what to code next, and whether to go on."""
+"""`mi-code sample`: what to code next, and whether to continue."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ import click
 
 from mi_coder.cli.label_studio import some
 from mi_coder.cli.options import Group, choice, cores, force_option
+from mi_coder.cli.progress import Steps
 from mi_coder.cli.reading import Reading, reading_options
 from mi_coder.cli.target import new_file, show_report
 from mi_coder.errors import UsageProblem
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
 _DRAW_EXAMPLES = """\b
 Examples:
   mi-code sample chats.jsonl -o sample.csv --n 200
-  mi-code sample chats.jsonl -o sample.csv --n 200 --design stratified --by counselor_id
-  mi-code sample chats.jsonl -o next.csv --n 200 --design rare-code --codes WA,CO --exclude codes.csv
-  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl      # whether to go on
+  mi-code sample chats.jsonl -o sample.csv --n 200 \\
+      --design stratified --by counselor_id
+  mi-code sample chats.jsonl -o next.csv --n 200 \\
+      --design rare-code --codes WA,CO --exclude codes.csv
+  mi-code sample report codes.csv --sample sample.csv \\
+      --chats chats.jsonl                            # whether to continue
 """
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _DRAW = "draw"
@@ -41,7 +46,7 @@ class _Sample(Group):
 
 @click.group("sample", cls=_Sample)
 def command() -> None:
-    """What to code next, and whether to go on."""
+    """What to code next, and whether to continue."""
 
 
 @command.command(_DRAW, epilog=_DRAW_EXAMPLES)
@@ -51,7 +56,7 @@ def command() -> None:
 @choice(
     "--design",
     values=["random", "stratified", "uncertainty", "rare-code", "diversity", "given"],
-    help="How to draw, see above.",
+    help="How messages are drawn, see above.",
 )
 @choice("--unit", values=["message", "conversation"], help="What is drawn.")
 @click.option(
@@ -59,26 +64,40 @@ def command() -> None:
     default="code",
     show_default=True,
     metavar="FIELD|code",
-    help="Stratified: field of the conversation or message, or the tagger's most likely code.",
+    help="With --design stratified: field of the conversation or message, or code for the tagger's most likely code.",
 )
 @click.option(
-    "--minimum", default=1, show_default=True, type=click.IntRange(min=1), help="Stratified: from each at least."
+    "--minimum",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With --design stratified: least number from each stratum.",
 )
 @click.option(
-    "--codes", metavar="REF,...", help="Rare-code: codes to look for. Default: those expected in under 2 % of messages."
+    "--codes",
+    metavar="REF,...",
+    help="With --design rare-code: codes to look for. Default: those expected in under 2% of messages.",
 )
 @click.option(
     "--floor",
     default=0.2,
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True),
-    help="Uncertainty and rare-code: share of the sample that is spread evenly, so that nothing is out of reach.",
+    help="With --design uncertainty or rare-code: share of the sample that is drawn evenly, so that every message can "
+    "be "
+    "drawn.",
 )
 @click.option(
-    "--clusters", default=20, show_default=True, type=click.IntRange(min=1), help="Diversity: clusters, at most."
+    "--clusters",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With --design diversity: largest number of clusters.",
 )
 @choice(
-    "--vectors", values=["scores", "text"], help="Diversity: what makes messages alike; text needs the extra train."
+    "--vectors",
+    values=["scores", "text"],
+    help="With --design diversity: what makes messages alike; text needs the extra train.",
 )
 @click.option(
     "--exclude",
@@ -86,15 +105,19 @@ def command() -> None:
     type=_FILE,
     help="File of codes or earlier sample (CSV) whose messages are left out. Repeatable.",
 )
-@click.option("--chances", type=_FILE, help="Given: file of mi-code power -o with the chance of every conversation.")
-@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Decides what is drawn.")
+@click.option(
+    "--chances",
+    type=_FILE,
+    help="With --design given: file of mi-code power -o with the probability of every conversation.",
+)
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of the draw.")
 @click.option(
     "--model",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Model folder of the tagger. Default: the bundled model.",
 )
-@click.option("--tagged", type=_FILE, help="The same chats tagged with --scores all, in place of tagging them now.")
-@force_option("Write over a file that is there.")
+@click.option("--tagged", type=_FILE, help="The same chats tagged with --scores all, instead of tagging them now.")
+@force_option("Overwrite a file that exists.")
 @reading_options()
 def draw(
     chats: tuple[str, ...],
@@ -118,19 +141,21 @@ def draw(
 ) -> None:
     """Draw counselor messages of CHATS to code next, or whole conversations.
 
+    `mi-code sample CHATS` is short for `mi-code sample draw CHATS`. Second command: `mi-code sample report` says
+    whether to continue coding; see its --help.
+
     \b
     random       all equally likely
-    stratified   in proportion to each stratum (see --by), with a minimum from each
-    uncertainty  the likelier, the less sure the tagger is
-    rare-code    the likelier, the more probably they carry one of --codes
-    diversity    as many from each of --clusters of messages that are alike
-    given        whole conversations by the chances in --chances
+    stratified   in proportion to each stratum (see --by), with a
+                 minimum from each
+    uncertainty  more likely where the tagger is less certain
+    rare-code    more likely where one of --codes is more probable
+    diversity    equally many from each of --clusters of similar messages
+    given        whole conversations, by the probabilities in --chances
 
-    Each message has a known chance to be drawn, which stands in the file, so that weighted rates (mi-code sample
-    report) hold for all that could be drawn and not only for the sample. Messages that are coded (complete gold,
-    --exclude) and texts that came before are left out and counted. The file holds no text.
-
-    Whether to go on coding tells `mi-code sample report`; see its --help.
+    Each message has a known probability of being drawn, which is in the file, so that weighted rates (mi-code sample
+    report) apply to all messages that could be drawn and not only to the sample. Messages that are coded already
+    (complete gold, --exclude) and repeated texts are left out and counted. The file contains no text.
     """
     from mi_coder.annotation.designs import Request, planned, read_chances, with_chances
     from mi_coder.annotation.population import population, read_done
@@ -143,7 +168,7 @@ def draw(
     if (chances is None) == (design == "given"):
         raise UsageProblem("--chances and --design given go together.")
     if model and tagged:
-        raise UsageProblem("--tagged holds the scores of a tagger already: leave out --model.")
+        raise UsageProblem("--tagged already has the scores of a tagger: leave out --model.")
     new_file(output, force, [*map(Path, chats), *exclude, *filter(None, [tagged, chances])])
     request = Request(
         design=design,
@@ -166,11 +191,12 @@ def draw(
     given = read_chances(chances) if chances else None
     if given is not None:
         found = with_chances(found, given)
-        click.echo(f"{len(found.units)} of them have a chance in {chances}", err=True)
+        click.echo(f"{len(found.units)} of them have a probability in {chances}", err=True)
         if strange := sorted(given.keys() - {chat.id for chat in conversations}):
             click.echo(
-                f"{chances}: {len(strange)} of {len(given)} chances are of conversations that the chats lack: "
-                f"{some(strange)}. The chances of the others no longer hold as they are.",
+                f"{chances}: {len(strange)} of {len(given)} probabilities are of conversations that are not in the "
+                "chats: "
+                f"{some(strange)}. The probabilities of the others are no longer right.",
                 err=True,
             )
     check_size(len(found.units), size)
@@ -183,10 +209,14 @@ def draw(
 
 
 @command.command(
-    epilog="Example:  mi-code sample report codes.csv --sample sample.csv --chats chats.jsonl",
+    epilog="""\b
+Example:
+  mi-code sample report codes.csv --sample sample.csv \\
+      --chats chats.jsonl
+""",
 )
 @click.argument("codes", nargs=-1, required=True, type=_FILE)
-@click.option("--sample", type=_FILE, help="The sample that was coded, for the rates of codes.")
+@click.option("--sample", type=_FILE, help="The sample that was coded, to estimate the rates of codes.")
 @click.option("--chats", multiple=True, help="The coded chats, for the learning curve (extra train). Repeatable.")
 @click.option(
     "--repeats", default=3, show_default=True, type=click.IntRange(1, 100), help="Repeats of the learning curve."
@@ -194,7 +224,7 @@ def draw(
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of parts and intervals.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Write over a file that is there.")
+@force_option("Overwrite a file that exists.")
 @reading_options()
 def report(
     codes: tuple[Path, ...],
@@ -207,12 +237,13 @@ def report(
     force: bool,
     reading: Reading,
 ) -> None:
-    """Whether to go on coding, from the codes given so far (stand-off CSV files).
+    """Say whether to continue coding, from the codes given so far.
 
-    Alpha as the number of messages coded twice grows; the F1 that the TF-IDF baseline gains per 100 codings, on
-    conversations kept apart (with --chats); rates of the codes in what was drawn from, weighted by inclusion
-    probability (with --sample); and what to do. Of several codings of a message the last in the files counts for the
-    curve and the rates; of one coder, the last round. The report holds no text.
+    CODES are files of codes (CSV). The report shows alpha as the number of messages coded twice grows; the F1 that the
+    TF-IDF baseline gains per 100 codings, on held-out conversations (with --chats); rates of the codes in all that the
+    sample was drawn from, weighted by inclusion probability (with --sample); and what to do. If a message has several
+    codings, the last one in the files counts for the curve and the rates; of one coder, the last round. The report
+    contains no text.
     """
     if output:
         new_file(output, force, [*codes, *map(Path, chats), *filter(None, [sample])])
@@ -271,4 +302,5 @@ def _scores(
     click.echo("tagging ...", err=True)
     tagger = Tagger.load(model, threads=cores())
     name = f"{tagger.config.name} {tagger.config.version} {tagger.digests[MODEL_FILE][:16]}"
-    return Scores.of(units, tagged_now(units, tagger)), name
+    with closing(Steps("messages")) as steps:
+        return Scores.of(units, tagged_now(units, tagger, steps)), name

@@ -28,7 +28,7 @@ def check_options(context: click.Context, suite: bool) -> None:
     if suite:
         contrary = [option for name, option in given.items() if name not in _ONLY_SUITE | _ALSO_SUITE]
         if contrary:
-            raise UsageProblem(f"--suite brings its own gold codes and settings: leave out {', '.join(contrary)}.")
+            raise UsageProblem(f"--suite has its own gold codes and settings: leave out {', '.join(contrary)}.")
         return
     lonely = [option for name, option in given.items() if name in _ONLY_SUITE]
     if lonely:
@@ -48,7 +48,7 @@ def run(
 
     Args:
         sampling: bootstrap samples and their seed.
-        output: None for `PAGE`. A page of an earlier suite is written over, anything else only with `force`.
+        output: None for `PAGE`. A page of an earlier suite is overwritten, anything else only with `force`.
 
     Raises:
         UsageProblem: the page cannot go to `output`.
@@ -69,7 +69,12 @@ def run(
     )
     page = output or PAGE
     if not page.parent.is_dir():
-        raise UsageProblem(f"There is no folder {page.parent} here. Name a file for the reports with -o.")
+        where = (
+            "Name a file in a folder that exists."
+            if output
+            else "Run --suite in a checkout of the project, with the corpora beside it."
+        )
+        raise UsageProblem(f"There is no folder {page.parent} here. {where}")
     new_file(page, force, inputs(options), ours=lambda path: path.read_bytes().startswith(TITLE.encode()))
     found = run_suite(options, lambda stage: click.echo(f"{stage} ...", err=True))
     click.echo(found.table(markdown=False))

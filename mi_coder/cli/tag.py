@@ -16,11 +16,15 @@ EPILOG = """\b
 Examples:
   mi-code tag transcripts.jsonl                 # writes transcripts.tagged.jsonl
   mi-code tag 'chats/*.jsonl.gz' -o tagged/     # every file of a folder
-  cat chat.jsonl | mi-code tag - | head         a stream
+  cat chats.jsonl | mi-code tag - | head        # a stream
   mi-code tag survey.csv --text-field body --role-field who --role peer=counselor
+
+\b
+Exit codes: 0 done; 2 refused or wrong use; 3 too many bad records (good ones are
+written); 4 counts do not add up; 130, 143 interrupted.
 """
 
-_records = section("Bad records and broken-off runs")
+_records = section("Bad records and interrupted runs")
 
 
 @click.command(epilog=EPILOG, cls=Command)
@@ -46,17 +50,18 @@ _records = section("Bad records and broken-off runs")
     default="1%",
     show_default=True,
     metavar="N|P%",
-    help="More bad records than this end with exit code 3, as a damaged file does.",
+    help="End with exit code 3 if more records than this number or percentage are bad. Good records are written all "
+    "the same.",
 )
-@_records("--strict", is_flag=True, help="As --max-errors 0.")
-@_records("--resume/--no-resume", default=True, show_default=True, help="Take up an unfinished run, or start over.")
-@force_option("Write over a finished output.")
+@_records("--strict", is_flag=True, help="The same as --max-errors 0.")
+@_records("--resume/--no-resume", default=True, show_default=True, help="Resume an unfinished run, or start over.")
+@force_option("Overwrite a finished output.")
 @_records(
     "--rejects",
     type=click.Path(path_type=Path),
     help="With -o -: file for the bad records. Files get NAME.rejects.jsonl.",
 )
-@click.option("--overwrite", is_flag=True, help="Replace codes that the records already carry.")
+@click.option("--overwrite", is_flag=True, help="Replace codes that the records already have.")
 @reading_options()
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
 def command(
@@ -77,11 +82,11 @@ def command(
 ) -> None:
     """Code the counselor messages of INPUT... with up to three codes each.
 
-    With --unit sentence each sentence of a long message has up to three, and the message all of them.
+    With --unit sentence, each sentence of a long message gets up to three codes, and the message gets all of them.
 
     INPUT is JSON Lines (one message or one conversation a line), CSV, TSV, Parquet, a ConvoKit folder or pasted chat
-    text, plain or compressed (.gz, .zst), or - for standard input. Bad records go to NAME.rejects.jsonl and the rest
-    goes on.
+    text, plain or compressed (.gz, .zst), or - for standard input. Bad records are listed in NAME.rejects.jsonl, and
+    all others are coded.
     """
     keep_blas_to_one_thread()
     from mi_coder.batch.interrupt import catching_signals

@@ -106,6 +106,6 @@ class Tagging:
 
 
 def say_left_out(names: Sequence[str]) -> None:
-    """Tell which files a pattern found that are no inputs."""
+    """Name the files that a pattern found and that are not inputs."""
     if names:
-        click.echo(f"Left out, since a run of this command writes them: {', '.join(names)}.", err=True)
+        click.echo(f"Left out, because this command writes them: {', '.join(names)}.", err=True)

@@ -1,4 +1,4 @@
-"""`mi-code train`: gold codes in, model folder out."""
+"""`mi-code train`: from gold codes to a model folder."""
 
 from datetime import date
 from pathlib import Path
@@ -18,19 +18,19 @@ Example:
   mi-code corpora convert esconv --root data -o esconv.jsonl
   mi-code train esconv.jsonl practice.jsonl -o model/ --epochs 4 --seed 1
   mi-code tag chats.jsonl --model model/
-From the bundled model on, with a few hundred coded messages of your own:
+Continue training from the bundled model, with a few hundred coded messages of your own:
   mi-code train gold.jsonl -o model/ --base bundled --epochs 12 --freeze-words --dropout 0
-Another encoder, for more passes and with more patience:
+Another encoder, with more epochs and more patience:
   mi-code train gold.jsonl -o large/ --base mpnet --lr 2e-5 --epochs 10 --patience 3
 A small model that learns from two others:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --teacher b/ --teacher-share 0.7
-The same, from copies of the chats with mixed sentences, too:
+The same, also learning from copies of the chats with mixed sentences:
   mi-code train gold.jsonl -o small/ --base minilm --teacher a/ --mixed 1
 Two halves of the gold teach each other:
   mi-code train gold.jsonl -o a/ --leave-out 1/2
   mi-code train gold.jsonl -o b/ --leave-out 2/2
   mi-code train gold.jsonl -o taught/ --teacher a/ --teacher b/
-Rare codes count more, and less context is read:
+More weight for rare codes, and less context:
   mi-code train gold.jsonl -o model/ --weighting inverse --context 3
 """
 
@@ -43,13 +43,15 @@ Rare codes count more, and less context is read:
 @click.option(
     "--base",
     help="Encoder: a folder, minilm (ships with the extra), mpnet (five packages ship it), or a Hugging Face hub name "
-    "that is in the local cache. Or a model to go on from: bundled, or a model folder.  [default: "
+    "that is in the local cache. Or a model from which to continue training: bundled, or a model folder.  [default: "
     "FacebookAI/roberta-base where the cache has it, else minilm]",
 )
 @click.option("--name", default="mi-coder", show_default=True, help="Name of the model.")
 @click.option("--model-version", "version", help="Version of the model, such as a date or a number.  [default: today]")
 @learning_options()
-@click.option("--test", is_flag=True, help="Print the figures on the test part too: once, when all is chosen on dev.")
+@click.option(
+    "--test", is_flag=True, help="Print the figures on the test part too. Do this once, when all choices are made."
+)
 @reading_options()
 def command(
     gold: tuple[Path, ...],
@@ -65,20 +67,19 @@ def command(
     """Train a tagger on files with GOLD codes.
 
     Conversations are put into training, dev and test parts by their field split, else by a hash of their source_group
-    or id. Codes that the gold does not settle are missing, not negative. Beside the model, a TF-IDF baseline is trained
-    on the same messages. Both are scored on dev and test; what is printed are the figures on dev, by which settings are
-    chosen.
+    or id. Codes that the gold does not settle are missing, not negative. A TF-IDF baseline is trained on the same
+    messages for comparison. Both are scored on dev and test. The figures on dev are printed: choose settings by these.
 
-    Training ends early where --patience epochs bring nothing better on dev, and the best epoch is kept. Where the loss
-    is no longer a number, or half as high again as that of always naming the base rates, it stops with an error. It
-    runs on a GPU where there is one, and in bfloat16 where the device computes in it itself.
+    Training ends early when --patience epochs bring nothing better on dev, and the best epoch is kept. It stops with an
+    error when the loss is no longer a number, or is 1.5 times the loss of always predicting the base rates. It runs on
+    a GPU if there is one, and in bfloat16 if the device computes in it natively.
 
-    With --base bundled or the folder of a model, training goes on from its weights. What it knows of codes that the
-    gold lacks stays. Its license applies to what comes out.
+    With --base bundled or the folder of a model, training continues from its weights. What it knows of codes that the
+    gold lacks stays. Its license applies to the new model.
 
-    A training that was broken off goes on after its last whole epoch when the same command is given again; until it is
-    done, that state lies beside the output in a folder that ends in .checkpoint. Where it is of another training, the
-    command says what differs and starts anew.
+    An interrupted training is resumed after its last whole epoch when the same command is given again; until it is
+    done, its state is kept beside the output in a folder that ends in .checkpoint. If that state is of another
+    training, the command says what differs and starts over.
     """
     for module in ("torch", "transformers", "sklearn", "onnx"):
         need(module, extra="train")

@@ -1,4 +1,4 @@
-"""How a training goes, on standard error."""
+"""The progress of a training, on standard error."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""What a training came to: its figures, and where the model is."""
+"""The result of a training: its figures, and where the model is."""
 
 import math
 from typing import TYPE_CHECKING
@@ -19,19 +19,19 @@ def show(report: "TrainReport", test: bool) -> None:
         test: also the figures on the test part.
     """
     click.echo(
-        f"{'part':<6}{'messages':>10}{'codes':>7}{'macro-F1':>10}{'TF-IDF':>9}  difference with its 95 % interval"
+        f"{'part':<6}{'messages':>10}{'codes':>7}{'macro-F1':>10}{'TF-IDF':>9}  difference with its 95% interval"
     )
     for part, figures in [("dev", report.dev), *([("test", report.test)] if test else [])]:
         counted = sum(row.counted for row in figures.rows)
         click.echo(f"{part:<6}{figures.messages:>10}{counted:>7}{_versus(figures.macro)}")
         if not counted:
             click.echo(
-                f"No code has {figures.options.min_support} messages in {part}, so there is no macro-F1. Exactly right "
+                f"No code has {figures.options.min_support} messages in {part}, so there is no macro-F1. Exact match "
                 f"there: {render.versus(figures.exact)}.",
                 err=True,
             )
     if report.config.untrained:
-        click.echo(f"Codes that it cannot give, for want of gold: {', '.join(report.config.untrained)}.", err=True)
+        click.echo(f"Codes that it cannot give, for lack of gold: {', '.join(report.config.untrained)}.", err=True)
     click.echo(
         f"The model is in {report.folder}. What it can and cannot do, on the test part too: "
         f"{report.folder / 'MODEL_CARD.md'}",

@@ -13,6 +13,7 @@ import msgspec
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.compress import open_source
 from mi_coder.formats.delimited import DelimitedRecords
+from mi_coder.formats.guard import unguard
 from mi_coder.formats.lines import read_lines
 from mi_coder.formats.rejects import BadRecord
 
@@ -54,14 +55,14 @@ def locate(info: CorpusInfo, root: Path) -> Path:
         if all((folder / name).is_file() for name in info.files):
             return folder
     if not root.is_dir():
-        raise UsageProblem(f"The folder {root} does not exist. Pass the folder that holds {info.folder}/.")
+        raise UsageProblem(f"The folder {root} does not exist. Pass the folder that contains {info.folder}/.")
     looked_in = folders[0] if folders[0].is_dir() else root
     missing = [name for name in info.files if not (looked_in / name).is_file()]
     raise UsageProblem(
         f"The corpus {info.name} lacks {', '.join(missing)} in {looked_in}.\n"
         f"Expected files: {', '.join(info.files)}"
         + (f" (and, if you have them: {', '.join(info.optional)})" if info.optional else "")
-        + f".\nPass the data root that holds {info.folder}/, or the corpus folder itself."
+        + f".\nPass the data root that contains {info.folder}/, or the corpus folder itself."
     )
 
 
@@ -93,7 +94,7 @@ class Row(dict[str, str]):
             UsageProblem: it does not.
         """
         if not _COUNT.fullmatch(self[column]):
-            raise self.problem(column, "must be a whole number from 0")
+            raise self.problem(column, "must be a whole number of at least 0")
         return int(self[column])
 
     def number(self, column: str) -> float | None:
@@ -108,11 +109,12 @@ class Row(dict[str, str]):
             raise self.problem(column, "must be a number or empty") from None
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str], guarded: bool = False) -> Iterator[Row]:
     """The rows of a CSV file (plain, .gz or .zst), cells as they are written: "NA" and "n/a" are text.
 
     Args:
         columns: columns that must be there.
+        guarded: take off the guard of guard.py, as in files that mi-code writes.
 
     Raises:
         UsageProblem: the file cannot be read, a column is missing or named twice, or a row is malformed: more or fewer
@@ -127,9 +129,18 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         elif len(cells) != len(header):
             raise UsageProblem(f"{place}: {len(cells)} cells where the header has {len(header)} columns.")
         else:
-            yield Row(zip(header, cells, strict=True), place)
+            yield Row(zip(header, map(unguard, cells) if guarded else cells, strict=True), place)
     if header is None:
         raise UsageProblem(f"{path} is empty. Expected columns: {', '.join(columns)}.")
+
+
+def header_of(path: Path) -> list[str]:
+    """The columns that a CSV file names; none where it is empty.
+
+    Raises:
+        UsageProblem: the file or its header cannot be read.
+    """
+    return next((cells for _, cells in _records(path)), [])
 
 
 def _records(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -76,13 +76,13 @@ def with_splits(conversations: Iterable[Conversation], splits: Iterable[Split]) 
         if split is None:
             raise BadSplits(
                 f"Conversation {conversation.id!r} has no row in the file of splits, which is for another release of "
-                "the corpus. Write it anew with: python tools/splits.py"
+                "the corpus. Write it again with: python tools/splits.py"
             )
         if split.source_group != group_of(conversation):
             raise BadSplits(
                 f"Conversation {conversation.id!r} has the source_group {group_of(conversation)!r} in the corpus and "
                 f"{split.source_group!r} in the file of splits, which is for another release of the corpus. Write it "
-                "anew with: python tools/splits.py"
+                "again with: python tools/splits.py"
             )
         conversation.extra["split"] = split.part
         yield conversation

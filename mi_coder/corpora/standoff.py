@@ -1,8 +1,9 @@
 """Stand-off codes: the project's own codes for public chats, in files without the text.
 
 A file is a CSV with one coded counselor message a row: `conversation_id`, `index` (place of the message in its
-conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text as UTF-8), `codes` (joined by "+",
-most salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure), `coder`, `round`.
+conversation, from 0), `text_hash` (first 16 hex digits of the SHA-256 of the text as UTF-8), `codes` (joined by "+", or
+by ";" as in tagged tables; most salient first), `depth`, `permission`, `reason`, `confidence` (3 sure to 1 unsure),
+`coder`, `round`. Cells may carry the guard of guard.py, as in all that mi-code writes.
 
 Beside it stands `NAME.csv.meta.json` with the hash of the codebook by which the codes were given and who gave them.
 
@@ -11,8 +12,9 @@ missing is read as empty, the coder then as the name of the file, and the round 
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal
@@ -21,8 +23,9 @@ import msgspec
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import ALONE, MOST_CODES, Conversation, Gold
-from mi_coder.corpora.source import Row, read_rows
+from mi_coder.corpora.source import Row, header_of, read_rows
 from mi_coder.errors import UnknownName, UsageProblem
+from mi_coder.formats.fields import OUTPUT_FIELDS
 
 COLUMNS = (
     "conversation_id",
@@ -105,12 +108,43 @@ def read_standoff(path: Path) -> Iterator[StandoffCode]:
 
     Raises:
         BadStandoff: the sidecar is damaged or names another codebook.
-        UsageProblem: a row is malformed or breaks the rules of the codebook; names file, line and column.
+        UsageProblem: it is a tagged table, or a row is malformed or breaks the rules of the codebook; names file, line
+            and column.
     """
+    return (code for code, _ in read_standoff_rows(path))
+
+
+def read_standoff_rows(path: Path) -> Iterator[tuple[StandoffCode, Row]]:
+    """The same, each with the cells of its row, which may have columns of their own.
+
+    Raises: as `read_standoff`.
+    """
+    refuse_tagged(path, header_of(path))
     book = Codebook.load()
     meta = _read_meta(path, book)
-    for row in read_rows(path, NEEDED):
-        yield _parse(row, book, path.stem, meta.coder if meta else path.stem)
+    name = path.stem
+    for row in read_rows(path, NEEDED, guarded=True):
+        yield _parse(row, book, name, meta.coder if meta else name), row
+
+
+def refuse_tagged(path: Path, columns: Collection[str]) -> None:
+    """Refuse a table of tagged chats, which does not say by itself where in a conversation a message stands.
+
+    Raises:
+        UsageProblem: its columns are those of one.
+    """
+    if "index" not in columns and set(OUTPUT_FIELDS) <= set(columns):
+        raise UsageProblem(
+            f"{path} is a tagged table, not a file of codes: it lacks the column index. To compare the tagger with "
+            "coders, use `mi-code evaluate`. To make a file of codes, copy conversation_id and codes of the coded "
+            "messages into a new CSV file and add index: the place of the message in its conversation, where all "
+            "messages count, from 0."
+        )
+
+
+def joined(cell: str) -> list[str]:
+    """The codes in a cell, joined by "+" or, as in tagged tables, by ";"."""
+    return re.split("[+;]", cell)
 
 
 def texts_unchecked(paths: Iterable[Path]) -> str:
@@ -119,8 +153,8 @@ def texts_unchecked(paths: Iterable[Path]) -> str:
     if not names:
         return ""
     return (
-        "Without text_hash it is not checked that codes and texts belong together, and without .meta.json not that the "
-        f"codes are of this codebook: {', '.join(names)}"
+        "Without text_hash it is not checked whether codes and texts belong together, nor without .meta.json whether "
+        f"the codes are of this codebook: {', '.join(names)}"
     )
 
 
@@ -133,8 +167,8 @@ def hashed(codes: Iterable[StandoffCode]) -> Iterator[StandoffCode]:
     for code in codes:
         if not code.text_hash:
             raise BadStandoff(
-                f"{code.where}: the codes have no text_hash, and a corpus has releases with other texts. Add it: "
-                f"{HOW_HASHED}. To go without: mi-code corpora convert NAME --root FOLDER -o chats.jsonl, then "
+                f"{code.where}: the codes have no text_hash, but a corpus has releases with other texts. Add it: "
+                f"{HOW_HASHED}. To do without it: mi-code corpora convert NAME --root FOLDER -o chats.jsonl, then "
                 "mi-code studio gold chats.jsonl CODES -o gold.jsonl"
             )
         yield code
@@ -203,11 +237,11 @@ def _apply(conversation: Conversation, codes: Mapping[int, StandoffCode]) -> Non
         if message is None or not message.is_counselor:
             raise BadStandoff(
                 f"{code.where}: the counselor says nothing here. The index counts all messages of a conversation, "
-                "those of the client too, from 0."
+                "also those of the client, from 0."
             )
         if code.text_hash and code.text_hash != text_hash(message.text):
             raise BadStandoff(
-                f"{code.where}: there is another text here than the one that was coded. Its text_hash is {HOW_HASHED}."
+                f"{code.where}: the text here is not the one that was coded. Its text_hash is {HOW_HASHED}."
             )
         message.gold = code.gold
 
@@ -219,12 +253,14 @@ def _read_meta(path: Path, book: Codebook) -> StandoffMeta | None:
     except FileNotFoundError:
         return None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadStandoff(f"{sidecar}: {error}") from None
+        raise BadStandoff(
+            f"{sidecar} is not the .meta.json of a file of codes: {error}. Save the codes under another name."
+        ) from None
     if meta.codebook != book.hash:
         raise BadStandoff(
-            f"{path}: the codes were given by the codebook {meta.codebook}, and this is {book.hash}. Read them with "
+            f"{path}: the codes were given by the codebook {meta.codebook}, but this is {book.hash}. Read them with "
             "the version of mi-coder that has their codebook, or check them against docs/codebook.md and then write "
-            f"the present hash into {sidecar.name}."
+            f"this hash into {sidecar.name}."
         )
     return meta
 
@@ -232,9 +268,10 @@ def _read_meta(path: Path, book: Codebook) -> StandoffMeta | None:
 def _parse(row: Row, book: Codebook, coder: str, gold_from: str) -> StandoffCode:
     codes = _codes(row, book)
     details = _details(row, codes, book)
+    positive, negative = _sides(codes, book.ids)
     gold = Gold(
-        frozenset(codes),
-        frozenset(book.ids) - set(codes),
+        positive,
+        negative,
         depth=details["depth"],
         permission=details["permission"],
         reason=details["reason"],
@@ -253,6 +290,12 @@ def _parse(row: Row, book: Codebook, coder: str, gold_from: str) -> StandoffCode
     )
 
 
+@lru_cache(maxsize=10_000)
+def _sides(codes: tuple[str, ...], every: tuple[str, ...]) -> tuple[frozenset[str], frozenset[str]]:
+    """The codes that are given and those that are not: one object for all rows with the same codes."""
+    return frozenset(codes), frozenset(every) - set(codes)
+
+
 def _text_hash(row: Row) -> str:
     value = row.get("text_hash", "")
     if value and not _HASH.fullmatch(value):
@@ -264,8 +307,9 @@ def _details(row: Row, codes: Sequence[str], book: Codebook) -> dict[str, str | 
     """Depth, permission and reason, each None where the row does not tell it."""
     values = {name: row.get(name) or None for name in book.attributes}
     for name, value in values.items():
-        carried = any(name in book[code].attributes for code in codes)
-        if value is not None and not (carried and value in book.attributes[name]):
+        if value is not None and not (
+            value in book.attributes[name] and any(name in book[code].attributes for code in codes)
+        ):
             allowed = ", ".join(book.attributes[name])
             raise row.problem(name, f"one of {allowed} with the codes that carry it, and empty otherwise")
     return values
@@ -273,11 +317,11 @@ def _details(row: Row, codes: Sequence[str], book: Codebook) -> dict[str, str | 
 
 def _codes(row: Row, book: Codebook) -> tuple[str, ...]:
     try:
-        codes = tuple(book[name].id for name in row["codes"].split("+"))
+        codes = tuple(book[name].id for name in joined(row["codes"]))
     except UnknownName as error:
         raise UsageProblem(f'{row.place}: codes: {error} Join several by "+", as in OQ+SU.') from None
     if not 1 <= len(set(codes)) == len(codes) <= MOST_CODES:
         raise row.problem("codes", "one to three different codes are allowed")
     if ALONE in codes and len(codes) > 1:
-        raise row.problem("codes", "OT never stands with another code")
+        raise row.problem("codes", "OT cannot be combined with another code")
     return codes

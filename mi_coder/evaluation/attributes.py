@@ -20,10 +20,10 @@ class AttributeScore:
     """How often an attribute is right where its code is.
 
     Attributes:
-        messages: those whose gold attribute is known and whose code was rightly given.
+        messages: those whose gold attribute is known and whose code was given correctly.
         accuracy: share of them with the right attribute.
-        majority: share that the most frequent gold value alone would get right: the figure to beat.
-        low, high: ends of the 95 % interval of the accuracy, from resampling conversations; nan where there is none.
+        majority: accuracy of the majority-class baseline, always the most frequent gold value: the figure to beat.
+        low, high: ends of the 95% interval of the accuracy, from resampling conversations; nan where there is none.
     """
 
     attribute: str

@@ -4,6 +4,7 @@ Cluster bootstrap with percentile intervals: Davison and Hinkley (1997), section
 """
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from mi_coder.arrays import Floats, Numbers
 
 LEVEL = 0.95
+_CELLS = 1_000_000
+"""Draws are added up in blocks of so many numbers: as one product, and in little memory however many there are."""
 
 
 def draws(count: int, samples: int, seed: int) -> Iterator[NDArray[np.intp]]:
@@ -34,15 +37,29 @@ def resampled(values: Numbers, conversation: NDArray[np.intp], samples: int, see
     Returns:
         [samples, ...] totals; no samples, [0, ...], of fewer than two conversations (see `draws`).
     """
+    return redrawn(summed(values, conversation), samples, seed)
+
+
+def summed(values: Numbers, conversation: NDArray[np.intp]) -> Floats:
+    """Sums of `values`, [messages, ...], by conversation, [conversations, ...]."""
     count = int(conversation.max(initial=-1)) + 1
     flat = values.reshape(len(values), int(np.prod(values.shape[1:])))
     sums = np.stack([np.bincount(conversation, weights=column, minlength=count) for column in flat.T], axis=1)
-    totals = [times @ sums for times in draws(count, samples, seed)]
-    return np.array(totals, dtype=np.float64).reshape(len(totals), *values.shape[1:])
+    return np.asarray(sums.reshape(count, *values.shape[1:]), dtype=np.float64)
+
+
+def redrawn(sums: Floats, samples: int, seed: int) -> Floats:
+    """Totals, [samples, ...], of `sums`, [conversations, ...], over conversations drawn with replacement."""
+    count = len(sums)
+    flat = sums.reshape(count, int(np.prod(sums.shape[1:])))
+    drawn = draws(count, samples, seed)
+    blocks = iter(lambda: list(islice(drawn, max(1, _CELLS // max(1, count)))), [])
+    totals = [np.array(block, dtype=np.float64) @ flat for block in blocks]
+    return np.concatenate([np.empty((0, flat.shape[1])), *totals]).reshape(-1, *sums.shape[1:])
 
 
 def interval(samples: Floats) -> tuple[Floats, Floats]:
-    """Low and high ends of the 95 % percentile interval, [samples, ...] -> [...] twice.
+    """Low and high ends of the 95% percentile interval, [samples, ...] -> [...] twice.
 
     Samples where the figure is undefined (nan) are left out; nan where none is left.
     """

@@ -1,8 +1,8 @@
-"""Whether probabilities can be taken at their word: the expected calibration error of each code, and means over codes.
+"""How well probabilities are calibrated: the expected calibration error of each code, and means over codes.
 
 A sample of the bootstrap draws conversations, and every message stays in its bin. The error of a sample is larger than
 that of the messages themselves, because the draw adds to the gap of each bin by chance. So the samples are shifted by
-as much as they are larger on average: the interval tells the spread alone. The error itself has such an excess over
+as much as they are larger on average: the interval shows the spread alone. The error itself has such an excess over
 that of infinitely many messages, which no interval shows.
 """
 
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mi_coder.arrays import Bools, Floats
-from mi_coder.evaluation.bootstrap import resampled
+from mi_coder.arrays import Bools, Floats, Indices
+from mi_coder.evaluation.bootstrap import redrawn, summed
 from mi_coder.evaluation.compare import Comparison
 from mi_coder.evaluation.metrics import CALIBRATION_BINS, brier, calibration_error, calibration_gaps, macro
-from mi_coder.evaluation.report import Calibration, Figure, Options
+from mi_coder.evaluation.report import Calibration, Figure
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,33 +24,34 @@ class CodeCalibration:
 
     Attributes:
         error: expected calibration error.
-        samples: [samples] the same of resampled conversations.
+        gaps: [conversations, bins + 1] what each conversation adds to its totals (see `calibration_gaps`).
         brier, brier_of_base_rate: see `Calibration`.
     """
 
     error: float
-    samples: Floats
+    gaps: Floats
     brier: float
     brier_of_base_rate: float
 
 
-def by_code(comparison: Comparison, options: Options) -> list[CodeCalibration | None]:
+def by_code(comparison: Comparison) -> list[CodeCalibration | None]:
     """One per code of the comparison, in their order; None where no message has both gold and a probability."""
     columns = zip(comparison.truth.T, comparison.probability.T, strict=True)
-    return [_of_code(truth, probability, comparison, options) for truth, probability in columns]
+    return [_of_code(truth, probability, comparison.conversation) for truth, probability in columns]
 
 
-def calibration(codes: Sequence[CodeCalibration | None], counted: Bools) -> Calibration | None:
+def calibration(codes: Sequence[CodeCalibration | None], counted: Bools, samples: int, seed: int) -> Calibration | None:
     """Means over the counted codes; None where none of them has probabilities.
 
     Args:
         counted: [codes] those with the support to count.
+        samples, seed: of the bootstrap.
     """
     judged = [code for code, counts in zip(codes, counted, strict=True) if code and counts]
     if not judged:
         return None
     error = float(np.mean([code.error for code in judged]))
-    drawn = np.stack([code.samples for code in judged], axis=-1)
+    drawn = calibration_error(redrawn(np.stack([code.gaps for code in judged], axis=1), samples, seed))
     means = macro(drawn, np.ones(len(judged), dtype=bool))
     shift = error - (np.nanmean(means) if len(means) else 0)
     spread = Figure.of(error, np.maximum(means + shift, 0))
@@ -63,13 +64,13 @@ def calibration(codes: Sequence[CodeCalibration | None], counted: Bools) -> Cali
     )
 
 
-def _of_code(truth: Floats, probability: Floats, comparison: Comparison, options: Options) -> CodeCalibration | None:
-    """Args: truth, probability: [messages] of the code.
+def _of_code(truth: Floats, probability: Floats, conversation: Indices) -> CodeCalibration | None:
+    """Args: truth, probability, conversation: [messages] of the code.
 
     They are sorted within conversations, so that sums are the same to the last bit however the messages stand.
     """
-    order = np.lexsort((truth, probability, comparison.conversation))
-    truth, probability, conversation = truth[order], probability[order], comparison.conversation[order]
+    order = np.lexsort((truth, probability, conversation))
+    truth, probability, conversation = truth[order], probability[order], conversation[order]
     known = ~np.isnan(truth) & ~np.isnan(probability)
     if not known.any():
         return None
@@ -77,7 +78,7 @@ def _of_code(truth: Floats, probability: Floats, comparison: Comparison, options
     gaps[known] = calibration_gaps(truth[known], probability[known])
     return CodeCalibration(
         error=float(calibration_error(gaps.sum(axis=0))),
-        samples=calibration_error(resampled(gaps, conversation, options.samples, options.seed)),
+        gaps=summed(gaps, conversation),
         brier=brier(truth[known], probability[known]),
         brier_of_base_rate=brier(truth[known], np.full(known.sum(), truth[known].mean())),
     )

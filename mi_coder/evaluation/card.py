@@ -1,4 +1,4 @@
-"""Figures by code in a model card, read back: what a model folder tells of its quality on chats held out."""
+"""Figures by code in a model card, read back: what a model folder says of its quality on chats held out."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class CodeFigures:
     Attributes:
         support: messages that carry it.
         precision, recall: nan where undefined, as the value and the interval of `f1`.
-        baseline_f1, people: of the TF-IDF baseline, and Krippendorff's alpha of people; None where unknown.
+        baseline_f1, people: of the TF-IDF baseline, and Krippendorff's alpha of human coders; None where unknown.
         few: whether the support is too small for the macro figures.
     """
 
@@ -78,7 +78,7 @@ def _figures(cells: dict[str, str]) -> CodeFigures:
         recall=_number(cells["recall"]),
         f1=Figure(value, low, high),
         baseline_f1=_known(cells.get(BASELINE_F1, UNDEFINED)),
-        people=_known(cells[PEOPLE]),
+        people=_known(cells.get(PEOPLE, UNDEFINED)),
         few=support < Options().min_support,
     )
 

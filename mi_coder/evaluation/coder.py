@@ -47,7 +47,7 @@ class Coder:
         return self.model.config if self.model else None
 
     def set_cut(self, coverage: str) -> float | None:
-        """The cut of its model for sets of this coverage; None where it has none or promises nothing."""
+        """The cut of its model for sets of this nominal coverage; None where it has none or they do not apply."""
         return self.config.set_cuts.get(coverage) if self.config and self.usual else None
 
     def codings(
@@ -79,7 +79,7 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
     """A tagged file. Its model is that in `folder`, or the bundled one where the file's sidecar says so, else unknown.
 
     Raises:
-        UsageProblem: the sidecar tells of another codebook, or of another model than that in `folder`.
+        UsageProblem: the sidecar names another codebook, or another model than that in `folder`.
         BadModel: `folder` is not a sound model folder.
     """
     meta = read_meta(RunPaths(str(tagged), tagged).meta)

@@ -14,7 +14,7 @@ _MEND = "Tag the gold file itself: `mi-code tag GOLD.jsonl`."
 
 
 class NotComparable(MiCoderError):
-    """The gold file and the tagged file do not hold the same messages."""
+    """The gold file and the tagged file do not have the same messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +62,14 @@ def compare(gold: Iterable[Conversation], tagged: Iterable[Conversation], codes:
             there, or nothing has gold codes.
         UnknownName: a code that is not among `codes`.
     """
-    tagged_by_id = {one.id: one for one in tagged}
     tested = sorted((one for one in gold if any(_judging(message) for message in one.messages)), key=lambda one: one.id)
     if not tested:
         raise NotComparable(
             "No counselor message of the gold file carries gold codes. Each needs a field gold, such as "
             '{"codes": ["SU", "OQ"]}, or a field codes.'
         )
+    wanted = {one.id for one in tested}
+    tagged_by_id = {one.id: one for one in tagged if one.id in wanted}
     missing = [one.id for one in tested if one.id not in tagged_by_id]
     if missing:
         raise NotComparable(
@@ -141,9 +142,9 @@ def _pairs(number: int, gold: Conversation, tagged: Conversation) -> Iterator[_P
             raise NotComparable(f"{place}: the tagged conversation has only {len(tagged.messages)} messages. {_MEND}")
         partner = tagged.messages[index]
         if partner.text != message.text:
-            raise NotComparable(f"{place}: the text of the tagged file is another one. {_MEND}")
+            raise NotComparable(f"{place}: its text in the tagged file differs. {_MEND}")
         if partner.coding is None:
-            raise NotComparable(f"{place}: the tagged file gives it no codes. {_MEND}")
+            raise NotComparable(f"{place}: the tagged file has no codes for it. {_MEND}")
         yield _Pair(number, place, message.text, known, partner.coding)
 
 

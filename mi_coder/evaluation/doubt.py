@@ -1,4 +1,4 @@
-"""How well a coder knows when it may be wrong: sets, the surest messages, those sent to people, its probabilities."""
+"""How well a coder knows when it may be wrong: sets, confident messages, those sent to people, its probabilities."""
 
 import numpy as np
 

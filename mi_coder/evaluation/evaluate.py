@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mi_coder.arrays import Bools, Floats, Numbers
 from mi_coder.evaluation.attributes import attribute_scores, group_scores
@@ -12,6 +13,8 @@ from mi_coder.evaluation.doubt import doubt
 from mi_coder.evaluation.human import HUMAN_ALPHA
 from mi_coder.evaluation.metrics import Confusion, exact_matches, macro, per_code, share
 from mi_coder.evaluation.report import EvaluationReport, Figure, Options, Row, Source, Versus
+
+_Of = TypeVar("_Of")
 
 FEW_CONVERSATIONS = 20
 
@@ -42,16 +45,17 @@ def evaluate(
             Confusion.of_messages(truth, given).cells, lambda cells: Confusion(cells).f1, comparison, options
         )
 
-    def macro_f1(given: Bools) -> _Sampled:
-        per_code_f1 = f1(given)
-        return _Sampled(macro(per_code_f1.value, counted), macro(per_code_f1.samples, counted))
+    def macro_f1(of_codes: _Sampled) -> _Sampled:
+        return _Sampled(macro(of_codes.value, counted), macro(of_codes.samples, counted))
 
     def exact(given: Bools) -> _Sampled:
         return _sampled(exact_matches(truth, given), share, comparison, options)
 
-    scores = per_code(comparison.codes, truth, predicted, interval(f1(predicted).samples))
-    baseline_f1 = [None] * len(scores) if baseline is None else f1(baseline).value.tolist()
-    calibrations = by_code(comparison, options)
+    coder_f1 = f1(predicted)
+    baseline_f1 = None if baseline is None else f1(baseline)
+    scores = per_code(comparison.codes, truth, predicted, interval(coder_f1.samples))
+    beside_scores = [None] * len(scores) if baseline_f1 is None else baseline_f1.value.tolist()
+    calibrations = by_code(comparison)
     rows = tuple(
         Row(
             score,
@@ -61,7 +65,7 @@ def evaluate(
             score.code not in untrained,
             stated.error if stated else None,
         )
-        for score, beside, enough, stated in zip(scores, baseline_f1, counted, calibrations, strict=True)
+        for score, beside, enough, stated in zip(scores, beside_scores, counted, calibrations, strict=True)
     )
     return EvaluationReport(
         source=source,
@@ -70,13 +74,13 @@ def evaluate(
         messages=len(truth),
         complete=int(exact_matches(truth, predicted)[:, 1].sum()),
         rows=rows,
-        macro=_versus(macro_f1, predicted, baseline),
+        macro=_versus(macro_f1, coder_f1, baseline_f1),
         exact=_versus(exact, predicted, baseline),
         groups=group_scores(comparison.codes, comparison.gold, predicted, baseline),
         attributes=attribute_scores(
             comparison.gold, comparison.coding, comparison.conversation, options.samples, options.seed
         ),
-        calibration=calibration(calibrations, counted),
+        calibration=calibration(calibrations, counted, options.samples, options.seed),
         doubt=doubt(comparison, options, set_cut),
         notes=(*notes, *_cautions(rows, len(comparison.conversation_ids), options)),
     )
@@ -104,11 +108,11 @@ def _sampled(
     return _Sampled(figure(counts.sum(axis=0)), figure(samples))
 
 
-def _versus(sampled: Callable[[Bools], _Sampled], predicted: Bools, baseline: Bools | None) -> Versus:
-    coder = sampled(predicted)
-    if baseline is None:
+def _versus(sampled: Callable[[_Of], _Sampled], of_coder: _Of, of_baseline: _Of | None) -> Versus:
+    coder = sampled(of_coder)
+    if of_baseline is None:
         return Versus(coder.figure())
-    beside = sampled(baseline)
+    beside = sampled(of_baseline)
     return Versus(coder.figure(), beside.figure(), coder.minus(beside).figure())
 
 
@@ -126,7 +130,7 @@ def _cautions(rows: tuple[Row, ...], conversations: int, options: Options) -> li
         "The coder was not trained to give {}; where gold has them, they count as missed.": untrained,
         "No gold message is known to carry {}: how well they are found is unknown.": absent,
         "No gold message is known not to carry {}: wrong uses cannot show, so F1 is left out.": blind,
-        "Too few positives to be sure, and not in the macro F1: {}.": few,
+        "Too few positives to be sure, and not in the macro-F1: {}.": few,
     }
     cautions = [remark.format(", ".join(codes)) for remark, codes in remarks.items() if codes]
     if conversations < FEW_CONVERSATIONS:

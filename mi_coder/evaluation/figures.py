@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import nan
 from typing import TYPE_CHECKING
 
-from mi_coder.evaluation.render import BASELINE
+from mi_coder.evaluation.render import BASELINE, PEOPLE
 from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, points
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def f1_by_code(rows: Sequence["Row"], coder: str, min_support: int) -> "Picture":
     """F1 of each code that gold has, the most frequent first, with its interval.
 
-    Beside it stand the F1 of the TF-IDF baseline and the agreement of people (Krippendorff's alpha), where they are
-    known. Codes with less than the wanted support are hollow.
+    Beside it stand the F1 of the TF-IDF baseline and the agreement of human coders (Krippendorff's alpha), where they
+    are known. Codes with less than the wanted support are hollow.
     """
     shown = sorted((row for row in rows if row.score.positives), key=lambda row: -row.score.positives)
     picture, (axis,) = axes(1, (6.5, 1.4 + 0.34 * max(len(shown), 1)))
@@ -28,11 +28,11 @@ def f1_by_code(rows: Sequence["Row"], coder: str, min_support: int) -> "Picture"
     if any(row.baseline_f1 is not None for row in shown):
         points(axis, beside, heights(len(shown), 1, of=3), (GRAY, "X"), BASELINE)
     if any(row.human_alpha is not None for row in shown):
-        points(axis, alphas, heights(len(shown), 2, of=3), MARKS[1], "people (alpha)")
+        points(axis, alphas, heights(len(shown), 2, of=3), MARKS[1], PEOPLE)
     if any(spread.hollow for spread in own):
         axis.plot([], [], " ", label=f"hollow: fewer than {min_support} positives")
     code_lines(axis, [row.score.code for row in shown], [row.score.positives for row in shown])
-    axis.set_xlabel("F1, 95 % interval over conversations\n(after each code the messages that have it)", fontsize=9)
+    axis.set_xlabel("F1, 95% interval over conversations\n(after each code the messages that have it)", fontsize=9)
     axis.set_xlim(-0.02, 1.02)
     legend(picture, axis, columns=4)
     return picture

@@ -1,7 +1,7 @@
-"""How well people agree, to read a model's figures against.
+"""How well human coders agree, to read a model's figures against.
 
 By code: Krippendorff's alpha of three annotators, Shah et al. (2022), doi:10.1145/3555640. Its four codes with fewer
-than fifty hits (ST, WA, CO, RC) were dropped there, so no figure exists. Its "Persuade" does not tell permission apart.
+than fifty hits (ST, WA, CO, RC) were dropped there, so no figure exists. Its "Persuade" has no split by permission.
 
 In AnnoMI's own classes: macro-F1 of one rater against another, from the transcripts with ten raters
 (`benchmarks/annomi_raters.py`).
@@ -10,7 +10,7 @@ In AnnoMI's own classes: macro-F1 of one rater against another, from the transcr
 from collections.abc import Mapping
 from types import MappingProxyType
 
-SOURCE = "Shah et al. 2022: Krippendorff's alpha of three annotators, on other chats than these"
+SOURCE = "three annotators in Shah et al. 2022, on other chats"
 
 HUMAN_ALPHA: Mapping[str, float] = MappingProxyType(
     {

@@ -25,7 +25,7 @@ class CodeScore:
         positives: messages known to carry the code: its support.
         negatives: messages known not to carry it.
         predicted: messages given the code, among those where it is known.
-        f1_low, f1_high: ends of the 95 % interval of F1; nan where none was estimated.
+        f1_low, f1_high: ends of the 95% interval of F1; nan where none was estimated.
     """
 
     code: str

@@ -15,7 +15,7 @@ UNDEFINED = "–"
 BASELINE = "TF-IDF"
 BASELINE_F1 = f"{BASELINE} F1"
 CALIBRATION = "calibration error"
-PEOPLE = "people (alpha)"
+PEOPLE = "human coders (alpha)"
 
 
 def number(value: float | None, sign: str = "") -> str:
@@ -43,13 +43,13 @@ def page(report: "EvaluationReport", markdown: bool) -> str:
     parts = [f"# {title}" if markdown else title]
     parts.append(
         f"{report.messages} messages of {report.conversations} conversations; "
-        f"{report.complete} messages have complete gold. Brackets are 95 % intervals over conversations."
+        f"{report.complete} messages have complete gold. Brackets are 95% intervals over conversations."
     )
     parts.append(table(*_code_cells(report), markdown=markdown))
     parts.append(table(*_overall_cells(report), markdown=markdown))
     parts += _bullets(further(report))
     if doubt := list(_doubt(report.doubt, markdown)):
-        parts += ["**Doubt**" if markdown else "Doubt", *doubt]
+        parts += ["**Confidence**" if markdown else "Confidence", *doubt]
     parts += _bullets(report.notes)
     parts.append(_provenance(report))
     return "\n\n".join(parts) + "\n"
@@ -87,7 +87,7 @@ def _code_row(row: "Row", with_baseline: bool, with_calibration: bool) -> list[s
 
 def _overall_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str]]]:
     counted = sum(row.counted for row in report.rows)
-    named = {f"macro F1 of {counted} codes": report.macro, "exact match": report.exact}
+    named = {f"macro-F1 of {counted} codes": report.macro, "exact match": report.exact}
     if report.macro.baseline is None:
         return ["figure", "coder"], [[name, figure(one.coder)] for name, one in named.items()]
     rows = [[name, figure(one.coder), figure(one.baseline), figure(one.difference, "+")] for name, one in named.items()]
@@ -95,7 +95,7 @@ def _overall_cells(report: "EvaluationReport") -> tuple[list[str], list[list[str
 
 
 def further(report: "EvaluationReport") -> Iterator[str]:
-    """What the tables do not hold, in sentences: groups of codes, depth and permission, calibration."""
+    """What the tables do not show, in sentences: groups of codes, depth and permission, calibration."""
     for group in report.groups:
         beside = "" if group.baseline_hit_rate is None else f" ({BASELINE}: {number(group.baseline_hit_rate)})"
         yield (
@@ -104,42 +104,43 @@ def further(report: "EvaluationReport") -> Iterator[str]:
         )
     for one in report.attributes:
         yield (
-            f"{one.attribute.capitalize()}: right in {number(one.accuracy)}{interval(one.low, one.high)} "
-            f"of {one.messages} messages (always the most frequent value: {number(one.majority)})."
+            f"{one.attribute.capitalize()}: accuracy {number(one.accuracy)}{interval(one.low, one.high)} on the "
+            f"{one.messages} messages where the code is right (majority-class baseline: {number(one.majority)})."
         )
     if calibration := report.calibration:
         yield (
-            f"Calibration: expected error {number(calibration.error)}{interval(calibration.low, calibration.high)}, "
+            "Expected calibration error (ECE) "
+            f"{number(calibration.error)}{interval(calibration.low, calibration.high)}, mean over codes; "
             f"Brier score {number(calibration.brier)} "
-            f"(always the base rate: {number(calibration.brier_of_base_rate)})."
+            f"(always predicting the base rate: {number(calibration.brier_of_base_rate)})."
         )
 
 
 def _doubt(doubt: "Doubt", markdown: bool) -> Iterator[str]:
-    """The parts of the section on doubt; none where nothing is known of it."""
+    """The parts of the section on confidence; none where nothing is known of it."""
     if risk := doubt.risk:
         rows = [[f"{kept.coverage:.0%}", figure(kept.error)] for kept in risk.curve]
-        yield table(["surest messages", "not exactly right"], rows, markdown)
+        yield table(["most confident messages", "exact-match error"], rows, markdown)
     yield from _bullets(doubt_lines(doubt))
 
 
 def doubt_lines(doubt: "Doubt") -> Iterator[str]:
-    """What is known of doubt, in sentences."""
+    """What is known of the coder's confidence, in sentences."""
     if risk := doubt.risk:
         yield (
-            f"The surest {KEPT:.0%} of {risk.messages} messages do without {figure(risk.reduction)} of the error; "
-            f"mean error over all shares (AURC) {figure(risk.area)}."
+            f"Keeping only the most confident {KEPT:.0%} of {risk.messages} messages removes {figure(risk.reduction)} "
+            f"of the exact-match error; area under the risk-coverage curve (AURC) {figure(risk.area)}."
         )
     if sets := doubt.sets:
         yield (
-            f"Sets for {sets.coverage:.0%} of messages: hold all codes of {figure(sets.held)} of {sets.messages} "
-            f"messages, with {figure(sets.size)} codes a message."
+            f"Prediction sets for {sets.coverage:.0%}: they contain all gold codes in {figure(sets.held)} of "
+            f"{sets.messages} messages, with {figure(sets.size)} codes per message."
         )
     if review := doubt.review:
         yield (
-            f"Review: {figure(review.sent)} of the messages are sent to people; not exactly right are "
-            f"{figure(review.kept_error)} of the others, {figure(review.error)} of all: {figure(review.reduction)} of "
-            "the error is gone."
+            f"Review: {figure(review.sent)} of the messages are sent to people. Exact-match error is "
+            f"{figure(review.error)} over all messages and {figure(review.kept_error)} over the rest: "
+            f"{figure(review.reduction)} lower."
         )
 
 
@@ -152,8 +153,8 @@ def _bullets(lines: Iterable[str]) -> list[str]:
 def _provenance(report: "EvaluationReport") -> str:
     source, options = report.source, report.options
     return (
-        f"People: {SOURCE}.\n"
-        f"Macro F1: codes with at least {options.min_support} positives.\n"
+        f"Human coders: Krippendorff's alpha of {SOURCE}; another scale than F1.\n"
+        f"Macro-F1: mean over codes with at least {options.min_support} positives.\n"
         f"Gold {source.gold_sha256[:16]}, coder {source.coder_sha256[:16]}, codebook {source.codebook}; "
         f"{options.samples} bootstrap samples, seed {options.seed}."
     )

@@ -39,7 +39,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How it was evaluated: positives that a code needs to count for the macro F1, bootstrap samples and their seed."""
+    """How it was evaluated: positives that a code needs to count for the macro-F1, bootstrap samples and their seed."""
 
     min_support: int = 20
     samples: int = 1000
@@ -48,7 +48,7 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A value and its 95 % interval over conversations; nan where undefined."""
+    """A value and its 95% interval over conversations; nan where undefined."""
 
     value: float
     low: float
@@ -76,7 +76,7 @@ class Row:
 
     Attributes:
         baseline_f1: None without a baseline.
-        human_alpha: agreement of people on this code (see `mi_coder.evaluation.human`), or None.
+        human_alpha: agreement of human coders on this code (see `mi_coder.evaluation.human`), or None.
         counted: whether the code has the support to count for the macro figures.
         trained: False where the model cannot give the code.
         calibration: expected calibration error of the code, as in `Calibration`, or None without probabilities.
@@ -92,13 +92,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How far probabilities can be taken at their word: means over the counted codes.
+    """How well probabilities are calibrated: means over the counted codes.
 
     Attributes:
         error: expected calibration error, 15 bins of equal mass.
         brier: mean squared distance of probability and truth.
-        brier_of_base_rate: the same for always naming the share of the code in the gold: the figure to beat.
-        low, high: ends of the 95 % interval of the error, from resampling conversations; nan where there is none.
+        brier_of_base_rate: the same for always predicting the share of the code in the gold: the figure to beat.
+        low, high: ends of the 95% interval of the error, from resampling conversations; nan where there is none.
     """
 
     error: float
@@ -110,7 +110,7 @@ class Calibration:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """Share of the kept messages, the surest `coverage` of all, that were not given exactly their codes."""
+    """Exact-match error of the kept messages, the most confident `coverage` of all."""
 
     coverage: float
     error: Figure
@@ -118,13 +118,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Risk:
-    """What is gained by keeping the surest messages (see `mi_coder.evaluation.risk`).
+    """What is gained by keeping the most confident messages (see `mi_coder.evaluation.risk`).
 
     Attributes:
         messages: those with complete gold and all probabilities.
         curve: by coverage, rising; the last keeps all messages.
-        area: under the curve: the mean error over all coverages.
-        reduction: the share of the error of all messages that the surest 0.8 of them do without.
+        area: under the risk-coverage curve: the mean error over all coverages.
+        reduction: the share of the error of all messages that is removed by keeping the most confident 0.8 of them.
     """
 
     messages: int
@@ -138,8 +138,8 @@ class SetScore:
     """Prediction sets (see `mi_coder.training.calibrate.set_cuts`).
 
     Attributes:
-        coverage: share of messages of which a set is to hold all right codes.
-        held: share of which it does.
+        coverage: nominal share of messages whose set contains all gold codes.
+        held: the share whose set does.
         size: mean number of codes in a set.
     """
 
@@ -155,9 +155,9 @@ class Review:
 
     Attributes:
         sent: share that is marked.
-        kept_error: share of the others that were not given exactly their codes.
+        kept_error: exact-match error of the others.
         error: the same of all.
-        reduction: share of the error that the others do without: 1 - kept_error / error.
+        reduction: share of the error that is removed by leaving out those that are sent: 1 - kept_error / error.
     """
 
     sent: Figure
@@ -188,8 +188,8 @@ class Reliability:
     """Whether given codes are right as often as their probabilities say (see `mi_coder.evaluation.reliability`).
 
     Attributes:
-        codes: given codes with a probability, of which gold tells whether they are right.
-        bins: those that hold any, rising.
+        codes: given codes with a probability, of which gold says whether they are right.
+        bins: those with any codes, rising.
         error: expected calibration error over the bins.
     """
 
@@ -246,7 +246,7 @@ class EvaluationReport:
         """The macro figures in one sentence."""
         counted = sum(row.counted for row in self.rows)
         return (
-            f"{self.source.coder} on {self.source.gold}: macro F1 {render.versus(self.macro)} "
+            f"{self.source.coder} on {self.source.gold}: macro-F1 {render.versus(self.macro)} "
             f"over {counted} codes with at least {self.options.min_support} positives "
             f"in {self.messages} messages of {self.conversations} conversations."
         )
@@ -275,7 +275,7 @@ class EvaluationReport:
         return need("pandas", "analysis").DataFrame(rows).astype(numbers)
 
     def plot(self) -> "Picture":
-        """F1 by code with intervals, the baseline and the agreement of people beside it where they are known.
+        """F1 by code with intervals, the baseline and the agreement of human coders beside it where they are known.
 
         Raises:
             MissingExtra: the extra `analysis` is not installed.

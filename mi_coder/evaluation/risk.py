@@ -1,4 +1,4 @@
-"""What is gained by keeping only the messages that a coder is surest of: error against the share that is kept.
+"""What is gained by keeping only the messages of which a coder is most confident: error against the share kept.
 
 The risk-coverage curve (El-Yaniv and Wiener 2010) and the area under it (Geifman, Uziel and El-Yaniv 2019).
 """
@@ -19,8 +19,8 @@ class Ranking:
     """Messages by confidence.
 
     Attributes:
-        level: [messages] 0 for the surest. Messages of one level are kept in random order: figures are the expected
-            ones.
+        level: [messages] 0 for the most confident. Messages of one level are kept in random order: figures are the
+            expected ones.
         wrong: [messages] whether a message was not given exactly its codes.
     """
 
@@ -33,7 +33,7 @@ class Ranking:
         return cls(np.unique(-confidence, return_inverse=True)[1], wrong)
 
     def errors(self, coverages: Floats, times: Numbers) -> Floats:
-        """Share of wrong messages among the surest ones, [coverages]; nan without messages.
+        """Share of wrong messages among the most confident ones, [coverages]; nan without messages.
 
         Args:
             coverages: shares of the messages that are kept, above 0.
@@ -58,6 +58,6 @@ class Ranking:
 
 
 def reduction(kept_error: Floats, error: Floats) -> Floats:
-    """Share of an error that the kept messages do without, [...]: 1 - kept_error / error; nan without any error."""
+    """Share of an error that is removed, [...]: 1 - kept_error / error; nan without any error."""
     ratio = np.full(np.shape(error), np.nan)
     return 1 - np.divide(kept_error, error, out=ratio, where=np.asarray(error) > 0)

@@ -1,7 +1,7 @@
 """From files to a report: gold codes against a tagged file or a model."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -19,6 +19,7 @@ from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED, ReadOptions
+from mi_coder.progress import Progress, unwatched, watched
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import file_sha256
 
@@ -39,10 +40,10 @@ class Request:
         gold: file with gold codes.
         tagged: the same messages with a coder's codes; None to tag them with `model`.
         model: model folder; None for the bundled model. Beside `tagged`: the model that made it.
-        baseline: folder of a model whose baseline is set beside; None for the baseline of the evaluated model.
+        baseline: folder of a model whose baseline is shown for comparison; None for that of the evaluated model.
         part: the part of `gold` that is tested, by the same rule as in training; None for all of it.
         seen: what to do with conversations that a model was trained on, or whose `source_group` it was trained on.
-        threads: messages that are tagged at the same time. It changes the speed, never a figure.
+        threads: messages that are tagged at the same time. It changes the speed and no figure.
         read: how both files are read.
     """
 
@@ -57,22 +58,34 @@ class Request:
     read: ReadOptions = AS_CODED
 
 
-def evaluate_files(request: Request) -> EvaluationReport:
+def evaluate_files(
+    request: Request, stage: Callable[[str], None] = lambda name: None, progress: Progress = unwatched
+) -> EvaluationReport:
     """Read, tag where needed, and evaluate.
+
+    Args:
+        stage: called with what is done next.
+        progress: called after each conversation that is tagged.
 
     Raises:
         TrainedOnThese: a model was trained on a gold conversation or its group and `seen` is "refuse", or on all.
-        NotComparable: the two files do not hold the same messages.
+        NotComparable: the two files do not have the same messages.
         MiCoderError: a file cannot be read; a model is missing or made for another codebook.
     """
     book = Codebook.load()
     coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
+    stage("reading")
     gold, gold_remark = _read_gold(request.gold, request.read)
     if request.part:
         gold = _of_part(gold, request.part, request.gold)
     seen = overlap(gold, _training_ids(coder, request.baseline))
     tested = _tested(gold, seen, request.seen)
-    comparison = compare(tested, coder.codings(tested, request.threads, request.read), book.ids)
+    codings = coder.codings(tested, request.threads, request.read)
+    if not request.tagged:
+        stage("tagging")
+        codings = watched(codings, len(tested), progress)
+    comparison = compare(tested, codings, book.ids)
+    stage("computing figures and intervals")
     baseline, baseline_remark = _baseline(coder, request.baseline, comparison)
     source = Source(
         gold=request.gold.name,
@@ -88,13 +101,18 @@ def evaluate_files(request: Request) -> EvaluationReport:
 
 def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:
     """The conversations with gold, or, in a file without any, those with finished codes, and a remark on it."""
-    conversations = list(gold_conversations(path, options))
+    conversations = list(map(_without_coding, gold_conversations(path, options)))
     if any(message.gold for one in conversations for message in one.messages):
         return list(filter(has_gold, conversations)), []
     coded = [from_codes(one, Codebook.load().ids) for one in conversations]
-    return list(filter(has_gold, coded)), [
-        f"{path.name} has no field gold: its field codes is taken for complete gold."
-    ]
+    return list(filter(has_gold, coded)), [f"{path.name} has no field gold: its field codes is taken as complete gold."]
+
+
+def _without_coding(conversation: Conversation) -> Conversation:
+    """A conversation that has gold without the coder's codes, which are many and not read here."""
+    if not any(message.gold for message in conversation.messages):
+        return conversation
+    return replace(conversation, messages=[replace(message, coding=None) for message in conversation.messages])
 
 
 def _of_part(gold: Sequence[Conversation], part: Part, path: Path) -> list[Conversation]:
@@ -119,7 +137,7 @@ def _tested(gold: list[Conversation], seen: Sequence[str], choice: Seen) -> list
         named = ", ".join(seen[:_NAMED]) + (", ..." if len(seen) > _NAMED else "")
         raise TrainedOnThese(
             f"The model was trained on {len(seen)} of the {len(gold)} gold conversations ({named}) or on others of "
-            "their source_group, so figures on them would flatter it. Evaluate on others, leave these out with "
+            "their source_group, so figures on them would be too good. Evaluate on others, leave these out with "
             "--only-unseen, or keep them with --allow-seen."
         )
     left_out = set(seen)

@@ -1,4 +1,4 @@
-"""Every figure of a model from stored data in one go: the gold codes of the project, and runs kept as files."""
+"""Every figure of a model from stored data in one run: the gold codes of the project, and runs kept as files."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -38,7 +38,7 @@ class SuiteOptions:
         data: root of the public corpora.
         annotations: the project's folder of codes.
         folds: predictions of the folds of AnnoMI.
-        opened: what is written of how often the tests were opened; it goes onto the page where it is there.
+        opened: what is written of how often the test data were looked at; it goes onto the page if it is there.
         model: model folder; None for the bundled one.
     """
 
@@ -56,12 +56,14 @@ class Suite:
     """The table and the reports under it.
 
     Attributes:
-        opened: how often the tests were opened, in Markdown.
+        opened: how often the test data were looked at, in Markdown.
+        bundled: whether the model is the bundled one.
     """
 
     rows: tuple[Target, ...]
     reports: dict[str, EvaluationReport]
     opened: str = ""
+    bundled: bool = False
 
     @property
     def met(self) -> int:
@@ -77,7 +79,7 @@ class Suite:
 
     def to_markdown(self) -> str:
         """The page `docs/benchmark.md`."""
-        return suite_page.page(self.rows, self.reports, self.met, self.judged, self.opened)
+        return suite_page.page(self.rows, self.reports, self.met, self.judged, self.opened, self.bundled)
 
 
 def inputs(options: SuiteOptions) -> tuple[Path, ...]:
@@ -87,7 +89,7 @@ def inputs(options: SuiteOptions) -> tuple[Path, ...]:
 
 
 def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda stage: None) -> Suite:
-    """Measure everything that the data allow. What is missing is named in its rows, and the rest goes on.
+    """Measure everything that the data allow. What is missing is named in its rows, and the rest is measured.
 
     Raises:
         BadModel: the model cannot be read.
@@ -112,7 +114,7 @@ def run_suite(options: SuiteOptions, progress: Callable[[str], None] = lambda st
     except MiCoderError as error:
         reasons["folds"] = _first_sentence(error)
     opened = options.opened.read_text(encoding="utf-8") if options.opened.is_file() else ""
-    return Suite(targets(Measured(reports, folds, record, reasons)), reports, opened)
+    return Suite(targets(Measured(reports, folds, record, reasons)), reports, opened, bundled=options.model is None)
 
 
 class _NotFound(MiCoderError):

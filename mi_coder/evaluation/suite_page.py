@@ -1,5 +1,6 @@
 """The page of a suite: its table of targets, and under it the reports that the rows come from."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from mi_coder.evaluation import render
@@ -7,9 +8,10 @@ from mi_coder.evaluation.report import EvaluationReport
 from mi_coder.evaluation.targets import Target
 
 TITLE = "# Figures of "
+"""How every page of a suite begins, those of older versions too."""
 
 _MARKS = {True: "yes", False: "no", None: render.UNDEFINED}
-_COLUMNS = ("what", "wanted", "reached", "TF-IDF or yardstick", "met")
+_COLUMNS = ("measure", "target", "result", "for comparison (TF-IDF unless named)", "met")
 _TITLES = {
     "esconv": "ESConv: coded chats of the test part",
     "annomi": "AnnoMI: coded transcripts of the test part",
@@ -19,23 +21,24 @@ _TITLES = {
 }
 _HEAD = """{title}{coder}
 
-Made by `mi-code evaluate --suite`.
+Made by `mi-code evaluate --suite`. {count}
 
-- **Labels.** Gold codes of ESConv, AnnoMI and the practice chats were given by a language model that read every
-  message (see annotations/README.md); no human expert checked them.
+How to read this page:
+
+- **Gold codes** of ESConv, AnnoMI and the practice chats were given by a language model that read every message (see
+  annotations/README.md). No human expert checked them.
 - **Left out** are conversations that the model was trained on.
-- **Intervals.** Brackets are 95 % intervals from resampling conversations. A target is met where the figure itself
-  reaches it, whatever its interval.
-- **Calibration.** The calibration error of few messages is too high, because chance adds to the gap of every bin; its
-  interval shows the spread alone.
+- **Brackets** are 95% intervals from resampling conversations.
+- **Met** means that the result itself reaches the target, whatever its interval.
+- **Calibration error** of few messages is too high, because chance adds to the gap of every bin. Its interval shows
+  the spread alone, not this excess.
 {opened}
 ## Targets
 
-{count}
 """
 _OPENED = """\
-- **The tests were opened several times**, with one version of the model after the other, which may flatter: [how
-  often](#how-often-the-tests-were-opened).
+- **The test data were looked at several times**, with one version of the model after the other, so some figures may be
+  too good: [when, and for what](#{anchor}).
 """
 
 
@@ -52,18 +55,34 @@ def count(met: int, judged: int, rows: int) -> str:
 
 
 def page(
-    rows: Sequence[Target], reports: Mapping[str, EvaluationReport], met: int, judged: int, opened: str = ""
+    rows: Sequence[Target],
+    reports: Mapping[str, EvaluationReport],
+    met: int,
+    judged: int,
+    opened: str = "",
+    bundled: bool = False,
 ) -> str:
     """The whole page in Markdown.
 
     Args:
         reports: by corpus, in their order on the page.
         met, judged: how many of the rows are met, and how many could be measured.
-        opened: the section "How often the tests were opened".
+        opened: a section, with its heading, on how often the test data were looked at.
+        bundled: whether the model is the bundled one.
     """
-    coder = next((report.source.coder for report in reports.values()), "the model")
-    counted = count(met, judged, len(rows))
-    head = _HEAD.format(title=TITLE, coder=coder, opened=_OPENED if opened else "", count=counted)
+    measured = next((report.source.coder for report in reports.values()), "")
+    head = _HEAD.format(
+        title=TITLE,
+        coder=", ".join(filter(None, ("the bundled model" if bundled else "", measured))) or "the model",
+        opened=_OPENED.format(anchor=_anchor(opened)) if opened else "",
+        count=count(met, judged, len(rows)),
+    )
     sections = [f"## {_TITLES[key]}\n\n##{report.to_markdown()}" for key, report in reports.items()]
     history = [opened] if opened else []
-    return "\n".join([head, table(rows, markdown=True), "", *history, *sections])
+    return "\n".join([head + table(rows, markdown=True), "", *history, *sections])
+
+
+def _anchor(section: str) -> str:
+    """The anchor of the heading with which a section begins."""
+    heading = section.partition("\n")[0].strip("# ")
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")

@@ -8,12 +8,13 @@ from mi_coder.evaluation import render
 from mi_coder.evaluation.folds import FoldFigures
 from mi_coder.evaluation.human import RATERS_F1
 from mi_coder.evaluation.report import EvaluationReport, Row
+from mi_coder.evaluation.risk import KEPT
 from mi_coder.tagger.record import TrainingRecord
 
 RARE = ("SC", "EA", "ST", "WA", "CO", "RC", "DI", "IP", "CC", "GR", "OT", "INT", "OUT")
 FOLD_COUNT = 5
 LEVELS = ("4", "8")
-PRACTICE = {"practice": "practice test", "fresh": "fresh practice test"}
+PRACTICE = ("practice", "fresh")
 CORPORA = {
     "esconv": "ESConv",
     "annomi": "AnnoMI",
@@ -26,6 +27,8 @@ _ESCONV_MACRO, _ESCONV_CODE, _PRACTICE_CODE, _WELIVITA = 0.80, 0.65, 0.75, 0.50
 _FOLDS = {"4": 0.80, "8": 0.55}
 _ATTRIBUTES = {"depth": 0.75, "permission": 0.80}
 _CALIBRATION, _REDUCTION, _SETS, _ROUNDING = 0.03, 0.40, 0.90, 0.005
+_AT_LEAST = f"at least {_REDUCTION:.2f}"
+_REMOVED = "share of the exact-match error removed by"
 _TOLERANCE = 1e-9
 _WHOLE_GOLD = ("esconv", "practice", "fresh", "annomi")
 _ALL = (*_WHOLE_GOLD, "welivita")
@@ -37,9 +40,9 @@ class Target:
 
     Attributes:
         what: what is measured, and on what.
-        wanted: the figure to reach, as text.
+        wanted: the target, as text.
         reached: the figure, with its interval where it has one, or why there is none.
-        beside: the TF-IDF baseline or another yardstick; empty without one.
+        beside: the TF-IDF baseline or another comparison; empty without one.
         met: None where it could not be measured.
     """
 
@@ -52,7 +55,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """All that the rows are made from; what is missing is told by `reasons`, by the same keys.
+    """All that the rows are made from; `reasons` says why something is missing, by the same keys.
 
     Attributes:
         reports: by key of `CORPORA`.
@@ -76,12 +79,12 @@ def _rows(measured: Measured) -> Iterator[Target]:
         report = measured.reports.get(corpus)
         return row(report) if report else Target(what, wanted, measured.reasons.get(corpus, "not run"))
 
-    name = "ESConv test, macro-F1 of codes with 20 positives"
+    name = f"{CORPORA['esconv']}, macro-F1 of codes with at least 20 positives"
     yield of("esconv", name, f"{_ESCONV_MACRO:.2f}", lambda one: _macro(name, _ESCONV_MACRO, one))
-    name_low = "ESConv test, each of these codes"
+    name_low = f"{CORPORA['esconv']}, F1 of each of these codes"
     yield of("esconv", name_low, f"{_ESCONV_CODE:.2f}", lambda one: _lowest(name_low, _ESCONV_CODE, _counted(one)))
-    for corpus, test in PRACTICE.items():
-        what = f"{test}, each rare code"
+    for corpus in PRACTICE:
+        what = f"{CORPORA[corpus]}, F1 of each rare code"
         yield of(corpus, what, f"{_PRACTICE_CODE:.2f}", _rare(what))
     for level, wanted in _FOLDS.items():
         yield _fold(f"AnnoMI, 5 folds by video, {level} classes, macro-F1", wanted, level, measured)
@@ -89,19 +92,21 @@ def _rows(measured: Measured) -> Iterator[Target]:
     yield of("welivita", name_welivita, f"{_WELIVITA:.2f}", lambda one: _macro(name_welivita, _WELIVITA, one))
     for corpus in _ALL:
         for attribute, wanted in _ATTRIBUTES.items():
-            what = f"{attribute} where the code is right, {CORPORA[corpus]}"
+            what = f"accuracy of {attribute} where the code is right, {CORPORA[corpus]}"
             yield of(corpus, what, f"{wanted:.2f}", _attribute(what, wanted, attribute))
     for corpus in _ALL:
-        what = f"mean calibration error over codes, {CORPORA[corpus]}"
+        what = f"expected calibration error (ECE), mean over codes, {CORPORA[corpus]}"
         yield of(corpus, what, f"at most {_CALIBRATION}", _calibration(what))
     for corpus in _WHOLE_GOLD:
-        what = f"exact-match error on the surest 80 %, {CORPORA[corpus]}"
-        yield of(corpus, what, f"{_REDUCTION:.0%} lower", _reduction(what))
+        what = f"{_REMOVED} keeping the most confident {KEPT:.0%}, {CORPORA[corpus]}"
+        yield of(corpus, what, _AT_LEAST, _reduction(what))
     for corpus in _WHOLE_GOLD:
-        what = f"exact-match error without those sent to review, {CORPORA[corpus]}"
-        yield of(corpus, what, f"{_REDUCTION:.0%} lower", _review(what))
+        what = f"{_REMOVED} sending messages to review, {CORPORA[corpus]}"
+        yield of(corpus, what, _AT_LEAST, _review(what))
     for corpus in _WHOLE_GOLD:
-        what = f"sets for 90 %: hold all right codes, {CORPORA[corpus]}"
+        what = (
+            f"prediction sets for {_SETS:.0%}: share of messages whose set contains all gold codes, {CORPORA[corpus]}"
+        )
         yield of(corpus, what, f"{_SETS:.2f}", _sets(what))
     yield _rounding(measured.record)
 
@@ -124,7 +129,7 @@ def _counted(report: EvaluationReport) -> list[Row]:
 
 
 def _lowest(what: str, wanted: float, rows: Sequence[Row]) -> Target:
-    """The codes under the wanted F1, or the lowest of all. It is not met while the F1 of a code is unknown."""
+    """The codes below the wanted F1, or the lowest of all. It is not met while the F1 of a code is unknown."""
     unknown = [row.score.code for row in rows if math.isnan(row.score.f1)]
     ranked = sorted((row for row in rows if row.score.code not in unknown), key=lambda row: row.score.f1)
     if not ranked:
@@ -138,7 +143,7 @@ def _lowest(what: str, wanted: float, rows: Sequence[Row]) -> Target:
     beside = ", ".join(
         f"{row.score.code} {render.number(row.baseline_f1)}" for row in named if row.baseline_f1 is not None
     )
-    reached = ("under: " if under else "lowest: ") + codes
+    reached = ("below target: " if under else "lowest: ") + codes
     if unknown:
         reached += f"; without gold to judge by: {', '.join(unknown)}"
     return Target(what, f"{wanted:.2f}", reached, beside, False if under else None if unknown else True)
@@ -157,10 +162,8 @@ def _attribute(what: str, wanted: float, name: str) -> Callable[[EvaluationRepor
         for score in report.attributes:
             if score.attribute == name:
                 ends = render.interval(score.low, score.high)
-                reached, beside = (
-                    f"{score.accuracy:.3f}{ends} of {score.messages}",
-                    f"most frequent: {score.majority:.3f}",
-                )
+                reached = f"{score.accuracy:.3f}{ends}, {score.messages} messages"
+                beside = f"majority class: {score.majority:.3f}"
                 return Target(what, f"{wanted:.2f}", reached, beside, _reaches(score.accuracy, wanted))
         return Target(what, f"{wanted:.2f}", "never given by the model, or not known in the gold", "", False)
 
@@ -181,22 +184,21 @@ def _calibration(what: str) -> Callable[[EvaluationReport], Target]:
 
 def _reduction(what: str) -> Callable[[EvaluationReport], Target]:
     def row(report: EvaluationReport) -> Target:
-        wanted = f"{_REDUCTION:.0%} lower"
         if report.doubt.risk is None:
-            return Target(what, wanted, "no probabilities")
+            return Target(what, _AT_LEAST, "no probabilities")
         reduction = report.doubt.risk.reduction
-        return Target(what, wanted, render.figure(reduction), "", _reaches(reduction.value, _REDUCTION))
+        return Target(what, _AT_LEAST, render.figure(reduction), "", _reaches(reduction.value, _REDUCTION))
 
     return row
 
 
 def _review(what: str) -> Callable[[EvaluationReport], Target]:
     def row(report: EvaluationReport) -> Target:
-        wanted, review = f"{_REDUCTION:.0%} lower", report.doubt.review
+        review = report.doubt.review
         if review is None:
-            return Target(what, wanted, "no message is sent to review")
-        reached = f"{render.figure(review.reduction)}, {render.number(review.sent.value)} sent"
-        return Target(what, wanted, reached, "", _reaches(review.reduction.value, _REDUCTION))
+            return Target(what, _AT_LEAST, "no message is sent to review")
+        reached = f"{render.figure(review.reduction)}, {review.sent.value:.1%} of messages sent"
+        return Target(what, _AT_LEAST, reached, "", _reaches(review.reduction.value, _REDUCTION))
 
     return row
 
@@ -206,14 +208,17 @@ def _sets(what: str) -> Callable[[EvaluationReport], Target]:
         if report.doubt.sets is None:
             return Target(what, f"{_SETS:.2f}", "the model has no sets")
         held, size = report.doubt.sets.held, report.doubt.sets.size
-        reached = f"{render.figure(held)}, {size.value:.1f} codes a message"
+        reached = f"{render.figure(held)}, {size.value:.1f} codes per message"
         return Target(what, f"{_SETS:.2f}", reached, "", _reaches(held.value, _SETS))
 
     return row
 
 
 def _rounding(record: TrainingRecord | None) -> Target:
-    what = "bundled file against its fp32 original, macro-F1 lost (test part of training)"
+    what = (
+        "macro-F1 lost by rounding the weights to 8 bits (bundled file against its fp32 original, test part of "
+        "training)"
+    )
     wanted = f"at most {_ROUNDING}"
     if record is None:
         return Target(what, wanted, "the model has no training.json")

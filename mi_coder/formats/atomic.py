@@ -2,24 +2,64 @@
 
 import os
 import re
-import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from mi_coder.errors import MiCoderError
+
+PRIVATE = 0o600
+"""Permissions of a file that is still being written: its owner's alone."""
 
 _TOKEN_BYTES = 4
 
 
+def open_private(path: Path, mode: Literal["xb", "r+b"]) -> BinaryIO:
+    """Open a file and make it, private, where it is missing. A symbolic link is not followed.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    no_link = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    return open(path, mode, opener=lambda name, flags: os.open(name, flags | no_link, PRIVATE))
+
+
+def permissions(path: Path, texts: Iterable[Path] = ()) -> int:
+    """Those of the file that `path` will be: of the file there now, else of any new file.
+
+    Args:
+        texts: files, or folders of files, whose text will be in it. What they keep from others it keeps from others
+            too; standard input and pipes keep nothing.
+    """
+    mask = os.umask(0o077)
+    os.umask(mask)
+    mode = _mode(path, 0o666 & ~mask)
+    for each in texts:
+        for file in each.iterdir() if each.is_dir() else [each]:
+            mode &= PRIVATE | _mode(file, 0o777)
+    return mode
+
+
+def _mode(path: Path, otherwise: int) -> int:
+    """The permissions of a regular file, or `otherwise` where there is none."""
+    with suppress(FileNotFoundError):
+        state = path.stat()
+        if stat.S_ISREG(state.st_mode):
+            return stat.S_IMODE(state.st_mode)
+    return otherwise
+
+
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
+def atomic_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     """A file to write, which takes the place of `path` when the block ends well and vanishes when it does not.
 
-    Until then it has a name that no other file has. Its permissions are those of the file that it replaces, or of any
-    new file.
+    Until then it is private and has a name that no other file has.
+
+    Args:
+        mode: its permissions in the end; None for `permissions(path)`.
 
     Raises:
         MiCoderError: the folder cannot be written to, or `path` is a symbolic link.
@@ -28,23 +68,28 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         raise MiCoderError(f"{path}: is a symbolic link. Name the file itself.")
     part = path.with_name(f".{path.name}-{token_hex(_TOKEN_BYTES)}.tmp")
     try:
-        file = part.open("xb")
+        file = open_private(part, "xb")
     except OSError as error:
         raise _unwritable(path, error) from error
     try:
         with file:
-            with suppress(OSError):
-                shutil.copymode(path, part)
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        place(part, path, permissions(path) if mode is None else mode)
         sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def place(part: Path, path: Path, mode: int) -> None:
+    """Give a finished file its name and its permissions."""
+    with suppress(OSError):
+        part.chmod(mode)
+    part.replace(path)
 
 
 def remove_left_behind(*paths: Path) -> None:

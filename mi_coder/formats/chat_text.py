@@ -62,7 +62,7 @@ class _Chat:
         except UnicodeDecodeError as error:
             return not_utf8(content, error)
         if "\0" in text:
-            return BadRecord("nul_byte", "the line holds a raw NUL byte")
+            return BadRecord("nul_byte", "the line contains a raw NUL byte")
         if not text.strip():
             return _Gap.BLANK
         if _SEPARATOR.fullmatch(text):

@@ -11,7 +11,7 @@ from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 
 _OUTPUT_FIELDS = frozenset(OUTPUT_FIELDS)
-_ID_LIMIT = 200
+_ID_LIMIT = 64
 
 
 class _MessageFields:
@@ -45,7 +45,7 @@ class _MessageFields:
         if role is None:
             raise BadRecord(
                 "unknown_role",
-                f"the field {self._role_names[0]!r} holds a role that the table does not know; name it with "
+                f"the field {self._role_names[0]!r} has a role that the table does not know; name it with "
                 "--role NAME=counselor, or read it with --unknown-role other (in Python: `roles` and `unknown_role` of "
                 "ReadOptions)",
             )
@@ -106,7 +106,7 @@ class ConversationCheck:
         conversation_id = _conversation_id(data, self._id_names)
         items = data["messages"]
         if items is None:
-            raise BadRecord("missing_messages", "the field 'messages' must hold the list of messages, not null")
+            raise BadRecord("missing_messages", "the field 'messages' must be the list of messages, not null")
         if type(items) is not list:
             raise BadRecord("wrong_type", f"the field 'messages' must be a list, not {type_name(items)}")
         messages = [self._message(item, place) for place, item in enumerate(items, start=1)]
@@ -170,7 +170,7 @@ def _hash(conversation_id: str) -> int:
 
 def _already_coded(data: dict[str, Any]) -> BadRecord:
     taken = ", ".join(repr(name) for name in OUTPUT_FIELDS if name in data)
-    return BadRecord("already_coded", f"tagging would write over {taken}")
+    return BadRecord("already_coded", f"tagging would overwrite {taken}")
 
 
 _TYPE_NAMES = {
@@ -188,9 +188,14 @@ def type_name(value: Any) -> str:
 
 
 def readable_id(data: Any, options: ReadOptions) -> str | None:
-    """The id to show for a record that was turned away: its own, else its conversation's, cut to 200 characters."""
+    """The id to show for a record that was turned away: its own, else its conversation's, where it looks like one."""
     for name in ("id", *names_of("conversation_id", options.conversation_field)):
         value = data.get(name)
         if (type(value) is str and value) or type(value) is int:
-            return str(value)[:_ID_LIMIT]
+            return str(value) if looks_like_an_id(str(value)) else None
     return None
+
+
+def looks_like_an_id(value: str) -> bool:
+    """Whether it can be shown: where columns are shifted, the text of a message stands in the place of an id."""
+    return len(value) <= _ID_LIMIT and not any(map(str.isspace, value))

@@ -112,6 +112,7 @@ def write_conversations(
     target: str | os.PathLike[str] | BinaryIO,
     layout: Layout = "conversation",
     csv_guard: bool = True,
+    mode: int | None = None,
 ) -> None:
     """Write conversations, one a line or one message a line, in the format that the suffix of the path names.
 
@@ -121,6 +122,7 @@ def write_conversations(
 
     Args:
         csv_guard: keep spreadsheets from running cells of CSV and TSV as formulas (see guard.py).
+        mode: permissions of a new file; None for those of the file that it replaces, else of any new file.
 
     Raises:
         MiCoderError: the suffix names no format that can be written, a field would be written twice, or the file
@@ -130,7 +132,7 @@ def write_conversations(
         _write(conversations, target, "jsonl", None, layout, csv_guard)
         return
     format, compress = format_to_write(target)
-    with atomic_file(Path(target)) as sink:
+    with atomic_file(Path(target), mode) as sink:
         _write(conversations, sink, format, compress, layout, csv_guard)
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from mi_coder.errors import MiCoderError
-from mi_coder.formats.compress import ByteSource, cannot_open
+from mi_coder.formats.compress import ByteSource
 from mi_coder.formats.jsonl import decode_object, jsonl_rows
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
 from mi_coder.formats.rows import Row, Rows
+from mi_coder.formats.sniff import read_beside
 
 
 def convokit_rows(utterances: ByteSource, options: ReadOptions) -> Rows:
@@ -73,12 +74,9 @@ def _entry(metas: dict[str, Any], key: Any) -> dict[str, Any]:
 
 
 def _metas(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
+    content = read_beside(path)
+    if content is None:
         return {}
-    except OSError as error:
-        raise cannot_open(str(path), error) from error
     metas = decode_object(content)
     if isinstance(metas, BadRecord):
         raise MiCoderError(f"{path}: {metas.reason}.")

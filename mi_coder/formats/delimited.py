@@ -204,5 +204,5 @@ class _Feed:
             self.problem = self.problem or not_utf8(content, error)
             text = content.decode("utf-8", "replace")
         if "\0" in text:
-            self.problem = self.problem or BadRecord("nul_byte", "a line holds a raw NUL byte")
+            self.problem = self.problem or BadRecord("nul_byte", "a line contains a raw NUL byte")
         return text

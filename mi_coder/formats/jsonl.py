@@ -75,7 +75,7 @@ def _diagnose(raw: bytes, error: Exception) -> BadRecord:
     except UnicodeDecodeError as broken:
         return not_utf8(raw, broken)
     if "\0" in text:
-        return BadRecord("nul_byte", f"the line holds a raw NUL byte at its character {text.index(chr(0)) + 1}")
+        return BadRecord("nul_byte", f"the line contains a raw NUL byte at its character {text.index(chr(0)) + 1}")
     if isinstance(error, RecursionError):
         return _too_deep()
     try:
@@ -93,7 +93,7 @@ def _diagnose(raw: bytes, error: Exception) -> BadRecord:
     if "out of range" in str(error):
         return _out_of_range()
     if "\\ud" in text.lower():
-        return BadRecord("lone_surrogate", "a string holds half of a surrogate pair (\\ud800 to \\udfff)")
+        return BadRecord("lone_surrogate", "a string contains half of a surrogate pair (\\ud800 to \\udfff)")
     return BadRecord("invalid_json", f"not JSON: {error}")
 
 

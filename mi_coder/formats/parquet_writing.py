@@ -70,8 +70,8 @@ class ParquetEncoder:
             return self._arrow.array(values, type=kind)
         except (self._arrow.ArrowException, TypeError, ValueError, OverflowError) as error:
             raise MiCoderError(
-                f"The column {name!r} holds a value of another type than its first {GROUP_ROWS} rows, "
-                "which Parquet cannot. Write JSON Lines."
+                f"The column {name!r} contains a value of another type than its first {GROUP_ROWS} rows, "
+                "which Parquet does not allow. Write JSON Lines."
             ) from error
 
 

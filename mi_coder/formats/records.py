@@ -121,7 +121,7 @@ class RecordReader:
         if self.layout is None or layout == self.layout:
             return layout
         if layout == "message" and not self._has_message(data):
-            raise BadRecord("missing_messages", "the field 'messages' must hold the list of messages")
+            raise BadRecord("missing_messages", "the field 'messages' must be the list of messages")
         raise BadRecord("mixed_layout", f"the file has one {self.layout} a line; this line has one {layout}")
 
     def _is_conversation(self, data: dict[str, Any]) -> bool:

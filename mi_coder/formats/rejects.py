@@ -1,4 +1,4 @@
-"""Why a record was turned away, and what mends it: a closed list of codes, and the entry of the rejects file."""
+"""Why a record was turned away, and what fixes it: a closed list of codes, and the entry of the rejects file."""
 
 import os
 from types import MappingProxyType
@@ -9,16 +9,16 @@ REJECT_CODES = MappingProxyType(
     {
         "invalid_utf8": "The line is not UTF-8. Change a file that is Latin-1 with "
         "`iconv -f latin1 -t utf8 OLD > NEW`.",
-        "nul_byte": "The line holds a raw NUL byte.",
+        "nul_byte": "The line contains a raw NUL byte.",
         "line_too_long": "The line, or the record that spans several lines, is longer than the limit.",
         "truncated_file": "The compressed or Parquet file ends too early; all whole records before this were read.",
         "corrupt_file": "The compressed or Parquet file is damaged from here on.",
         "invalid_json": "The line is not JSON. JSON Lines has one object a line: make it with "
         "`jq -c . FILE.json > FILE.jsonl` where the file is one object over several lines, with "
         "`jq -c '.[]' FILE.json > FILE.jsonl` where it is a list.",
-        "not_a_number": "The JSON holds NaN or Infinity, which JSON does not allow.",
+        "not_a_number": "The JSON contains NaN or Infinity, which JSON does not allow.",
         "number_out_of_range": "A number is too large to be kept exactly.",
-        "lone_surrogate": "A string holds half of a surrogate pair, which no UTF-8 file can hold.",
+        "lone_surrogate": "A string contains half of a surrogate pair, which UTF-8 does not allow.",
         "too_deep": "Lists and objects are nested too deeply.",
         "not_an_object": "The line is JSON but not an object. JSON Lines has one object a line: make it from a "
         "list with `jq -c '.[]' FILE.json > FILE.jsonl`.",
@@ -58,7 +58,7 @@ class Reject(msgspec.Struct, frozen=True):
         source: the file as the user named it, or "stdin".
         line: where the record starts, from 1; the row in Parquet.
         byte: offset of that line in the decompressed file, from 0; the row from 0 in Parquet.
-        id: the record's own id, where it could be read.
+        id: the record's own id, else its conversation's, where it could be read and looks like an id.
         code: one of REJECT_CODES.
         reason: what was wrong and what is allowed, without any text of the record.
         end: offset just after the record. Not written to the rejects file.

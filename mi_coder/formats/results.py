@@ -41,9 +41,9 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[ResultFile, ...]
 
 
-def write_results(results: Results, folder: Path) -> None:
-    """Write `result.json` into the folder."""
-    (folder / NAME).write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
+def encoded(results: Results) -> bytes:
+    """What stands in `result.json`."""
+    return msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n"
 
 
 def read_results(folder: Path, verb: str) -> Results:
@@ -63,5 +63,5 @@ def read_results(folder: Path, verb: str) -> Results:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageProblem(f"{path} cannot be read: {error}. Run mi-code {verb} again.") from None
     if results.verb != verb:
-        raise UsageProblem(f"{folder} holds results of mi-code {results.verb}: name a folder of mi-code {verb}.")
+        raise UsageProblem(f"{folder} contains results of mi-code {results.verb}: name a folder of mi-code {verb}.")
     return results

@@ -64,7 +64,7 @@ def _coded(gold: Schema, output: Mapping[str, Schema]) -> Schema:
     read = "As in transcript.schema.json, or under the name that the run was given with "
     given = {
         "id": ID_OF_MESSAGE,
-        "gold": {"anyOf": [gold, {"type": "string", "description": "JSON text, as tables hold it."}]},
+        "gold": {"anyOf": [gold, {"type": "string", "description": "JSON text, as in tables."}]},
         **{name: {"description": f"{read}--text-field."} for name in FIELD_ALIASES["text"]},
         **{name: {"description": f"{read}--role-field."} for name in FIELD_ALIASES["role"]},
         "conversation_id": {"description": f"{read}--conversation-field."},
@@ -155,7 +155,8 @@ def _output(code_ids: Sequence[str], attributes: Mapping[str, Sequence[str]]) ->
     }
     possible = _codes(code_ids) | {
         "minItems": 1,
-        "description": "With --sets: holds all right codes of as many messages as was asked for. Most likely first.",
+        "description": "With --sets: a prediction set, which contains all correct codes for the share of messages that "
+        "was asked for. Most likely first.",
     }
     return fields | {"possible": possible, "sentences": {"type": "array", "items": sentence}}
 

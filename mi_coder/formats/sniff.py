@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mi_coder.errors import MiCoderError, UnknownName, did_you_mean
-from mi_coder.formats.compress import CODECS, ByteSource, Source
+from mi_coder.formats.compress import CODECS, ByteSource, Source, cannot_open
 from mi_coder.formats.fields import column_of, names_of
 from mi_coder.formats.lines import BOM, UTF16_ADVICE, UTF16_BOMS
 from mi_coder.formats.options import ReadOptions
@@ -24,6 +24,7 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 PARQUET_MAGIC = b"PAR1"
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTTERANCES = "utterances.jsonl"
+_MOST_BESIDE = 256 << 20
 _CHAT_LINES = 20
 
 
@@ -62,13 +63,34 @@ def utterances_file(folder: Path) -> Path:
     return path
 
 
+def read_beside(path: Path) -> bytes | None:
+    """A file on speakers or conversations, which a ConvoKit corpus has beside its utterances or not.
+
+    Raises:
+        MiCoderError: it is no regular file, too large to be held in memory, or cannot be opened.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise MiCoderError(f"{path} is a folder, pipe or device, not a file.")
+        if path.stat().st_size > _MOST_BESIDE:
+            raise MiCoderError(
+                f"{path} is larger than {_MOST_BESIDE >> 20} MiB, and it is read into memory whole. Remove entries or "
+                "fields that you do not need."
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise cannot_open(str(path), error) from error
+
+
 def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) -> str:
     """The format of an open source, whose first bytes are looked at but not taken.
 
     Streams that tell nothing are read as JSONL, the canonical format; a file must tell, by its suffix or its content.
 
     Raises:
-        MiCoderError: the format of a file cannot be told.
+        MiCoderError: the format of a file cannot be detected.
     """
     head = _head(opened).removeprefix(BOM).lstrip()
     if head.startswith(PARQUET_MAGIC):
@@ -92,7 +114,7 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
     if not head or source == "-" or not isinstance(source, str | os.PathLike):
         return "jsonl"
     raise MiCoderError(
-        f"{opened.name}: the format cannot be told from the name or the first bytes. "
+        f"{opened.name}: the format cannot be detected from the name or the first bytes. "
         f"Name it with --format: {', '.join(FORMATS)} (chat-text for pasted chats).{_advice(head, speakers)}"
     )
 

@@ -5,6 +5,7 @@ from math import nan
 from typing import TYPE_CHECKING, Any
 
 from mi_coder.measures.summaries import MEASURES
+from mi_coder.measures.words import by_unit, is_percentage
 from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, points
 
 if TYPE_CHECKING:
@@ -16,10 +17,10 @@ if TYPE_CHECKING:
 _DARK = 0.55
 
 
-def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]) -> "Picture":
+def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str], unit: str) -> "Picture":
     """A panel per measure: a line per group with its interval, and the manual's thresholds, fair dashed and good solid.
 
-    A measure that cannot be given for a group has no point there.
+    A measure that cannot be given for a group has no point there. What is named a percentage is shown as one.
 
     Args:
         groups: figures by name of the group and of the measure.
@@ -28,11 +29,13 @@ def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]
     known = {measure.name: measure for measure in MEASURES}
     places = heights(len(groups))
     for axis, name in zip(made, measures, strict=True):
+        scale = 100 if is_percentage(name) else 1
         for threshold, style, meaning in ((known[name].fair, "--", "fair"), (known[name].good, "-", "good")):
             if threshold is not None:
-                axis.axvline(threshold, color=GRAY, linestyle=style, linewidth=0.9, label=f"{meaning}, MITI 4.2.1")
-        points(axis, [_spread(figures[name]) for figures in groups.values()], places, MARKS[0])
-        axis.set_title(name, fontsize=9)
+                label = f"{meaning}, MITI 4.2.1"
+                axis.axvline(threshold * scale, color=GRAY, linestyle=style, linewidth=0.9, label=label)
+        points(axis, [_spread(figures[name], scale) for figures in groups.values()], places, MARKS[0])
+        axis.set_title(by_unit(name, unit), fontsize=9)
         _start_at_zero(axis)
         axis.set_ylim(-0.6, len(groups) - 0.4)
     made[0].set_yticks(places, list(groups))

@@ -22,12 +22,12 @@ def intervals(
     draws: int = DRAWS,
     seed: int = 1,
 ) -> list[tuple[float, float]] | None:
-    """95 % percentile intervals of measures of a group; None with fewer than five conversations.
+    """95% percentile intervals of measures of a group; None with fewer than five conversations.
 
     Args:
         counts: [conversations, columns]
         errors: each draw takes precision, recall and splits from their Beta posteriors (Jeffreys); only measures of
-            which all codes are validated hold them.
+            which all codes are validated include them.
     """
     if len(counts) < FEWEST:
         return None
@@ -44,7 +44,7 @@ def intervals(
 
 
 def _middle(values: Floats) -> Floats:
-    """[2, columns] ends of the middle 95 % of values [draws, columns], as far as they are numbers."""
+    """[2, columns] ends of the middle 95% of values [draws, columns], as far as they are numbers."""
     ends = np.full((2, values.shape[1]), np.nan)
     whole = ~np.isnan(values).any(axis=0)
     ends[:, whole] = np.quantile(values[:, whole], _ENDS, axis=0)

@@ -1,7 +1,8 @@
 """Profiles of technique use: by conversation, counselor, period or all together, each figure with n and an interval."""
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,18 +16,19 @@ from mi_coder.measures.groups import ALL, CONVERSATION, NONE, check_fields, chec
 from mi_coder.measures.intervals import DRAWS, intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.reading import Chat, as_chat
-from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure
+from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure, Row
 from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
 from mi_coder.measures.validation import SPLITS, TaggerErrors, expected
-from mi_coder.measures.words import corrected_legend, notes, shown
+from mi_coder.measures.words import by_unit, corrected_legend, notes, shown
+from mi_coder.progress import Progress, unwatched, watched
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure as Picture
 
 GOLD_ERRS_NOT = (
-    "Gold codes are not corrected by the tagger's errors: profile the gold codes without a validation, or the tagger's "
-    "codes with it."
+    "Gold codes are not corrected for the tagger's errors: profile the gold codes without a validation, or the "
+    "tagger's codes with it."
 )
 SHOWN = ("R:Q", "% complex reflections", "% open questions", "% MI-consistent")
 MOST_SHOWN = 20
@@ -58,10 +60,11 @@ class Figure:
     Attributes:
         group: values of the fields that groups are made by.
         value: None where it cannot be given, and `note` says why.
-        low, high: 95 % interval; None where there are too few conversations.
+        low, high: 95% interval; None where there are too few conversations.
         units: messages or volleys; for the rate of a code those of which it is known.
-        interval: what it holds: chance in which conversations there are, and the tagger's errors where they are known.
-        note: why there is no value, or what the value and its interval do not hold.
+        interval: what it includes: chance in which conversations there are, and the tagger's errors where these are
+            known.
+        note: why there is no value, or what the value and its interval do not account for.
         corrected: whether value and interval are corrected for the tagger's errors.
         numerator, denominator: the two numbers that the value is made of, corrected where it is; None where it cannot
             be given. A total has no denominator.
@@ -95,7 +98,8 @@ class Profile:
         patterns: of all chats together; what gold leaves open counts as absent there.
         without: by field of `by`, how many conversations have no value for it.
         min_chats: groups of fewer conversations have no figures here.
-        left_out: how many groups these are.
+        groups: how many groups there are, with figures or without.
+        left_out: how many of them have fewer conversations.
     """
 
     by: tuple[str, ...]
@@ -105,14 +109,19 @@ class Profile:
     counts: Floats
     patterns: Patterns
     without: Mapping[str, int]
-    min_chats: int = 1
-    left_out: int = 0
+    min_chats: int
+    groups: int
+    left_out: int
 
     def long(self) -> list[dict[str, Any]]:
         """One row per group and measure, ready for a file."""
+        return list(self.rows())
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The same one after the other, in little memory."""
         known = {measure.name: measure for measure in MEASURES}
-        return [
-            {
+        for figure in self.figures:
+            yield {
                 **dict(zip(self.by, figure.group, strict=True)),
                 "measure": figure.measure,
                 "unit": self.unit,
@@ -131,8 +140,6 @@ class Profile:
                 "good": known[figure.measure].good,
                 "formula": known[figure.measure].formula,
             }
-            for figure in self.figures
-        ]
 
     def frame(self) -> "pd.DataFrame":
         """The same as a pandas frame (extra `analysis`)."""
@@ -169,8 +176,8 @@ class Profile:
             size = figures["R:Q"]
             lines.append(f"{title or 'all chats'}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
             chosen = [figures[measure.name] for measure in (*SUMMARIES, *TOTALS)]
-            lines += [f"  {figure.measure:26} {shown(figure)}" for figure in chosen]
-            lines += [f"  {note}" for note in notes(chosen)]
+            lines += [f"  {by_unit(figure.measure, self.unit):28} {shown(figure)}" for figure in chosen]
+            lines += [f"  {note}" for note in notes(chosen, self.unit)]
             told += chosen
         if len(groups) > most:
             lines.append(f"... and {len(groups) - most:,} more groups; write them all with -o.")
@@ -194,7 +201,7 @@ class Profile:
                 raise UsageProblem(
                     f"There is no measure {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
                 )
-        return panels(self._largest(MOST_SHOWN), measures or SHOWN)
+        return panels(self._largest(MOST_SHOWN), measures or SHOWN, self.unit)
 
     def plot_codes(self) -> "Picture":
         """Rates of the codes that were given, the most frequent first, in the groups with most units, at most seven.
@@ -215,7 +222,8 @@ class Profile:
     def _repr_html_(self) -> str:
         """The summaries as a table, a row per group with most units."""
         groups = self._largest(MOST_SHOWN)
-        head = (", ".join(self.by) or "group", "conversations", f"{self.unit}s", *(one.name for one in SUMMARIES))
+        names = (by_unit(one.name, self.unit) for one in SUMMARIES)
+        head = (", ".join(self.by) or "group", "conversations", f"{self.unit}s", *names)
         rows = [
             [name, str(size.conversations), str(size.units), *(shown(figures[one.name]) for one in SUMMARIES)]
             for name, figures in groups.items()
@@ -224,17 +232,16 @@ class Profile:
         left = len(self._groups()) - len(groups)
         said = [f"{left:,} more groups are not shown"] if left else []
         chosen = [figures[one.name] for figures in groups.values() for one in SUMMARIES]
-        said += [*notes(chosen), *corrected_legend(chosen)]
+        said += [*notes(chosen, self.unit), *corrected_legend(chosen)]
         return html_table(head, rows, ". ".join((*said, *self._left_blank(), *self.few())))
 
     def few(self) -> list[str]:
         """A sentence on the groups that are left out, where there are any."""
         if not self.left_out:
             return []
-        of = self.left_out + len(self._groups())
         return [
-            f"{self.left_out:,} of {of:,} groups have fewer than {self.min_chats:,} chats and are left out, as "
-            "--min-chats asks"
+            f"{self.left_out:,} of {self.groups:,} groups have fewer than {self.min_chats:,} chats and are left out, "
+            "as --min-chats asks"
         ]
 
     def _left_blank(self) -> list[str]:
@@ -284,37 +291,68 @@ class Counted:
         draws: int = DRAWS,
         seed: int = 1,
         min_chats: int = 1,
+        only: Collection[tuple[str, ...]] | None = None,
+        rates: bool = True,
+        progress: Progress = unwatched,
     ) -> Profile:
         """Figures by group, as `profile` gives them.
+
+        Args:
+            only: the groups that get figures; None for all.
+            rates: whether the rates of the codes are among the figures.
+            progress: called after each group with how many are done, of how many.
 
         Raises:
             UsageProblem: a period without `time`, a time that is none, a field that no chat has or that is named
                 as a column of the table, or errors of the tagger for gold codes or counted in another unit.
         """
+        if errors and self.gold:
+            raise UsageProblem(GOLD_ERRS_NOT)
+        if errors and errors.unit != self.unit:
+            raise UsageProblem(
+                f"The errors are by {errors.unit}, the counts by {self.unit}: give errors_of the unit of the counts."
+            )
+        names = _fields_of_groups(by)
+        groups = self._places(by, time)
+        kept = {group: places for group, places in groups.items() if len(places) >= min_chats}
+        chosen = kept if only is None else {group: kept[group] for group in kept if group in only}
+        measures = MEASURES if rates else (*SUMMARIES, *TOTALS)
+        figures = _figures(measures, chosen, self.counts, self.gold, errors, draws, seed)
+        return Profile(
+            names,
+            self.unit,
+            tuple(figure for each in watched(figures, len(chosen), progress) for figure in each),
+            self.ids,
+            self.counts,
+            self.patterns,
+            {name: sum(not has(chat, name) for chat in self.fields) for name in fields_needed(names, time)},
+            min_chats,
+            len(groups),
+            len(groups) - len(kept),
+        )
+
+    def units(self, by: Sequence[str], time: str = "", min_chats: int = 1) -> dict[tuple[str, ...], int]:
+        """How many units the groups of enough chats have, in the order of their names.
+
+        Raises:
+            UsageProblem: as `profile`.
+        """
+        units = self.counts[:, AT["units"]]
+        places_of = self._places(by, time)
+        return {group: int(units[places].sum()) for group, places in places_of.items() if len(places) >= min_chats}
+
+    def _places(self, by: Sequence[str], time: str) -> dict[tuple[str, ...], list[int]]:
+        """Where the chats of each group stand, in the order of the groups' names."""
         check_periods(by, time)
-        names = () if tuple(by) == (ALL,) else tuple(by)
+        names = _fields_of_groups(by)
         if taken := [name for name in names if name in LONG]:
             raise UsageProblem(f"By {taken[0]}: the table has a column of that name. Give the field another name.")
         needed = fields_needed(names, time)
         check_fields(self.fields, needed, lambda: {name for chat in self.fields for name in chat if has(chat, name)})
-        if errors and self.gold:
-            raise UsageProblem(GOLD_ERRS_NOT)
-        if errors and errors.unit != self.unit:
-            raise UsageProblem(f"The errors are by {errors.unit}, the counts by {self.unit}: take errors_of the same.")
         groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for i, (chat, fields) in enumerate(zip(self.ids, self.fields, strict=True)):
             groups[tuple(value_of(chat, fields, name, time) for name in names)].append(i)
-        kept = {group: places for group, places in sorted(groups.items()) if len(places) >= min_chats}
-        figures = [
-            figure
-            for group, places in kept.items()
-            for figure in _figures(group, self.counts[places], self.gold, errors, draws, seed)
-        ]
-        without = {name: sum(not has(chat, name) for chat in self.fields) for name in needed}
-        left_out = len(groups) - len(kept)
-        return Profile(
-            names, self.unit, tuple(figures), self.ids, self.counts, self.patterns, without, min_chats, left_out
-        )
+        return dict(sorted(groups.items()))
 
 
 def profile(
@@ -337,9 +375,9 @@ def profile(
         by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
             of the field `time`.
         errors: of the tagger (`mi_coder.measures.validation.errors_of`); figures of which all codes are validated are
-            corrected and their intervals hold them, the others say why not.
+            corrected and their intervals include this uncertainty, the others say why not.
         draws: of the bootstrap over conversations.
-        min_chats: groups of fewer conversations are left out, and their number is said.
+        min_chats: groups of fewer conversations are left out; the profile says how many.
 
     Raises:
         UsageProblem: another unit, a period without `time`, a time that is none, a field that no chat has, errors of
@@ -376,44 +414,110 @@ def count(chats: Iterable[Chat | Conversation], unit: Unit = "message") -> Count
     return Counted(unit, tuple(ids), tuple(fields), counts, patterns, gold)
 
 
+def _fields_of_groups(by: Sequence[str]) -> tuple[str, ...]:
+    return () if tuple(by) == (ALL,) else tuple(by)
+
+
 def _figures(
-    group: tuple[str, ...], counts: Floats, gold: bool, errors: TaggerErrors | None, draws: int, seed: int
-) -> Iterable[Figure]:
-    total = counts.sum(axis=0)
-    ends = intervals(counts, MEASURES, errors, draws, seed)
-    mended = total if errors is None else errors.mended(total, expected)
-    for i, measure in enumerate(MEASURES):
+    measures: Sequence[Measure],
+    groups: Mapping[tuple[str, ...], Sequence[int]],
+    counts: Floats,
+    gold: bool,
+    errors: TaggerErrors | None,
+    draws: int,
+    seed: int,
+) -> Iterator[list[Figure]]:
+    """The measures of one group after the other.
+
+    Args:
+        groups: by group the places of its chats in `counts`, [conversations, columns].
+    """
+    totals = np.array([counts[places].sum(axis=0) for places in groups.values()]).reshape(-1, counts.shape[1])
+    mended = totals if errors is None else errors.mended(totals, expected)
+    known = [_Known.of(measure, totals, mended, errors, gold) for measure in measures]
+    for at, ((group, places), total) in enumerate(zip(groups.items(), totals.tolist(), strict=True)):
+        ends = intervals(counts[places], measures, errors, draws, seed) or [(math.nan, math.nan)] * len(known)
+        yield [
+            one.figure(at, group, total, len(places), low, high) for one, (low, high) in zip(known, ends, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A measure of all groups, and what is said of it in each of them.
+
+    Attributes:
+        corrected: whether it is corrected for the tagger's errors.
+        remarks: why it is not, or what is doubtful.
+        split: the codes of which it needs the tagger's depth or permission.
+        value, numerator, denominator: [groups]
+        n: [groups] what it is of, as counted.
+    """
+
+    measure: Measure
+    corrected: bool
+    remarks: tuple[str, ...]
+    split: tuple[str, ...]
+    value: list[float]
+    numerator: list[float]
+    denominator: list[float]
+    n: list[float]
+
+    @classmethod
+    def of(cls, measure: Measure, totals: Floats, mended: Floats, errors: TaggerErrors | None, gold: bool) -> "_Known":
+        """Args: totals, mended: [groups, columns] counts, and these corrected for the tagger's errors."""
         lacking = errors.lacking(measure) if errors else ""
         corrected = errors is not None and not lacking and bool(measure.codes)
-        used = mended if corrected else total
-        doubt = errors.doubt if errors and corrected else ""
-        value = float(measure.value(used))
-        reason = measure.needs(total)
-        known = not reason
-        if known and np.isnan(value):
-            reason = NOTHING
-        low, high = (None, None) if reason or ends is None or np.isnan(ends[i][0]) else ends[i]
-        kind: Interval = "" if low is None else "conversations and tagger" if corrected else "conversations"
-        numerator, denominator = float(measure.numerator(used)), float(measure.denominator(used))
-        n = measure.denominator(total) if measure.bottom else measure.numerator(total)
-        yield Figure(
+        used = mended if corrected else totals
+        return cls(
+            measure,
+            corrected,
+            (lacking, errors.doubt if errors and corrected else ""),
+            () if gold else measure.split,
+            measure.value(used).tolist(),
+            measure.numerator(used).tolist(),
+            measure.denominator(used).tolist(),
+            (measure.denominator(totals) if measure.bottom else measure.numerator(totals)).tolist(),
+        )
+
+    def figure(
+        self, at: int, group: tuple[str, ...], total: Row, conversations: int, low: float, high: float
+    ) -> Figure:
+        """The figure of the group at a place of the arrays. Without an interval, its ends are not a number."""
+        measure, value = self.measure, self.value[at]
+        needs = measure.needs(total)
+        reason = needs or (NOTHING if math.isnan(value) else "")
+        bounded = not reason and not math.isnan(low)
+        kind: Interval = "conversations and tagger" if self.corrected else "conversations"
+        left_open = total[AT[OPEN[measure.name]]] if measure.name in OPEN else 0
+        return Figure(
             group,
             measure.name,
             None if reason else value,
-            low,
-            high,
-            kind,
-            len(counts),
-            int(total[AT["units"]] - (total[AT[OPEN[measure.name]]] if measure.name in OPEN else 0)),
-            reason or "; ".join(filter(None, (lacking, doubt, "" if gold else _weak(measure, total)))),
-            corrected and not reason,
-            numerator if known else None,
-            denominator if known and measure.bottom else None,
-            int(n) if known else None,
+            low if bounded else None,
+            high if bounded else None,
+            kind if bounded else "",
+            conversations,
+            int(total[AT["units"]] - left_open),
+            reason or "; ".join(filter(None, (*self.remarks, _weak(self.split, total)))),
+            self.corrected and not reason,
+            None if needs else self.numerator[at],
+            self.denominator[at] if measure.bottom and not needs else None,
+            None if needs else int(self.n[at]),
         )
 
 
-def _weak(measure: Measure, total: Floats) -> str:
-    """What to say of a measure that rests on the tagger's depth or permission."""
-    attributes = dict.fromkeys(SPLITS[code][0] for code in measure.split if total[AT[code]])
-    return f"{' and '.join(attributes)} by the tagger: weak, see the model card" if attributes else ""
+def _weak(split: Sequence[str], total: Row) -> str:
+    """What to say of a measure that rests on the tagger's depth or permission.
+
+    Args:
+        split: the codes of which it needs these.
+    """
+    attributes = dict.fromkeys(SPLITS[code][0] for code in split if total[AT[code]])
+    if not attributes:
+        return ""
+    come, them = ("comes", "it") if len(attributes) == 1 else ("come", "them")
+    return (
+        f"{' and '.join(attributes)} {come} from the tagger, which is often wrong on {them}: check on your own chats "
+        "with mi-code evaluate"
+    )

@@ -1,8 +1,8 @@
 """The summaries of MITI 4.2.1 and MISC 2.5 from counts, for one row of counts or for many at once.
 
-Where a formula needs what the codes do not tell, it says so in place of a number: the depth of reflections, whether
-advice came with permission, or codes that gold leaves open. Thresholds are those that MITI 4.2.1 gives as expert
-opinion; it has no norms.
+Where a formula needs what the codes do not say, the reason stands in place of a number: the depth of reflections,
+whether advice came with permission, or codes that gold leaves open. Thresholds are those that MITI 4.2.1 gives as
+expert opinion; it has no norms.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,16 +11,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_coder.arrays import Floats
-from mi_coder.measures.tally import AT, CODES, DETAILS, OPEN
+from mi_coder.measures.tally import AT, CODES, DETAILS, OPEN, Unit
+from mi_coder.measures.words import amount, by_unit
 
 MOST_UNKNOWN = 0.2
 """With a greater share of reflections without depth, or of advice without permission, a summary is not given. Nor is it
 where gold leaves one of its codes open in more units than this share of the times that its codes are given."""
-NEEDS_DEPTH = "needs depth: reflections are not told simple from complex"
+NEEDS_DEPTH = "needs depth: simple and complex reflections are not distinguished"
 CANNOT_TELL = "cannot tell which side: advice or concern without a code for permission"
 NOTHING = "nothing to divide by"
 LEFT_OPEN = "gold leaves codes open"
-LEGEND = "How they are made. Fair and good are opinions of experts on spoken sessions: context, and no verdict."
+LEGEND = (
+    "How they are made. Brackets: 95% intervals over conversations. Fair and good are opinions of experts on spoken "
+    "sessions: context, and no verdict."
+)
+
+
+Row = Sequence[float]
+"""[columns] counts of one group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Measure:
         formula: in codes, with the manual it is from.
         top, bottom: columns that are added up to the numerator and the denominator; a total has no denominator.
         off: columns that are taken off the denominator.
-        needs: why it cannot be given with these counts, or an empty string.
+        needs: why it cannot be given with these counts of one group, or an empty string.
         fair, good: thresholds, where the manual has any.
     """
 
@@ -40,7 +48,7 @@ class Measure:
     formula: str
     top: Sequence[str]
     bottom: Sequence[str]
-    needs: Callable[[Floats], str]
+    needs: Callable[[Row], str]
     fair: float | None = None
     good: float | None = None
     off: Sequence[str] = ()
@@ -75,15 +83,16 @@ class Measure:
 
 
 def _sum(counts: Floats, names: Sequence[str]) -> Floats:
-    return np.asarray(counts[..., [AT[name] for name in names]].sum(axis=-1))
+    # `take` and not an index: its rows are contiguous, so that each sum is the same to the last bit among many rows.
+    return np.asarray(counts.take([AT[name] for name in names], axis=-1).sum(axis=-1))
 
 
-def _nothing(counts: Floats) -> str:
+def _nothing(counts: Row) -> str:
     return ""
 
 
-def _open(*codes: str) -> Callable[[Floats], str]:
-    def needs(counts: Floats) -> str:
+def _open(*codes: str) -> Callable[[Row], str]:
+    def needs(counts: Row) -> str:
         unknown = {code: counts[AT[OPEN[code]]] for code in codes}
         given = sum(counts[AT[code]] for code in codes)
         if max(unknown.values()) <= MOST_UNKNOWN * given:
@@ -93,26 +102,26 @@ def _open(*codes: str) -> Callable[[Floats], str]:
     return needs
 
 
-def _first(*checks: Callable[[Floats], str]) -> Callable[[Floats], str]:
+def _first(*checks: Callable[[Row], str]) -> Callable[[Row], str]:
     """The first reason that one of the checks has."""
     return lambda counts: next((reason for check in checks if (reason := check(counts))), "")
 
 
-def _all_open(code: str) -> Callable[[Floats], str]:
-    def needs(counts: Floats) -> str:
+def _all_open(code: str) -> Callable[[Row], str]:
+    def needs(counts: Row) -> str:
         units = counts[AT["units"]]
         return f"{LEFT_OPEN}: {code}" if units and units == counts[AT[OPEN[code]]] else ""
 
     return needs
 
 
-def _depth(counts: Floats) -> str:
+def _depth(counts: Row) -> str:
     reflections, known = counts[AT["REF"]], counts[AT["REF:simple"]] + counts[AT["REF:complex"]]
     return NEEDS_DEPTH if reflections - known > MOST_UNKNOWN * reflections else ""
 
 
-def _sides(*codes: str) -> Callable[[Floats], str]:
-    def needs(counts: Floats) -> str:
+def _sides(*codes: str) -> Callable[[Row], str]:
+    def needs(counts: Row) -> str:
         given = sum(counts[AT[code]] for code in codes)
         known = sum(counts[AT[f"{code}:{side}"]] for code in codes for side in ("with", "without"))
         return CANNOT_TELL if given - known > MOST_UNKNOWN * given else ""
@@ -177,10 +186,16 @@ RATES: tuple[Measure, ...] = tuple(
 MEASURES = (*SUMMARIES, *TOTALS, *RATES)
 
 
-def legend() -> str:
+def thresholds(measure: Measure) -> dict[str, str]:
+    """The thresholds of MITI 4.2.1 by name, as they are shown; empty where it has none."""
+    both = {"fair": measure.fair, "good": measure.good}
+    return {name: amount(measure.name, value, "g") for name, value in both.items() if value is not None}
+
+
+def legend(unit: Unit = "message") -> str:
     """How the summaries are made, a line each, with the thresholds of MITI 4.2.1 as context."""
-    lines = [
-        f"  {one.name:26} {one.formula}" + ("" if one.fair is None else f"; fair {one.fair:g}, good {one.good:g}")
-        for one in (*SUMMARIES, *TOTALS)
-    ]
-    return "\n".join((LEGEND, *lines))
+    lines = [LEGEND]
+    for one in (*SUMMARIES, *TOTALS):
+        limits = ", ".join(f"{name} {value}" for name, value in thresholds(one).items())
+        lines.append(f"  {by_unit(one.name, unit):28} {by_unit(one.formula, unit)}" + (f"; {limits}" if limits else ""))
+    return "\n".join(lines)

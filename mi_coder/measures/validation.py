@@ -1,4 +1,4 @@
-"""How the tagger errs on chats that people coded too, and what its counts are with these errors in them."""
+"""How the tagger errs on chats that people coded too, and what its counts are when corrected for these errors."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mi_coder.measures.summaries import Measure
 from mi_coder.measures.tally import AT, CODES, OPEN, Turn, Unit, tally
 
 FEWEST = 5
-"""A code that the tagger found rightly fewer times is not corrected, nor is depth or permission of which either value
+"""A code that the tagger found correctly fewer times is not corrected, nor is depth or permission of which either value
 was checked fewer times."""
 SPLITS: Mapping[str, tuple[str, str, str]] = {
     "REF": ("depth", "REF:simple", "REF:complex"),
@@ -53,12 +53,16 @@ class TaggerErrors:
     doubt: str = ""
 
     def lacking(self, measure: Measure) -> str:
-        """Why the errors cannot be put into a measure; empty where they can, or where it counts no codes."""
+        """Why a measure cannot be corrected for the errors; empty where it can, or where it counts no codes."""
         few = [code for code in measure.codes if not self._enough(code)]
         untold = [code for code in measure.split if code not in few and not self._told(code)]
-        reasons = [f"{', '.join(few)} rightly found fewer than {FEWEST} times"] if few else []
-        reasons += [f"a {SPLITS[code][0]} of {code} checked fewer than {FEWEST} times" for code in untold]
-        return f"tagger's errors not in: {'; '.join(reasons)}" if reasons else ""
+        reasons = []
+        if few:
+            were = "was" if len(few) == 1 else "were each"
+            reasons.append(f"{', '.join(few)} {were} found correctly fewer than {FEWEST} times in the validation chats")
+        for code in untold:
+            reasons.append(f"fewer than {FEWEST} validated {self.unit}s for one value of {SPLITS[code][0]} of {code}")
+        return f"not corrected for the tagger's errors: {'; '.join(reasons)}" if reasons else ""
 
     def mended(self, counts: Floats, share: Share) -> Floats:
         """[..., columns] counts with what was found times precision over recall, where enough was validated.
@@ -99,7 +103,7 @@ def drawn(random: np.random.Generator, draws: int) -> Share:
 
 
 def errors_of(tagged: Iterable[Chat | Conversation], gold: Iterable[Chat], unit: Unit = "message") -> TaggerErrors:
-    """The tagger's errors on chats that both sides coded, by message or volley, as far as gold tells.
+    """The tagger's errors on chats that both sides coded, by message or volley, as far as gold says.
 
     Raises:
         UsageProblem: no message has codes of both.

@@ -1,7 +1,8 @@
-"""Figures in words: the value, its interval, the two numbers that it is made of, and what it does not hold."""
+"""Figures in words: the value, its interval, the two numbers that it is made of, and what it does not account for."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,7 +19,27 @@ def shown(figure: "Figure") -> str:
         return figure.note
     if figure.denominator is None:
         return f"{number(figure.value)}{mark(figure)}{_between(figure, number)}"
-    return f"{figure.value:.2f}{mark(figure)}{_between(figure, '{:.2f}'.format)}  ({made_of(figure, ' / ')})"
+    told = partial(amount, figure.measure)
+    return f"{told(figure.value)}{mark(figure)}{_between(figure, told)}  ({made_of(figure, ' / ')})"
+
+
+def is_percentage(measure: str) -> bool:
+    """Whether a measure is named a percentage, and so is shown as one. Files and frames keep the fraction."""
+    return measure.startswith("%")
+
+
+def amount(measure: str, value: float, plain: str = ".2f") -> str:
+    """A value of a measure as it is shown: 58% of what is named a percentage.
+
+    Args:
+        plain: the format of other values.
+    """
+    return f"{value:{'.0%' if is_percentage(measure) else plain}}"
+
+
+def by_unit(text: str, unit: str) -> str:
+    """The name of a measure, or its formula, as it is shown: per message or per volley, whichever was counted."""
+    return text.replace("per unit", f"per {unit}").replace("/ units", f"/ {unit}s")
 
 
 def mark(figure: "Figure") -> str:
@@ -43,14 +64,14 @@ def made_of(figure: "Figure", over: str) -> str:
     return f"{told(figure.numerator)}{over}{told(figure.denominator)}"
 
 
-def notes(figures: Iterable["Figure"]) -> list[str]:
-    """What values do not hold, each once, with the measures that it is said of."""
-    return _by_note(figure for figure in figures if figure.value is not None)
+def notes(figures: Iterable["Figure"], unit: str) -> list[str]:
+    """What values do not account for, each once, with the measures that it is said of."""
+    return _by_note((figure for figure in figures if figure.value is not None), unit)
 
 
-def reasons(figures: Iterable["Figure"]) -> list[str]:
+def reasons(figures: Iterable["Figure"], unit: str) -> list[str]:
     """Why figures have no value, each once, with the measures that it is said of."""
-    return _by_note(figure for figure in figures if figure.value is None)
+    return _by_note((figure for figure in figures if figure.value is None), unit)
 
 
 def number(value: float) -> str:
@@ -58,11 +79,11 @@ def number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0")
 
 
-def _by_note(figures: Iterable["Figure"]) -> list[str]:
+def _by_note(figures: Iterable["Figure"], unit: str) -> list[str]:
     measures: dict[str, dict[str, None]] = defaultdict(dict)
     for figure in figures:
         if figure.note:
-            measures[figure.note][figure.measure] = None
+            measures[figure.note][by_unit(figure.measure, unit)] = None
     return [f"{', '.join(names)}: {note}" for note, names in measures.items()]
 
 

@@ -65,7 +65,7 @@ class Balance:
             refitted: a score with squares and products was tried too, so that this advice is left out.
         """
         if self.passed:
-            return f"Balance holds: every |SMD| is below {self.threshold:g} after matching."
+            return f"Balance is reached: every |SMD| is below {self.threshold:g} after matching."
         gaps = ", ".join(f"{row.name} {row.after.smd:+.3f}" for row in self.covariates if row.name in self.failing)
         return (
             f"Balance fails on {len(self.failing)} of {len(self.covariates)} covariates (SMD {gaps}; it must be below "
@@ -93,7 +93,7 @@ def balance(
     """
     check_covariates(names, covariates, treated)
     if weights.shape != treated.shape or not (weights >= 0).all():
-        raise UsageProblem("Weights must be numbers from 0 on, one for each row.")
+        raise UsageProblem("Weights must be numbers of at least 0, one for each row.")
     if min((weights[treated] > 0).sum(), (weights[~treated] > 0).sum()) < 2:
         raise UsageProblem("Balance needs at least two rows of each group with a weight above 0.")
     rows = []

@@ -21,7 +21,9 @@ def check_covariates(names: Sequence[str], covariates: Floats, treated: Bools) -
     check_columns(names, covariates, len(treated))
     for group, word in ((treated, "treated"), (~treated, "untreated")):
         if group.sum() < 2:
-            raise SingleCategory(f"There are {int(group.sum())} {word} rows of {len(treated)}: it takes at least two.")
+            raise SingleCategory(
+                f"There are {int(group.sum())} {word} rows of {len(treated)}: at least two are needed."
+            )
 
 
 def independent(columns: Floats) -> Bools:

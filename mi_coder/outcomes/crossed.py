@@ -187,21 +187,22 @@ def _check_separable(counselors: Clusters, clients: Clusters) -> None:
     if len(clients) < FEWEST_CLUSTERS:
         raise TooFewClusters(
             f"There {'is 1 client' if len(clients) == 1 else f'are {len(clients)} clients'}: a variance between "
-            f"clients takes at least {FEWEST_CLUSTERS}. Give each client a column of its own (fixed effects)."
+            f"clients needs at least {FEWEST_CLUSTERS}. Give each client a column of its own (fixed effects)."
         )
     pairs = np.unique(clients.codes * len(counselors) + counselors.codes) // len(counselors)
     shared = int((np.bincount(pairs) > 1).sum())
     if shared < FEWEST_SHARED:
         raise TooFewClusters(
             f"Client and counselor are not separable: {shared} of {len(clients):,} clients talked to two counselors or "
-            f"more, and it takes {FEWEST_SHARED}. Use the random intercept for counselors alone, and say that what "
-            "differs between counselors may be their clients."
+            f"more, but {FEWEST_SHARED} are needed. Use the random intercept for counselors only, and report that "
+            "differences between counselors may be due to their clients."
         )
     if min(len(counselors), len(clients)) > MOST_GROUPS:
         raise ModelProblem(
             f"{len(counselors):,} counselors and {len(clients):,} clients are too many for crossed random intercepts: "
-            f"one of both must be {MOST_GROUPS:,} or fewer. Use the random intercept for counselors alone, or the "
-            "linear model with errors clustered by counselor."
+            f"one of the two numbers must be {MOST_GROUPS:,} or less. Use the random intercept for counselors only, or "
+            "the "
+            "linear model with standard errors clustered by counselor."
         )
 
 
@@ -211,13 +212,13 @@ def _refuse_zero(of_counselor: float, of_client: float, counselors: Clusters, cl
         return
     if of_counselor > 0:
         what, who = f"The variance between the {len(clients):,} clients is", "client"
-        instead = "the random intercept for counselors alone"
+        instead = "the random intercept for counselors only"
     elif of_client > 0:
         what, who = f"The variance between the {len(counselors):,} counselors is", "counselor"
-        instead = "the random intercept for clients alone"
+        instead = "the random intercept for clients only"
     else:
         what = f"The variances between the {len(counselors):,} counselors and the {len(clients):,} clients are both"
-        who, instead = "counselor, or one client,", "least squares with errors clustered by counselor"
+        who, instead = "counselor, or one client,", "least squares with standard errors clustered by counselor"
     raise NoClusterVariance(
         f"{what} estimated as 0: rows of one {who} are no more alike than rows of several. Use {instead}, and report "
         "the variance as 0."

@@ -41,9 +41,9 @@ TIDY = (
 )
 """Columns of the tidy tables of experience that all tidy tables of outcomes have."""
 CAUTION = (
-    "These are correlations. The pooled slope cannot tell practice from selection: counselors who stay differ from "
-    "those who leave from the first chat on. Slopes within counselors leave that out, and not what else changed over "
-    "the same chats, such as training, clients or the platform."
+    "These are correlations. The pooled slope cannot distinguish practice from selection: counselors who stay differ "
+    "from those who leave already in the first chat. Slopes within counselors exclude selection, but not what else "
+    "changed over the same chats, such as training, clients or the platform."
 )
 
 
@@ -158,7 +158,7 @@ class Experience:
         """What was found, in plain sentences, a line each."""
         lines = [
             f"{self.chats:,} chats of {self.counselors:,} counselors. Rate ratios where 1 + experience doubles, with "
-            f"{1 - self.alpha:.0%} intervals by counselor:"
+            f"{1 - self.alpha:.0%} intervals clustered by counselor:"
         ]
         for found in self.codes:
             pooled, within, between = found.slopes

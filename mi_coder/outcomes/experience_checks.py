@@ -52,7 +52,7 @@ def refuse_unvarying(within: Floats, x: Floats) -> None:
     if abs(within).max() <= SAME_VALUE * abs(x).max():
         raise ConstantColumn(
             "Experience is the same in all chats of each counselor (or each has one chat): change within counselors "
-            "cannot be seen. Give experience per chat, such as the number of earlier chats.",
+            "cannot be estimated. Give experience per chat, such as the number of earlier chats.",
             ["experience"],
         )
 
@@ -71,8 +71,8 @@ def count_users(counts: Floats, groups: Clusters) -> int:
         raise SingleCategory(f"never used in {len(counts):,} chats, so left out.")
     if users < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"used by {users} of {len(groups):,} counselors, so left out: errors by counselor would be far too small. "
-            f"It takes at least {FEWEST_CLUSTERS}."
+            f"used by {users} of {len(groups):,} counselors, so left out: standard errors clustered by counselor "
+            f"would be far too small. At least {FEWEST_CLUSTERS} are needed."
         )
     return users
 
@@ -94,6 +94,6 @@ def check_times(
 def _refuse_rows(bad: NDArray[np.bool_], what: str, kind: type[ModelProblem]) -> None:
     if bad.any():
         raise kind(
-            f"Row {int(np.argmax(bad)) + 1} has {what} ({int(bad.sum()):,} such chats): drop them, and count them, "
+            f"Row {int(np.argmax(bad)) + 1} has {what} ({int(bad.sum()):,} such chats): drop and count them "
             "before fitting."
         )

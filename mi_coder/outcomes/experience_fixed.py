@@ -22,7 +22,7 @@ from mi_coder.outcomes.experience_checks import check_chats, count_users, refuse
 from mi_coder.outcomes.guards import Clusters, ModelProblem, check_clustered_errors, cluster_codes, warn_of_few_clusters
 
 LEFT_OUT = (
-    "The model with an effect of each counselor is left out: it takes the package pyfixest. Install it with:  "
+    "The model with an effect of each counselor is left out: it needs the package pyfixest. Install it with:  "
     "pip install pyfixest"
 )
 MODEL = "poisson, counselor effects"

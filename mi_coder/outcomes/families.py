@@ -125,8 +125,8 @@ def _ordered(family: Family, outcome: Floats, names: Sequence[str], columns: Flo
     codes, levels = level_codes(outcome)
     if family == "logit" and len(levels) > 2:
         raise ModelProblem(
-            f"A logit is for an outcome of two levels, and this one has {len(levels)}: cut it in two, such as 4 stars "
-            "or more, or fit the proportional-odds logit."
+            f"A logit is for an outcome with two levels, but this one has {len(levels)}: cut it in two, such as 4 "
+            "stars or more, or fit the proportional-odds logit."
         )
     fit = fit_ordinal(codes.astype(np.float64), names, columns, weights=weight)
     scores = row_scores(fit, codes.astype(np.float64), columns) * weight[:, None]
@@ -152,8 +152,8 @@ def _linear(values: Floats, standard: Columns, weight: Floats) -> Estimate:
     residual = np.asarray(fit.resid, dtype=np.float64)
     if residual @ (weight * residual) <= EXACT * (weight @ (values - values.mean()) ** 2):
         raise ExactFit(
-            "The outcome follows exactly from the columns, so that nothing is left to estimate errors from: is it, or "
-            "a part of it, among the columns?"
+            "The outcome follows exactly from the columns, so nothing is left to estimate standard errors from: is it, "
+            "or a part of it, among the columns?"
         )
     information = design.T @ (weight[:, None] * design)
     return _of("linear", standard, fit.params, information, design * (weight * residual)[:, None], float(fit.scale))
@@ -183,14 +183,14 @@ def _check_offset(family: Family, offset: Floats | None, rows: int) -> None:
     if offset is None:
         return
     if family != "poisson":
-        raise ModelProblem(f"Only a Poisson model takes an offset, and this model is {family}: leave the offset out.")
+        raise ModelProblem(f"Only a Poisson model takes an offset, but this model is {family}: leave the offset out.")
     if offset.shape != (rows,):
         raise BadShape(f"There are {rows} outcomes and an offset of shape {offset.shape}: give one for each row.")
     gaps = np.flatnonzero(~np.isfinite(offset))
     if gaps.size:
         raise Gaps(
             f"The offset is not a number in row {gaps[0] + 1} ({gaps.size} such rows), as the log of 0 messages is: "
-            "drop such rows, and count them, before fitting."
+            "drop and count such rows before fitting."
         )
 
 
@@ -201,8 +201,8 @@ def _refuse_separated_counts(columns: Columns, mean: Floats) -> None:
         standardize(columns.names, others, len(others))
     except (ConstantColumn, AliasedColumn) as problem:
         raise Separation(
-            f"Column {problem.columns[0]!r} tells rows apart in which every count is 0: its best coefficient is "
-            "infinite. Leave it out, or put it together with a related column, and say so.",
+            f"Column {problem.columns[0]!r} identifies rows in which every count is 0: its best coefficient is "
+            "infinite. Leave it out, or combine it with a related column, and report that.",
             problem.columns,
         ) from None
 

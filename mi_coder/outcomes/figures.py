@@ -9,6 +9,7 @@ import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,15 +58,23 @@ _LEVELS = {"within": "Within counselors", "between": "Between counselors", "": "
 
 
 def save(figure: "Figure", stem: Path) -> None:
-    """Write `stem`.svg and `stem`.png, the same bytes for the same figure."""
+    """Write `stem`.svg and `stem`.png."""
+    for ending, content in drawn(figure).items():
+        stem.with_name(stem.name + ending).write_bytes(content)
+
+
+def drawn(figure: "Figure") -> dict[str, bytes]:
+    """A figure as the files `.svg` and `.png`, the same bytes for the same figure."""
     from matplotlib import rc_context
 
+    svg, png = BytesIO(), BytesIO()
     with rc_context(_SVG):
         # A layout moves a little each time it is made: once, and then it stays.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        figure.savefig(stem.with_name(stem.name + ".svg"), metadata={"Date": None, "Creator": None})
-        figure.savefig(stem.with_name(stem.name + ".png"), dpi=150, metadata={"Software": None})
+        figure.savefig(svg, format="svg", metadata={"Date": None, "Creator": None})
+        figure.savefig(png, format="png", dpi=150, metadata={"Software": None})
+    return {".svg": svg.getvalue(), ".png": png.getvalue()}
 
 
 def forest(tidy: pd.DataFrame) -> "Figure":
@@ -197,7 +206,7 @@ def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, tit
 
 
 def error_by_outcome(frame: pd.DataFrame) -> "Figure":
-    """The tagger's recall of each code in the lower and the upper half of the outcome, with 95 % intervals.
+    """The tagger's recall of each code in the lower and the upper half of the outcome, with 95% intervals.
 
     Args:
         frame: columns code, stratum, recall, low, high.
@@ -248,7 +257,7 @@ def interval_widths(
     axis.set_xlim(0, None)
     axis.set_ylim(0, None)
     axis.set_xlabel("Chats with gold codes")
-    axis.set_ylabel(f"Width of the {100 * level:g} % interval")
+    axis.set_ylabel(f"Width of the {100 * level:g}% interval")
     axis.set_title(_name(frame["technique"].iloc[0]), fontsize=10, parse_math=False)
     axis.legend(title="chats in all", loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
     return figure

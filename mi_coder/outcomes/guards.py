@@ -166,7 +166,7 @@ def check_columns(names: Sequence[str], columns: Floats, rows: int) -> Floats:
     if columns.shape != (rows, len(names)):
         raise BadShape(
             f"Columns must be an array [rows, columns]: {rows} outcomes and {len(names)} names ask for "
-            f"{(rows, len(names))}, and it is {columns.shape}."
+            f"{(rows, len(names))}, but it is {columns.shape}."
         )
     columns = np.asarray(columns, dtype=np.float64)
     finite = np.isfinite(columns)
@@ -174,7 +174,7 @@ def check_columns(names: Sequence[str], columns: Floats, rows: int) -> Floats:
         row, column = map(int, np.argwhere(~finite)[0])
         raise Gaps(
             f"Column {names[column]!r} has no value in row {row + 1} ({int((~finite[:, column]).sum())} gaps in all): "
-            "drop rows with gaps, and count them, before fitting.",
+            "drop and count rows with gaps before fitting.",
             [names[column]],
         )
     return columns
@@ -195,12 +195,12 @@ def check_outcome(outcome: Floats, rows: int | None = None) -> Floats:
     if outcome.ndim != 1 or not outcome.size:
         raise BadShape(f"The outcome must be an array [rows] with at least one row: its shape is {outcome.shape}.")
     if rows is not None and len(outcome) != rows:
-        raise BadShape(f"The outcome must have one value for each of {rows} rows, and it has {len(outcome)}.")
+        raise BadShape(f"The outcome must have one value for each of {rows} rows, but it has {len(outcome)}.")
     gaps = np.flatnonzero(~np.isfinite(outcome))
     if gaps.size:
         raise Gaps(
-            f"The outcome has no value in row {gaps[0] + 1} ({gaps.size} gaps in all): drop rows without outcome, and "
-            "count them, before fitting."
+            f"The outcome has no value in row {gaps[0] + 1} ({gaps.size} gaps in all): drop and count rows "
+            "without outcome before fitting."
         )
     if outcome.min() == outcome.max():
         raise SingleCategory(f"All {outcome.size} outcomes are {outcome[0]:g}: there is nothing to explain.")
@@ -228,12 +228,12 @@ def level_codes(outcome: Floats, levels: Sequence[float] | None = None) -> tuple
         strange = [level for level in present if level not in expected]
         if strange:
             row = int(np.flatnonzero(outcome == strange[0])[0])
-            raise EmptyLevel(f"Row {row + 1} has {strange[0]:g}, and the levels are {_listed(expected)}.")
+            raise EmptyLevel(f"Row {row + 1} has {strange[0]:g}, but the levels are {_listed(expected)}.")
         empty = [level for level in expected if level not in present]
         if empty:
             raise EmptyLevel(
                 f"No row has {_listed(empty)}: a threshold beside an empty level has no finite value. Fit on the "
-                f"{len(present)} levels that occur ({_listed(present)}), and say so."
+                f"{len(present)} levels that occur ({_listed(present)}), and report that."
             )
     return np.asarray(codes, dtype=np.intp), present
 
@@ -264,16 +264,17 @@ def refuse_separating(columns: Columns, codes: Indices) -> None:
         way = "rises" if i in rising else "falls"
         raise Separation(
             f"Column {columns.names[i]!r} {way} from each level of the outcome to the next without overlap: its best "
-            "coefficient is infinite. Leave it out, or put it together with a related column, and say so.",
+            "coefficient is infinite. Leave it out, or combine it with a related column, and report that.",
             [columns.names[i]],
         )
 
 
 def separated(names: Sequence[str]) -> Separation:
-    """The error for columns that only together tell levels apart."""
+    """The error for columns that only together separate levels."""
     return Separation(
-        f"The columns {_quoted(names)} together tell levels of the outcome apart without error, or nearly: their best "
-        "coefficients are infinite. Leave one out or put related ones together, and say so.",
+        f"The columns {_quoted(names)} together separate the levels of the outcome without error, or nearly: their "
+        "best "
+        "coefficients are infinite. Leave one out or combine related ones, and report that.",
         names,
     )
 
@@ -295,8 +296,8 @@ def cluster_codes(clusters: Sequence[Any] | NDArray[Any], rows: int) -> Clusters
         missing = np.asarray([label is None or label != label for label in labels.tolist()])
         if missing.any():
             raise Gaps(
-                f"Row {int(np.argmax(missing)) + 1} has no cluster ({int(missing.sum())} such rows): drop rows without "
-                "a counselor, and count them, before fitting."
+                f"Row {int(np.argmax(missing)) + 1} has no cluster ({int(missing.sum())} such rows): drop and count "
+                "rows without a counselor before fitting."
             )
         labels = labels.astype(str) if labels.dtype.kind == "O" else labels
     found, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
@@ -312,34 +313,36 @@ def check_clustered_errors(clusters: Clusters, parameters: int) -> None:
     count = len(clusters)
     if count < 2:
         raise TooFewClusters(
-            f"All rows are of one cluster{_labelled(clusters)}: errors cannot be clustered on it. Fit without "
-            "clusters, and say that the result is about this counselor alone."
+            f"All rows are of one cluster{_labelled(clusters)}: standard errors cannot be clustered on it. Fit without "
+            "clusters, and report that the result is about this counselor only."
         )
     if count < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"{count} clusters{_labelled(clusters)} are too few for clustered errors: it takes at least "
-            f"{FEWEST_CLUSTERS}. Fit without clusters, and say that the result is about these counselors alone."
+            f"{count} clusters{_labelled(clusters)} are too few for clustered standard errors: at least "
+            f"{FEWEST_CLUSTERS} are "
+            "needed. Fit without clusters, and report that the result is about these counselors only."
         )
     if count <= parameters:
         raise TooFewClusters(
-            f"{count} clusters are too few for clustered errors of {parameters} coefficients: errors would come out "
-            f"far too small. Use fewer columns, or test one coefficient of the linear model by the wild bootstrap."
+            f"{count} clusters are too few for clustered standard errors of {parameters} coefficients: they would be "
+            "far too small. Use fewer columns, or test one coefficient of the linear model by the wild bootstrap."
         )
 
 
 def warn_of_few_clusters(clusters: Clusters) -> str:
-    """The warning beside errors that are clustered on less than 40 clusters, or an empty string."""
+    """The warning beside standard errors that are clustered on less than 40 clusters, or an empty string."""
     if len(clusters) >= ENOUGH_CLUSTERS:
         return ""
     return (
-        f"Only {len(clusters)} clusters: with less than {ENOUGH_CLUSTERS}, clustered errors come out too small. Read "
-        f"intervals by the t distribution with {len(clusters) - 1} degrees of freedom, and p values of the linear "
-        "model by the wild bootstrap."
+        f"Only {len(clusters)} clusters: with less than {ENOUGH_CLUSTERS}, clustered standard errors are too small. "
+        "Use "
+        f"intervals from the t distribution with {len(clusters) - 1} degrees of freedom, and p values of the linear "
+        "model from the wild bootstrap."
     )
 
 
 def check_random_intercept(clusters: Clusters) -> None:
-    """Refuse a random intercept that cannot be told from the residual.
+    """Refuse a random intercept that cannot be distinguished from the residual.
 
     Raises:
         TooFewClusters: fewer than five clusters, or fewer than ten with two rows or more.
@@ -347,14 +350,14 @@ def check_random_intercept(clusters: Clusters) -> None:
     if len(clusters) < FEWEST_CLUSTERS:
         count = "is 1 cluster" if len(clusters) == 1 else f"are {len(clusters)} clusters"
         raise TooFewClusters(
-            f"There {count}{_labelled(clusters)}: a variance between clusters takes at least {FEWEST_CLUSTERS}. "
+            f"There {count}{_labelled(clusters)}: a variance between clusters needs at least {FEWEST_CLUSTERS}. "
             "Give each cluster a column of its own (fixed effects)."
         )
     repeated = int((clusters.sizes > 1).sum())
     if repeated < FEWEST_REPEATED:
         raise TooFewClusters(
             f"Only {repeated} of {len(clusters)} clusters have two rows or more: a random intercept needs "
-            f"{FEWEST_REPEATED} counselors with at least two conversations. Use clustered errors instead."
+            f"{FEWEST_REPEATED} counselors with at least two conversations. Use clustered standard errors instead."
         )
 
 
@@ -371,7 +374,7 @@ def _refuse_constant(names: Sequence[str], columns: Floats) -> None:
     for i in np.flatnonzero(high - low <= SAME_VALUE * np.maximum(abs(low), abs(high))).tolist():
         raise ConstantColumn(
             f"Column {names[i]!r} never varies ({low[i]:g} in all {len(columns)} rows): it cannot explain anything. "
-            "Leave it out, and say so.",
+            "Leave it out, and report that.",
             [names[i]],
         )
 

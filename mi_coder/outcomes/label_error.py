@@ -38,8 +38,9 @@ from mi_coder.outcomes.wild_bootstrap import DRAWS
 
 ROWS_PER_PARAMETER = 5
 CONVENIENCE = (
-    "The gold chats are a convenience sample without weights: the correction holds only if they are like the others in "
-    "what the tagger gets wrong and in how codes and outcome hang together."
+    "The gold chats are a convenience sample without weights: the correction is valid only if they are like the others "
+    "in "
+    "the tagger's errors and in how codes and outcome are related."
 )
 
 
@@ -226,20 +227,21 @@ def fit_pieces(
     present = len(np.unique(groups.codes[rows]))
     if present < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"The gold chats are of {present} clusters: errors clustered on them take at least {FEWEST_CLUSTERS}. Code "
-            "chats of more counselors."
+            f"The gold chats are of {present} clusters, but clustered standard errors need at least {FEWEST_CLUSTERS}. "
+            "Code chats of more counselors."
         )
     part = None if offset is None else offset[rows]
     everywhere = fit_family(family, outcome, names, tagged, None, offset)
     if len(rows) < ROWS_PER_PARAMETER * everywhere.parameters:
         raise TooLittleGold(
-            f"{len(rows)} gold chats are too few for {everywhere.parameters} parameters: it takes at least "
-            f"{ROWS_PER_PARAMETER * everywhere.parameters}. Code more chats, or relate fewer codes."
+            f"{len(rows)} gold chats are too few for {everywhere.parameters} parameters: at least "
+            f"{ROWS_PER_PARAMETER * everywhere.parameters} are needed. Code more chats, or relate fewer codes."
         )
     if present <= everywhere.parameters:
         raise TooFewClusters(
-            f"The gold chats are of {present} clusters, too few for clustered errors of {everywhere.parameters} "
-            "parameters: errors would come out far too small. Code chats of more counselors, or relate fewer codes."
+            f"The gold chats are of {present} clusters, too few for clustered standard errors of "
+            f"{everywhere.parameters} parameters: they would be far too small. Code chats of more counselors, or "
+            "relate fewer codes."
         )
     on_gold = fit_family(family, outcome[rows], names, gold, weight, part)
     on_rows = tagged[rows] if tagged_on_gold is None else tagged_on_gold
@@ -355,9 +357,9 @@ def _check_shapes(
             f"be {(len(outcome), len(names))} and {(len(rows), len(names))}; they are {tagged.shape} and {gold.shape}."
         )
     if len(rows) and not 0 <= rows.min() <= rows.max() < len(outcome):
-        raise BadShape(f"Gold rows are numbers of rows from 0 to {len(outcome) - 1}, and one is not.")
+        raise BadShape(f"Gold rows are numbers of rows from 0 to {len(outcome) - 1}, but one is not.")
     if len(np.unique(rows)) != len(rows):
-        raise BadShape("A chat stands twice among the gold rows.")
+        raise BadShape("A chat is twice among the gold rows.")
     if probabilities is not None and not (
         probabilities.shape == (len(rows),) and ((probabilities > 0) & (probabilities <= 1)).all()
     ):
@@ -369,7 +371,8 @@ def _check_gold(names: Sequence[str], gold: Floats) -> None:
     if constant:
         raise ConstantColumn(
             f"Among the {len(gold)} gold chats, {', '.join(map(repr, constant))} never varies: there is no gold to "
-            "correct it by. Code chats that have it (mi-code sample --design rare-code), or leave it out of the study.",
+            "estimate the correction from. Code chats that have it (mi-code sample --design rare-code), or leave it "
+            "out of the study.",
             constant,
         )
 
@@ -378,6 +381,6 @@ def _check_levels(family: Family, on_gold: Estimate, everywhere: Estimate) -> No
     if family == "ordinal" and on_gold.levels != everywhere.levels:
         missing = ", ".join(f"{level:g}" for level in everywhere.levels if level not in on_gold.levels)
         raise TooLittleGold(
-            f"No gold chat has the rating {missing}: the models on gold chats and on all are not the same. Code chats "
-            "with that rating, or join it with its neighbor."
+            f"No gold chat has the rating {missing}: the models on gold chats and on all chats differ. Code chats with "
+            "that rating, or merge it with its neighbor."
         )

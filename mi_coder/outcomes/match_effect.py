@@ -193,8 +193,8 @@ def _numbered(counselors: Sequence[str], rows: int, used: Indices, name: str) ->
     codes = np.unique(np.asarray(counselors)[used], return_inverse=True)[1]
     if codes.max() + 1 < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"The {name} are of {codes.max() + 1} counselors: errors clustered by counselor need at least "
-            f"{FEWEST_CLUSTERS}. Leave counselors out, and say so."
+            f"The {name} are of {codes.max() + 1} counselors: standard errors clustered by counselor need at "
+            f"least {FEWEST_CLUSTERS}. Leave counselors out, and report that."
         )
     return np.asarray(codes, dtype=np.intp)
 

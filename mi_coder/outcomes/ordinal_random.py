@@ -175,7 +175,9 @@ def fit_ordinal_random(
     check_random_intercept(groups)
     pooled = maximize(standard, codes, len(present), np.ones(len(codes)))
     if _slope_of_variance(pooled.cells, groups) <= 0:
-        raise no_cluster_variance(groups, "the model without random intercept, with errors clustered by counselor")
+        raise no_cluster_variance(
+            groups, "the model without random intercept, with standard errors clustered by counselor"
+        )
     blocks = blocks_of(standard.z, codes, groups, FINER * nodes)
     parameters, best = _maximize(standard, blocks, np.append(pooled.parameters, 1.0), nodes)
     width = len(names)
@@ -363,7 +365,8 @@ def _covariance(finer: Point, nodes: int) -> Floats:
     movement = float(abs(covariance @ finer.gradient / np.sqrt(np.diag(covariance))).max())
     if movement > MOST_MOVEMENT:
         raise ModelProblem(
-            f"{nodes} nodes are too few for these data: with {FINER * nodes}, an estimate would move by {movement:.1g} "
+            f"{nodes} nodes are too few for these data: with {FINER * nodes}, an estimate would change by "
+            f"{movement:.1g} "
             "of its standard error. Give more nodes, unless ratings hardly vary within counselors: then nothing can be "
             "said about conversations of one counselor."
         )
@@ -372,9 +375,9 @@ def _covariance(finer: Point, nodes: int) -> Floats:
 
 def _no_maximum() -> ModelProblem:
     return ModelProblem(
-        "The likelihood of the model with a random intercept has no maximum that could be found: ratings may hardly "
-        "vary within counselors, or columns nearly separate them. Give more nodes or fewer columns, or use the model "
-        "without a random intercept, with errors clustered by counselor."
+        "No maximum was found for the likelihood of the model with a random intercept: ratings may hardly vary within "
+        "counselors, or columns nearly separate them. Give more nodes or fewer columns, or use the model without a "
+        "random intercept, with standard errors clustered by counselor."
     )
 
 

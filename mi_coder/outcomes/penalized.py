@@ -261,7 +261,8 @@ def _maximize(z: Floats, codes: Indices, start: Floats, held: int | None = None)
     except np.linalg.LinAlgError:
         pass
     raise ModelProblem(
-        "The penalized model found no maximum: put columns that nearly follow from each other together, or leave one "
+        "No maximum was found for the penalized model: combine columns that nearly follow from each other, or leave "
+        "one "
         "of them out."
     )
 
@@ -296,8 +297,9 @@ def _checked_clusters(clusters: Sequence[Any] | NDArray[Any], rows: int) -> Clus
     groups = cluster_codes(clusters, rows)
     if len(groups) < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"Too few clusters for a profile that counts them: {len(groups)}, and it takes at least {FEWEST_CLUSTERS}. "
-            "Fit without clusters, and say that the result is about these counselors alone."
+            f"Too few clusters for a profile likelihood that accounts for them: {len(groups)}, but at least "
+            f"{FEWEST_CLUSTERS} are needed. Fit without clusters, and report that the result is about these counselors "
+            "only."
         )
     return groups
 

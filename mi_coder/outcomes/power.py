@@ -87,9 +87,9 @@ class Budget:
         """
         if not self._corrects(chats, gold):
             raise UsageProblem(
-                f"Of {chats} chats {gold} with gold codes: for the {self.parameters} parameters of the model it takes "
-                f"at least {self.least_gold}, of {self.least_gold_clusters} clusters (counselors, or what "
-                "inference.cluster names) or more, and no more than there are chats."
+                f"{gold} of {chats} chats have gold codes: the {self.parameters} parameters of the model need at least "
+                f"{self.least_gold} gold chats, from at least {self.least_gold_clusters} clusters (counselors, or what "
+                "inference.cluster names), and no more than there are chats."
             )
         few, many = (self.n_gold - self.parameters) / (gold - self.parameters), self.n / chats
         best = self.gold_tagged * few - self.gold_everyone * many

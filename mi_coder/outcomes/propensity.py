@@ -96,7 +96,7 @@ def _refuse_separating(names: Sequence[str], covariates: Floats, treated: Bools)
             if low >= other_high:
                 raise Separation(
                     f"Covariate {name!r} separates the groups: no {word} row is below {low:g}, and no other row is "
-                    f"above {other_high:g}. Where it differs there is nobody to compare with: leave out rows that "
+                    f"above {other_high:g}. Where it differs there are no rows to compare with: leave out rows that "
                     "could not have been in the other group, or the covariate if the treatment defines it.",
                     [name],
                 )
@@ -104,8 +104,10 @@ def _refuse_separating(names: Sequence[str], covariates: Floats, treated: Bools)
 
 def _separated(names: Sequence[str]) -> Separation:
     return Separation(
-        f"The covariates together ({', '.join(names)}) tell treated from untreated rows without error, or nearly: the "
-        "logit has no finite solution, and nobody is left to compare with. Use fewer covariates, or leave out those "
+        f"The covariates together ({', '.join(names)}) separate treated from untreated rows without error, or nearly: "
+        "the "
+        "logit has no finite solution, and there are no rows left to compare with. Use fewer covariates, or leave out "
+        "those "
         "that the treatment defines.",
         names,
     )

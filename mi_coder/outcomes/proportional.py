@@ -98,8 +98,8 @@ class ProportionalOdds:
         tests = ", ".join(f"{kind} p = {test.p:.3g}" for kind, test in kinds if test is not None)
         cuts = "".join(f" No slopes at {cut:g} or more: columns separate it." for cut in self.left_out)
         return (
-            f"Proportional odds, all columns at once: {tests or 'not tested, for lack of clusters'}. A small p says "
-            f"that slopes differ between cuts of the rating: read them side by side, or report a logit per cut.{cuts}"
+            f"Proportional odds, all columns at once: {tests or 'not tested, for lack of clusters'}. A small p "
+            f"means that slopes differ between cuts of the rating: compare them, or report a logit per cut.{cuts}"
         )
 
 
@@ -124,7 +124,7 @@ def check_proportional_odds(
     """
     codes, levels = level_codes(ratings)
     if len(levels) < 3:
-        raise ModelProblem("With two levels there is one cut, and odds are proportional whatever the data.")
+        raise ModelProblem("With two levels there is one cut, and odds are always proportional.")
     standard = standardize(names, columns, len(codes))
     if not names:
         raise ModelProblem("Without columns there are no slopes to compare.")
@@ -151,7 +151,7 @@ def check_proportional_odds(
     if len(cuts) < 2:
         raise Separation(
             f"Of {len(levels) - 1} cuts of the rating, columns separate all but {len(cuts)}: there are no slopes to "
-            f"compare. Put neighboring levels together. At {left_out[0]:g} or more: {separation}",
+            f"compare. Merge neighboring levels. At {left_out[0]:g} or more: {separation}",
             separation.columns,
         )
     stacked: Floats = np.concatenate(slopes)

@@ -195,7 +195,7 @@ def weighted_fit(products: Floats, rows: int, total: float) -> WeightedFit:
     residual = float(contrast @ products @ contrast)
     if residual <= EXACT * total:
         raise ExactFit(
-            "The outcome follows exactly from the columns and clusters, so that nothing is left to estimate a variance "
+            "The outcome follows exactly from the columns and clusters, so nothing is left to estimate a variance "
             "from: is it, or a part of it, among the columns, or the same in all rows of each cluster?"
         )
     degrees = rows - len(coefficients)
@@ -226,7 +226,7 @@ def _best_ratio(sums: _Sums, clusters: Clusters) -> float:
     values = [_profile(sums, ratio).log_likelihood for ratio in grid]
     best = int(np.argmax(values))
     if best <= 1 and _profile(sums, 0.0).slope <= 0:
-        raise no_cluster_variance(clusters, "least squares with errors clustered by counselor")
+        raise no_cluster_variance(clusters, "least squares with standard errors clustered by counselor")
     if best == len(grid) - 1:
         raise ModelProblem(
             "The outcome hardly varies within clusters: the variance within them is estimated as 0. Is it a value of "

@@ -74,8 +74,9 @@ class ResponseWeights:
         return (
             f"{self.responded} of {len(self.weights)} conversations have the outcome "
             f"({self.responded / len(self.weights):.1%}). Weighted by the inverse of its probability, they are worth "
-            f"{self.effective:.0f}; {cut}. Weights undo only what the columns of the model tell: outcomes are mostly "
-            "missing for reasons in the outcome itself too."
+            f"{self.effective:.0f}; {cut}. Weights correct only for what the columns of the model contain, but "
+            "outcomes "
+            "are mostly missing also for reasons in the outcome itself."
         )
 
 
@@ -141,10 +142,10 @@ def response_weights(model: ResponseModel, responded: Bools, percentile: float =
         BadShape: not the rows of the model.
     """
     if not 50 < percentile <= 100:
-        raise UsageProblem(f"Weights are cut at a percentile above 50 and up to 100, and it is {percentile:g}.")
+        raise UsageProblem(f"Weights are cut at a percentile above 50 and up to 100, but it is {percentile:g}.")
     responded = _checked(responded)
     if len(responded) != model.rows:
-        raise BadShape(f"The model was fitted to {model.rows} rows, and {len(responded)} are given.")
+        raise BadShape(f"The model was fitted to {model.rows} rows, but {len(responded)} are given.")
     own = responded.mean() / model.probability[responded]
     cap = float(np.percentile(own, percentile))
     cut = np.minimum(own, cap)

@@ -135,7 +135,7 @@ def placebo_effect(
         if not independent(np.column_stack([covariates, outcome]))[-1]:
             raise UsageProblem(
                 "The placebo outcome follows from the covariates that it is adjusted for, so its effect is 0 whatever "
-                "the data: take it out of the covariates."
+                "the data: remove it from the covariates."
             )
     return matched_effect(outcome, pairs, names, covariates, counselors, alpha)
 

@@ -81,14 +81,14 @@ class Survivorship:
             "Counselors who reached months "
             + ", ".join(f"{name}: {self.reached[name]:,} of {self.could[name]:,} who could" for name in self.reached)
             + (
-                " (the others began too late before the data end)."
+                " (the others began too late to reach them before the data end)."
                 if min(self.could.values()) < max(self.could.values())
                 else "."
             )
         ]
         lines.append(
             f"First chats of {self.stayers:,} counselors who reached months {last} against {self.leavers:,} who left "
-            f"before; {self.recent:,} recent counselors are in neither."
+            f"before; {self.recent:,} recent counselors are in neither group."
         )
         tidy = self.tidy()
         differing = tidy[tidy["q_bh"] < CLEAR]
@@ -100,7 +100,7 @@ class Survivorship:
         if len(tidy) and differing.empty:
             lines.append("No code differs clearly between them (q < .05).")
         if len(differing):
-            lines.append("That difference was there before any experience: it is who stays, not learning.")
+            lines.append("This difference existed before any experience: it is due to who stays, not to learning.")
         return "\n".join([*lines, *self.notes])
 
 
@@ -163,7 +163,7 @@ def who_stays(
 def _check_sides(stayers: int, leavers: int) -> None:
     if min(stayers, leavers) < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"{stayers} counselors stayed and {leavers} left: comparing their first chats takes at least "
+            f"{stayers} counselors stayed and {leavers} left: comparing their first chats needs at least "
             f"{FEWEST_CLUSTERS} of each."
         )
 

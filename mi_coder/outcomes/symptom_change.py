@@ -219,7 +219,9 @@ def expected_regression(mean_before: float, population_mean: float, reliability:
 
 def _require_same(before: Scores, after: Scores) -> None:
     if before.scale != after.scale:
-        raise UsageProblem(f"Before is the {before.scale.name} and after the {after.scale.name}: change needs one.")
+        raise UsageProblem(
+            f"Before is the {before.scale.name} and after the {after.scale.name}: change needs one scale."
+        )
     if len(before.values) != len(after.values):
         raise UsageProblem(
             f"{before.scale.name}: {len(before.values)} rows before and {len(after.values)} after. Give the same rows, "

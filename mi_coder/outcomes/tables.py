@@ -46,7 +46,7 @@ def display_table(tidy: pd.DataFrame, estimates: bool = False) -> pd.DataFrame:
     term = tidy["code"].where(tidy["code"] != "", tidy["term"]).rename("term")
     if pd.concat([tidy[["design", "level", "correction"]], term], axis=1).duplicated().any():
         raise UsageProblem(
-            "A table is of one model of one outcome, and this one has a term twice. Choose one of each, as in "
+            "A table is for one model of one outcome, but this one has a term twice. Choose one of each, as in "
             "result.tidy(outcome, model)."
         )
     for (design, name, level), group in tidy.groupby([tidy["design"], term, tidy["level"]], sort=False):
@@ -85,11 +85,16 @@ def to_markdown(
     Raises:
         UnknownName: `columns` or `formats` name a column that is not there.
     """
-    sheet = _sheet(frame, columns, formats, lambda text: _MARKS.sub(r"\\\g<0>", text))
+    sheet = _sheet(frame, columns, formats, markdown_text)
     aligned = ["---:" if number else "---" for number in sheet.numbers]
     table = "\n".join("| " + " | ".join(cells) + " |" for cells in (sheet.header, aligned, *sheet.rows))
-    around = [sheet.quoted(_text(each)) for each in (caption, *notes)]
+    around = [markdown_text(each) for each in (caption, *notes)]
     return "\n\n".join([*filter(None, around[:1]), table, *around[1:]])
+
+
+def markdown_text(text: str) -> str:
+    """A text on one line, in which what Markdown would take for marks, links or tags is escaped."""
+    return _MARKS.sub(r"\\\g<0>", _text(text))
 
 
 def to_html(
@@ -149,12 +154,11 @@ def to_latex(
 
 @dataclass(frozen=True, slots=True)
 class _Sheet:
-    """Texts of cells, escaped by `quoted`, and which columns are numbers."""
+    """Texts of cells, escaped, and which columns are numbers."""
 
     header: list[str]
     rows: list[list[str]]
     numbers: list[bool]
-    quoted: Callable[[str], str]
 
 
 def _sheet(
@@ -177,7 +181,6 @@ def _sheet(
             for row in chosen.itertuples(index=False, name=None)
         ],
         [pd.api.types.is_numeric_dtype(kind) for kind in chosen.dtypes],
-        quoted,
     )
 
 
@@ -213,8 +216,8 @@ def number_text(value: float) -> str:
 
 
 def level_text(alpha: float) -> str:
-    """The level of intervals, as "95 % intervals"."""
-    return f"{100 * (1 - alpha):g} % intervals"
+    """The level of intervals, as "95% intervals"."""
+    return f"{100 * (1 - alpha):g}% intervals"
 
 
 def p_text(value: float) -> str:

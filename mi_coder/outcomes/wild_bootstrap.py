@@ -150,7 +150,7 @@ def checked(
     if len(groups) < FEWEST_CLUSTERS:
         raise TooFewClusters(
             f"{'1 cluster is' if len(groups) == 1 else f'{len(groups)} clusters are'} too few for the wild bootstrap: "
-            f"it takes at least {FEWEST_CLUSTERS}. The result is about these counselors alone."
+            f"at least {FEWEST_CLUSTERS} are needed. The result is about these counselors only."
         )
     return standard, groups
 

@@ -13,11 +13,12 @@ from mi_coder.evaluation.card import CardFigures, read_card
 from mi_coder.evaluation.coder import bundled_model_of
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats import ReadOptions, read_conversations
-from mi_coder.formats.results import read_results
+from mi_coder.formats.results import NAME, read_results
 from mi_coder.measures.groups import ALL, PERIODS, check_fields
 from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat, fields_of, read_files
 from mi_coder.measures.tally import Unit
+from mi_coder.progress import Progress, unwatched
 from mi_coder.report import quality, sections
 from mi_coder.report.page import page, paragraph
 from mi_coder.report.seen import checked_errors
@@ -28,7 +29,7 @@ TEXTS_PER_CODE = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportOptions:
-    """What the page is to hold.
+    """What the page is to show.
 
     Attributes:
         counselor, time: fields of the conversation; empty where there is none.
@@ -52,8 +53,11 @@ class ReportOptions:
     title: str = "Use of techniques"
 
 
-def build_report(paths: Sequence[str], options: ReportOptions) -> str:
+def build_report(paths: Sequence[str], options: ReportOptions, progress: Progress = unwatched) -> str:
     """The page as HTML.
+
+    Args:
+        progress: called after each counselor.
 
     Raises:
         UsageProblem: no coded chats, a chat in two files, a field that no conversation has, or a folder that holds no
@@ -67,17 +71,21 @@ def build_report(paths: Sequence[str], options: ReportOptions) -> str:
     counted = count(chats, unit)
     whole = counted.profile([ALL], errors=errors)
     parts = [
-        sections.overview(_overview(chats, options), whole.figures),
+        sections.overview(_overview(chats, options), whole.figures, unit),
         sections.code_use(whole.figures, unit, errors is not None, warning),
     ]
     if options.counselor:
-        each = counted.profile([options.counselor], errors=errors, min_chats=least)
+        each = counted.profile([options.counselor], errors=errors, min_chats=least, rates=False, progress=progress)
         parts.append(sections.counselors(each, options.counselor))
     if options.counselor and options.time:
         if options.period not in PERIODS:
             raise UsageProblem(f"The period is one of {', '.join(PERIODS)}.")
-        over = counted.profile([options.counselor, options.period], options.time, errors, min_chats=least)
-        periods = sorted({figure.group[1] for figure in over.figures} - {""})
+        by = [options.counselor, options.period]
+        units = counted.units(by, options.time, least)
+        largest = sections.most_units(units)
+        shown = {group for group in units if group[0] in largest}
+        over = counted.profile(by, options.time, errors, min_chats=least, only=shown, rates=False)
+        periods = sorted({period for _, period in units} - {""})
         if len(periods) > 1 or over.left_out:
             parts.append(sections.over_time(over, periods))
     parts.append(sections.order(counted.patterns))
@@ -134,7 +142,7 @@ def _card(paths: Sequence[str]) -> CardFigures | None:
 
 def _outcomes(folder: Path) -> sections.Section:
     results = read_results(folder, "relate")
-    pictures = {each.title: _text(folder / each.file) for each in results.files if each.kind == "forest"}
+    pictures = {each.title: _picture(folder, each.file) for each in results.files if each.kind == "forest"}
     return sections.outcomes(pictures, results.sentences, results.notes)
 
 
@@ -150,8 +158,14 @@ def _texts(paths: Sequence[str]) -> dict[str, list[str]]:
     return {code: [text for _, text in said] for code, said in sorted(best.items())}
 
 
-def _text(path: Path) -> str:
+def _picture(folder: Path, name: str) -> bytes:
+    """A picture that the results name: a file of the folder and of no other."""
+    path = folder / name
+    if Path(name).name != name or path.is_symlink() or not path.is_file():
+        raise UsageProblem(
+            f"{folder / NAME} names {name!r}, which is no file in this folder. Run mi-code relate again."
+        )
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageProblem(f"{path} cannot be read: {error}.") from None
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}.") from None

@@ -56,18 +56,17 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One point of a line over periods."""
+    """One point of a line over periods.
+
+    Attributes:
+        text: the value and its interval in words.
+    """
 
     period: str
     value: float | None
     low: float | None
     high: float | None
-
-    @property
-    def told(self) -> str:
-        """The value and its interval; nothing without a value."""
-        ends = "" if self.low is None else f" [{self.low:.2f}, {self.high:.2f}]"
-        return "" if self.value is None else f"{self.value:.2f}{ends}"
+    text: str = ""
 
 
 def dots(
@@ -168,7 +167,7 @@ class Line:
 
 
 def heat(rows: Sequence[Line], columns: Sequence[Line], values: Sequence[Sequence[float | None]], label: str) -> str:
-    """Shares as shades, with the percent in cells of 10 % and more; those of fewer than `FEWEST` stay blank.
+    """Shares as shades, with the percent in cells of 10% and more; those of fewer than `FEWEST` stay blank.
 
     It comes twice, as `dots`: for narrow screens with short names.
 
@@ -238,13 +237,14 @@ def highest(tracks: Iterable[Sequence[Step]]) -> float:
     return max(ends, default=0.0) or 1.0
 
 
-def line(steps: Sequence[Step], label: str, top: float) -> str:
+def line(steps: Sequence[Step], label: str, top: float, percent: bool = False) -> str:
     """A figure over periods with its interval as a band; a gap where there is no figure.
 
     Args:
-        top: what the axis must hold (see `highest`), the same for all pictures that stand side by side.
+        top: what the axis must reach (see `highest`), the same for all pictures that stand side by side.
+        percent: label the axis in percent.
     """
-    width, height, left, bottom = 320, 130, 34, 22
+    width, height, left, bottom = 320, 130, 40, 22
     across = (width - left - 12) / max(len(steps) - 1, 1)
     ticks = _ticks(top, most=3)
     scale = (height - bottom - 10) / ticks[-1]
@@ -255,8 +255,9 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
     parts = []
     for tick in ticks:
         y = height - bottom - tick * scale
+        shown = f"{tick:.0%}" if percent else f"{tick:g}"
         parts.append(f'<line class="grid" x1="{left}" x2="{width - 8}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(f'<text class="axis" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
+        parts.append(f'<text class="axis" x="{left - 5}" y="{y + 4:.1f}" text-anchor="end">{shown}</text>')
     for band in _runs([(step.low, step.high) if step.low is not None else None for step in steps]):
         points = [at(i, high) for i, (_, high) in band] + [at(i, low) for i, (low, _) in reversed(band)]
         parts.append(f'<polygon class="band" points="{" ".join(points)}"/>')
@@ -267,7 +268,7 @@ def line(steps: Sequence[Step], label: str, top: float) -> str:
             continue
         cx, cy = at(i, step.value).split(",")
         parts.append(
-            f"<g><title>{escape(f'{step.period}: {step.told}')}</title>"
+            f"<g><title>{escape(f'{step.period}: {step.text}')}</title>"
             f'<circle class="mark" cx="{cx}" cy="{cy}" r="3.5"/></g>'
         )
     for i in sorted({0, len(steps) - 1}):

@@ -1,5 +1,6 @@
 """The page: sections with a heading, what they mean, a picture and its table."""
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -10,6 +11,8 @@ Cells = Sequence[str | float | int | None]
 _LONG = 30
 _CROWDED = 9
 """With more columns the cells of a table are broken into lines."""
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""For browsers: styles and pictures that stand in the page, and nothing else."""
 STYLE = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
 
 
@@ -36,6 +39,7 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>"
         f'<a class="skip" href="#main">To the content</a><header><h1>{escape(title)}</h1>{lead}'
@@ -73,9 +77,10 @@ def folded(summary: str, content: str) -> str:
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"
 
 
-def plot(svg: str, title: str) -> str:
-    """A picture that another program drew, on white in any light: what comes before the SVG element is left out."""
-    return f'<figure class="plot" role="img" aria-label="{escape(title)}">{svg[svg.index("<svg") :]}</figure>'
+def plot(svg: bytes, title: str) -> str:
+    """A picture that another program drew, on white in any light. It is an image, in which no script would run."""
+    source = f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
+    return f'<figure class="plot"><img src="{source}" alt="{escape(title)}"></figure>'
 
 
 def _cell(value: str | float | int | None, first: bool) -> str:

@@ -1,4 +1,4 @@
-"""The section on the tagger's quality: how often each code is right, and whether its probabilities can be believed."""
+"""The section on the tagger's quality: how often each code is right, and whether its probabilities can be trusted."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FEW_IN_BIN = 20
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """How well people agree on each code.
+    """How well human coders agree on each code.
 
     Attributes:
         alpha: Krippendorff's, by code.
@@ -36,7 +36,7 @@ def people_of(report: AgreementReport | None) -> People | None:
         return None
     known = {row.name: row.alpha.value for group in report.groups for row in group.rows if not row.few}
     alpha = {name: value for name, value in known.items() if not isnan(value)}
-    return People(alpha, "the coders of these chats, see their agreement") if alpha else None
+    return People(alpha, "the coders of these chats (see their agreement)") if alpha else None
 
 
 def validated(report: EvaluationReport, model: str, people: People | None) -> Section:
@@ -56,19 +56,19 @@ def validated(report: EvaluationReport, model: str, people: People | None) -> Se
         f"{render.versus(report.macro)}."
         if counted
         else f"No code has {report.options.min_support} messages, so there is no mean F1.",
-        f"Given exactly the right codes: {render.versus(report.exact)} of the messages.",
+        f"Exact match, all right codes and no others: {render.versus(report.exact)} of the messages.",
         *render.further(report),
         *render.doubt_lines(report.doubt),
         *report.notes,
     ]
     if report.doubt.review is None:
-        said.append("The tagger marked none of these messages to be looked at by a person.")
+        said.append("The tagger flagged none of these messages for review by a person.")
     parts = [paragraph(lead), _codes(rows, report.options.min_support, people), bullets(said)]
-    parts.append("<h3>Can its probabilities be believed?</h3>")
+    parts.append("<h3>Can its probabilities be trusted?</h3>")
     if report.doubt.reliability:
         parts.append(_calibration(report.doubt.reliability))
     else:
-        parts.append(paragraph("The file holds no probabilities: tag the chats without --scores none."))
+        parts.append(paragraph("The file has no probabilities: tag the chats without --scores none."))
     return Section(KEY, TITLE, "".join(parts))
 
 
@@ -76,16 +76,16 @@ def unvalidated(model: str, card: CardFigures | None) -> Section:
     """Where nobody has checked the tagger on these chats.
 
     Args:
-        card: what its model folder tells of other chats.
+        card: what its model folder says of other chats.
     """
     beside = (
         "What follows was measured on other chats, held out of its training; on yours it may be worse."
         if card
-        else "Rare codes are told worst; the model card has its figures on other chats."
+        else "Rare codes are detected worst; MODEL_CARD.md in the folder of the model has its figures on other chats."
     )
     text = (
         f"Model {model}. Nobody has checked it on these chats: code some of them by hand and give them with "
-        f"--validation, and the figures of codes that it finds there often enough will hold its errors. {beside}"
+        f"--validation; the figures of codes that it finds often enough there are then corrected. {beside}"
     )
     if card is None:
         return Section(KEY, TITLE, paragraph(text))
@@ -103,10 +103,10 @@ def _codes(rows: Sequence[CodeFigures], min_support: int, people: People | None)
     baseline, alphas = (any(pair[i] is not None for pair in beside.values()) for i in (0, 1))
     source = people.source if people else SOURCE
     told = [
-        "F1 is 1 where the tagger finds a code always and never wrongly, and 0 where it never finds it rightly. After "
-        f"each code how many messages have it; a hollow dot has fewer than {min_support}: too few to be sure.",
+        "F1 is 1 if the tagger finds every message with the code and no others, and 0 if it never finds one. After "
+        f"each code stands how many messages have it; a hollow dot has fewer than {min_support}: too few to be sure.",
         f"{render.BASELINE} is a simple baseline on the same messages." if baseline else "",
-        f"People: Krippendorff's alpha, another scale than F1 ({source})." if alphas else "",
+        f"Human coders: Krippendorff's alpha of {source}; another scale than F1." if alphas else "",
     ]
     drawn = [
         Dot(
@@ -121,8 +121,8 @@ def _codes(rows: Sequence[CodeFigures], min_support: int, people: People | None)
         for row in ranked
         if not isnan(row.f1.value)
     ]
-    legend = ("F1, 95 % interval", render.BASELINE if baseline else "", "people" if alphas else "")
-    header = ["code", "id", "messages", "precision", "recall", "F1 [95 %]", render.BASELINE, "people", "reading"]
+    legend = ("F1, 95% interval", render.BASELINE if baseline else "", "human coders" if alphas else "")
+    header = ["code", "id", "messages", "precision", "recall", "F1 [95%]", render.BASELINE, "human coders", "reading"]
     cells: list[Cells] = [
         [
             names[row.code],
@@ -139,8 +139,8 @@ def _codes(rows: Sequence[CodeFigures], min_support: int, people: People | None)
     missed = [names[row.code] for row in ranked if row.f1.value == 0]
     return (
         paragraph(" ".join(filter(None, told)), note=True)
-        + dots(drawn, "F1 of each code, with 95 % intervals", percent=False, legend=legend)
-        + (paragraph(f"Never rightly found: {', '.join(missed)}.") if missed else "")
+        + dots(drawn, "F1 of each code, with 95% intervals", percent=False, legend=legend)
+        + (paragraph(f"Never found correctly: {', '.join(missed)}.") if missed else "")
         + folded("The same as a table, with every code", table("The tagger against gold codes", header, cells))
     )
 
@@ -148,7 +148,7 @@ def _codes(rows: Sequence[CodeFigures], min_support: int, people: People | None)
 def _reading(row: CodeFigures) -> str:
     if not row.support:
         return "not in gold: unknown"
-    missed = "never rightly found" if row.f1.value == 0 else ""
+    missed = "never found correctly" if row.f1.value == 0 else ""
     return "; ".join(filter(None, (missed, "too few to be sure" if row.few else "")))
 
 
@@ -169,19 +169,20 @@ def _calibration(found: Reliability) -> str:
     cells: list[Cells] = [[_range(one), one.codes, f"{one.stated:.1%}", _percent(one.right)] for one in found.bins]
     return (
         paragraph(
-            f"With each code that it gives the tagger states a probability. By that probability, how many of the "
-            f"{found.codes:,} given codes are right: where the dot lies left of the upright line, it is surer than it "
-            f"should be. After each step how many codes are in it; hollow: fewer than {FEW_IN_BIN}.",
+            "The tagger states a probability with each code that it gives. The picture shows how many of the "
+            f"{found.codes:,} given codes are right, by that probability: where the dot lies left of the upright line, "
+            f"the tagger is overconfident. After each step stands how many codes are in it; hollow: fewer than "
+            f"{FEW_IN_BIN}.",
             note=True,
         )
         + dots(drawn, "Share of given codes that are right, by stated probability", legend=("right", "stated"))
         + paragraph(
-            f"Expected calibration error of the given codes: {found.error:.3f}, the mean distance between what is "
-            "stated and what is right. With few codes it comes out too high."
+            f"Expected calibration error of the given codes: {found.error:.3f}, the mean difference between the "
+            "stated probability and the share that is right. With few codes it is too high."
         )
         + folded(
             "The same as a table",
-            table("Given codes by stated probability", ["stated", "codes", "mean", "right [95 %]"], cells),
+            table("Given codes by stated probability", ["stated", "codes", "mean", "right [95%]"], cells),
         )
     )
 

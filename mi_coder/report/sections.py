@@ -1,5 +1,6 @@
 """The sections of the page, each from what was counted."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,9 +12,18 @@ from mi_coder.codebook import Codebook
 from mi_coder.evaluation import render
 from mi_coder.measures.patterns import FROM, Patterns
 from mi_coder.measures.profile import Figure, Profile
-from mi_coder.measures.summaries import SUMMARIES
+from mi_coder.measures.summaries import SUMMARIES, thresholds
 from mi_coder.measures.tally import CODES
-from mi_coder.measures.words import CORRECTED, corrected_legend, made_of, mark, reasons
+from mi_coder.measures.words import (
+    CORRECTED,
+    amount,
+    by_unit,
+    corrected_legend,
+    is_percentage,
+    made_of,
+    mark,
+    reasons,
+)
 from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
 from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, plot, table
 
@@ -21,6 +31,7 @@ TRACKED = ("% MI-consistent", "R:Q")
 NO_FIGURE = "\u2013"
 NO_BREAK, MAY_BREAK = "\u00a0", "\u200b"
 MOST_COUNSELORS = 12
+MOST_ROWS = 50
 MOST_GROUPS = 6
 THRESHOLDS = (
     "Fair and good are the thresholds of MITI 4.2.1: opinions of experts on recorded sessions, not norms, and not made "
@@ -45,14 +56,14 @@ class Overview:
     last: str
 
 
-def overview(facts: Overview, whole: Sequence[Figure]) -> Section:
+def overview(facts: Overview, whole: Sequence[Figure], unit: str) -> Section:
     """Numbers of everything, and the summaries over all chats."""
     share = facts.review / facts.counselor_messages if facts.counselor_messages else 0.0
     rows: list[Cells] = [
         ["conversations", facts.conversations],
         ["coded counselor messages", facts.counselor_messages],
         ["client messages", facts.client_messages],
-        ["messages to be looked at by a person", f"{facts.review:,} ({share:.1%})"],
+        ["messages flagged for review by a person", f"{facts.review:,} ({share:.1%})"],
     ]
     if facts.counselors is not None:
         rows.insert(1, ["counselors", facts.counselors])
@@ -61,7 +72,7 @@ def overview(facts: Overview, whole: Sequence[Figure]) -> Section:
     return Section(
         "overview",
         "Overview",
-        table("What the files hold", ["", "number"], rows) + _summaries("All chats together", whole),
+        table("What the files hold", ["", "number"], rows) + _summaries("All chats together", whole, unit),
     )
 
 
@@ -83,30 +94,30 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool, warning: str) 
         for figure in used
     ]  # fmt: skip
     corrected = [figure.measure for figure in used if figure.corrected]
-    told = "Intervals are over conversations. The tagger's errors are not in them: see the quality of the tagger."
+    told = "Intervals are over conversations and do not include the tagger's errors: see the quality of the tagger."
     if validated:
         told = (
             f"The shares of {', '.join(corrected) or 'no code'} are corrected for the tagger's errors on validated "
-            f"chats (marked {CORRECTED}), and their intervals hold them. The other codes were rightly found there too "
-            "rarely: their shares are as tagged, and their intervals are over conversations only."
+            f"chats (marked {CORRECTED}), and their intervals include this uncertainty. The other codes were found "
+            "correctly there too rarely: their shares are as tagged, and their intervals are over conversations only."
         )
     cells: list[Cells] = [[names[f.measure], f.measure, _interval(f, percent=True), f.units] for f in used]
     return Section(
         "use",
         "Use of codes",
         paragraph(f"Share of {unit}s that carry each code; a {unit} can carry several.")
-        + dots(rows, f"Share of {unit}s with each code, with 95 % intervals")
+        + dots(rows, f"Share of {unit}s with each code, with 95% intervals")
         + paragraph(told, note=True)
         + (paragraph(warning) if warning else "")
         + folded(
             "The same as a table",
-            table(f"Share of {unit}s with each code", ["code", "id", "share [95 %]", f"{unit}s"], cells),
+            table(f"Share of {unit}s with each code", ["code", "id", "share [95%]", f"{unit}s"], cells),
         ),
     )
 
 
 def counselors(found: Profile, field: str) -> Section:
-    """The summaries of each counselor, largest first."""
+    """The summaries of each counselor, largest first; those beyond `MOST_ROWS` are folded in."""
     groups = _by_group(found.figures)
     wanted = [measure.name for measure in SUMMARIES]
     rows: list[Cells] = [
@@ -118,35 +129,43 @@ def counselors(found: Profile, field: str) -> Section:
         ]
         for group, figures in sorted(groups.items(), key=lambda item: -item[1][0].units)
     ]
+    head = [field, "chats", f"{found.unit}s", *(by_unit(name, found.unit) for name in wanted)]
+    rest = rows[MOST_ROWS:]
     told = [figure for figure in found.figures if figure.measure in wanted]
-    why = [f"{NO_FIGURE} no figure ({'; '.join(missing)})"] if (missing := reasons(told)) else []
+    why = [f"{NO_FIGURE} no figure ({'; '.join(missing)})"] if (missing := reasons(told, found.unit)) else []
     below = [*corrected_legend(told), *why, *found.few()]
     return Section(
         "counselors",
         "Counselors",
         paragraph(
-            "Each figure with its 95 % interval over the counselor's conversations; without one there are fewer than "
-            "five. In brackets the two numbers that it is made of: where they are small, it says little. Wide "
+            "Each figure has its 95% interval over the counselor's conversations, and none where these are fewer than "
+            "five. In parentheses stand the two numbers that it is made of: where they are small, it says little. Wide "
             "intervals overlap: do not rank by them."
         )
-        + table(f"By {field}", [field, "chats", f"{found.unit}s", *wanted], rows)
+        + table(f"By {field}", head, rows[:MOST_ROWS])
+        + (folded(f"{len(rest):,} more counselors", table(f"By {field}, continued", head, rest)) if rest else "")
         + (paragraph(f"{'. '.join(below)}.", note=True) if below else ""),
     )
 
 
+def most_units(units: Mapping[tuple[str, ...], int]) -> list[str]:
+    """The counselors with most units, at most `MOST_COUNSELORS`, from the units of each in each period."""
+    sizes: Counter[str] = Counter()
+    for (counselor, _), number in units.items():
+        sizes[counselor] += number
+    return [counselor for counselor, _ in sizes.most_common(MOST_COUNSELORS)]
+
+
 def over_time(found: Profile, periods: Sequence[str]) -> Section:
-    """Tracked figures of the counselors with most messages, period by period."""
+    """Tracked figures of the counselors with most messages (see `most_units`), period by period."""
     groups = _by_group(found.figures)
-    sizes: dict[str, int] = {}
-    for (counselor, _), figures in groups.items():
-        sizes[counselor] = sizes.get(counselor, 0) + figures[0].units
-    chosen = sorted(sizes, key=lambda name: -sizes[name])[:MOST_COUNSELORS]
+    chosen = most_units({group: figures[0].units for group, figures in groups.items()})
     few = "".join(paragraph(f"{sentence}. A group is a counselor in a period.", note=True) for sentence in found.few())
     if len(periods) < 2:
         return Section("time", "Counselors over time", few)
     body = few + paragraph(
-        f"The {len(chosen)} counselors with most messages. The band is the 95 % interval of a period with five "
-        "conversations or more; what lies within it may be chance."
+        f"The {len(chosen)} counselors with most messages. The band is the 95% interval of a period with five "
+        "conversations or more; changes within it may be chance."
     )
     drawn = [figure for figure in found.figures if figure.measure in TRACKED and figure.group[0] in chosen]
     body += "".join(paragraph(f"{sentence}.", note=True) for sentence in corrected_legend(drawn))
@@ -155,13 +174,14 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
         tracks = {
             name: [_step(groups.get((name, period), ()), measure, period) for period in periods] for name in chosen
         }
-        top = highest(tracks.values())
+        top, percent = highest(tracks.values()), is_percentage(measure)
         pictures = "".join(
-            f"<div><h3>{escape(name or '(none)')}</h3>{line(steps, f'{measure} of {name} by period', top)}</div>"
+            f"<div><h3>{escape(name or '(none)')}</h3>"
+            f"{line(steps, f'{measure} of {name} by period', top, percent)}</div>"
             for name, steps in tracks.items()
         )
         rows: list[Cells] = [[name or "(none)", _told(steps)] for name, steps in tracks.items()]
-        behind = table(f"{measure} by period, with 95 % intervals", ["counselor", "periods"], rows)
+        behind = table(f"{measure} by period, with 95% intervals", ["counselor", "periods"], rows)
         body += f'<h3>{escape(measure)}{sign}</h3><div class="many">{pictures}</div>'
         body += folded("The same as a table", behind)
     return Section("time", "Counselors over time", body)
@@ -176,7 +196,7 @@ def order(patterns: Patterns) -> Section:
     before = [Line(names.get(FROM[i], "client's message"), FROM[i], sum(patterns.following[i])) for i in origins]
     with_code = [Line(names[CODES[i]], CODES[i], patterns.together[i][i]) for i in used]
     few = (
-        "The darkest shade is the highest share of the picture; a shade without a number is under 10 %. "
+        "The darkest shade is the highest share of the picture; a shade without a number is under 10%. "
         f"Of fewer than {FEWEST} nothing is shaded: one message would look like a habit. The table has them."
     )
     return Section(
@@ -184,7 +204,7 @@ def order(patterns: Patterns) -> Section:
         "Order in chats",
         _shares(
             "Where in a chat each code stands",
-            "Percent of coded messages in each tenth of the chat (from 0, 10 to 90 %) that carry the code; n: messages "
+            "Percent of coded messages in each tenth of the chat (from 0, 10 to 90%) that carry the code; n: messages "
             f"there. {few}",
             ("tenth of the chat, %", tenths),
             [CODES[i] for i in used],
@@ -246,7 +266,7 @@ def _shares(
     )
 
 
-def outcomes(pictures: Mapping[str, str], sentences: Sequence[str], notes: Sequence[str]) -> Section:
+def outcomes(pictures: Mapping[str, bytes], sentences: Sequence[str], notes: Sequence[str]) -> Section:
     """Forest plots, sentences and notes of a folder that `mi-code relate` wrote.
 
     Args:
@@ -260,7 +280,7 @@ def outcomes(pictures: Mapping[str, str], sentences: Sequence[str], notes: Seque
 def agreement(report: AgreementReport) -> Section:
     """Krippendorff's alpha by code, of all codings or of each pair, coder or round."""
     lead = paragraph(
-        "Krippendorff's alpha of each code as present or absent, with its 95 % interval over conversations; after each "
+        "Krippendorff's alpha of each code as present or absent, with its 95% interval over conversations; after each "
         f"code how many codings have it. Dashed: tentative from {TENTATIVE}, reliable from {RELIABLE}. A hollow dot: "
         f"present or absent in fewer than {FEW} messages or {FEW_CONVERSATIONS} conversations. Agreement is not "
         "accuracy: coders with the same blind spot agree."
@@ -301,7 +321,7 @@ def _agreement(group: Group, by: str) -> str:
         ]
         for row in told
     ]
-    label = f"Krippendorff's alpha by code, with 95 % intervals{f': {title}' if title else ''}"
+    label = f"Krippendorff's alpha by code, with 95% intervals{f': {title}' if title else ''}"
     limits = {TENTATIVE: "tentative", RELIABLE: "reliable"}
     return (
         (f"<h3>{escape(title)}</h3>" if title else "")
@@ -309,7 +329,7 @@ def _agreement(group: Group, by: str) -> str:
         + dots(drawn, label, percent=False, marks=limits)
         + folded(
             "The same as a table",
-            table(label, ["", "messages", "given", "alpha [95 %]", "agreement on presence [95 %]", "reading"], cells),
+            table(label, ["", "messages", "given", "alpha [95%]", "agreement on presence [95%]", "reading"], cells),
         )
     )
 
@@ -322,26 +342,27 @@ def examples(texts: Mapping[str, Sequence[str]]) -> Section:
         for code, said in texts.items()
     )
     return Section(
-        "examples", "Messages", paragraph("Messages of which the tagger was surest. They are private.", True) + body
+        "examples",
+        "Messages",
+        paragraph("Messages of which the tagger was most confident. They are private.", True) + body,
     )
 
 
-def _summaries(caption: str, figures: Sequence[Figure]) -> str:
+def _summaries(caption: str, figures: Sequence[Figure], unit: str) -> str:
     known = {measure.name: measure for measure in SUMMARIES}
     rows = [
         [
-            figure.measure,
+            by_unit(figure.measure, unit),
             _interval(figure),
-            ""
-            if known[figure.measure].fair is None
-            else f"{known[figure.measure].fair:g}, {known[figure.measure].good:g}",
-            known[figure.measure].formula + (f". {figure.note}" if figure.value is not None and figure.note else ""),
+            ", ".join(thresholds(known[figure.measure]).values()),
+            by_unit(known[figure.measure].formula, unit)
+            + (f". {figure.note[0].upper()}{figure.note[1:]}" if figure.value is not None and figure.note else ""),
         ]
         for figure in figures
         if figure.measure in known
     ]
     legend = [f"{sentence}." for sentence in corrected_legend(figure for figure in figures if figure.measure in known)]
-    return table(caption, ["figure", "value [95 %]", "fair, good", "formula"], rows) + paragraph(
+    return table(caption, ["figure", "value [95%]", "fair, good", "formula"], rows) + paragraph(
         " ".join((*legend, THRESHOLDS)), note=True
     )
 
@@ -355,11 +376,13 @@ def _by_group(figures: Sequence[Figure]) -> dict[tuple[str, ...], list[Figure]]:
 
 def _step(figures: Sequence[Figure], measure: str, period: str) -> Step:
     found = next((figure for figure in figures if figure.measure == measure), None)
-    return Step(period, None, None, None) if found is None else Step(period, found.value, found.low, found.high)
+    if found is None:
+        return Step(period, None, None, None)
+    return Step(period, found.value, found.low, found.high, _interval(found))
 
 
 def _told(steps: Sequence[Step]) -> str:
-    return "; ".join(f"{step.period}: {step.told}" for step in steps if step.value is not None)
+    return "; ".join(f"{step.period}: {step.text}" for step in steps if step.value is not None)
 
 
 def _interval(figure: Figure, percent: bool = False) -> str:
@@ -367,7 +390,7 @@ def _interval(figure: Figure, percent: bool = False) -> str:
         return figure.note.partition(":")[0]
 
     def shown(value: float) -> str:
-        return f"{value:.1%}" if percent else f"{value:.2f}"
+        return f"{value:.1%}" if percent else amount(figure.measure, value)
 
     value = shown(figure.value) + mark(figure)
     if figure.low is None or figure.high is None:

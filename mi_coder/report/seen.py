@@ -12,8 +12,8 @@ from mi_coder.measures.tally import Unit
 from mi_coder.measures.validation import TaggerErrors, errors_of
 
 _UNKNOWN = (
-    "Which chats the tagger was trained on is not known. If the validated chats are among them, its errors come out "
-    "too small, and so do the corrections."
+    "Which chats the tagger was trained on is not known. If the validated chats are among them, its errors are "
+    "underestimated, and the corrections are too small."
 )
 
 
@@ -34,8 +34,9 @@ def checked_errors(validation: str, unit: Unit) -> tuple[TaggerErrors, str]:
     seen = len(overlap(gold, model.training_ids))
     if not seen:
         return errors, ""
-    said = f"trained on {seen:,} of the {len(gold):,} validated chats or their groups: its errors come out too small"
+    said = f"trained on {seen:,} of the {len(gold):,} validated chats or their groups: its errors are underestimated"
     warning = (
-        f"WARNING: the tagger was {said}, and so do the corrections. Validate with chats that it was not trained on."
+        f"WARNING: the tagger was {said}, and the corrections are too small. Validate with chats that it was not "
+        "trained on."
     )
     return replace(errors, doubt=f"the tagger was {said}"), warning

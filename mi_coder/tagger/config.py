@@ -84,7 +84,7 @@ class ModelConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         depth, permission: heads of the two attributes (complex against simple; with against without).
         review_below: a message whose estimated probability of a fully right set of codes is lower is sent to people.
         set_cuts: probability from which a code belongs to the prediction set, by the share of messages whose codes the
-            set is to hold all, such as "0.9" (see `mi_coder.training.calibrate.set_cuts`). Older models have none.
+            set contains all, such as "0.9" (see `mi_coder.training.calibrate.set_cuts`). Older models have none.
         window: the text that the encoder reads.
         base: encoder from which the training started.
         training_ids: what is kept of the conversations that trained or tuned it, sorted (see

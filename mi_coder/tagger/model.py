@@ -20,6 +20,10 @@ BUNDLED = Path(__file__).parent / "default"
 # The largest file that is read; an encoder of the base size has half of it as 32-bit floats.
 _MAX_BYTES = 2_000_000_000
 
+# How a tensor in an ONNX file begins to say in which other file its numbers are: a key, after its length.
+_LOCATION = b"\x08location"
+_BLOCK = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFolder:
@@ -44,7 +48,7 @@ def open_model(folder: Path | None = None) -> ModelFolder:
     """The model in a folder, the bundled one where `folder` is None.
 
     Raises:
-        BadModel: a file is missing, was altered, or the model was made for another codebook.
+        BadModel: a file is missing, was altered or reads others, or the model was made for another codebook.
     """
     found = unchecked_model(folder or BUNDLED)
     for name, digest in found.config.files.items():
@@ -56,6 +60,11 @@ def open_model(folder: Path | None = None) -> ModelFolder:
                 f"{path} is not the file that the model was made with (its SHA-256 differs). "
                 "Copy the whole folder again."
             )
+    if reads_other_files(found.path / MODEL_FILE):
+        raise BadModel(
+            f"{found.path / MODEL_FILE} keeps weights in other files, which are not checked. Export the model again "
+            "with `mi-code train`."
+        )
     if ASKING_FILE not in found.config.files and (found.path / ASKING_FILE).exists():
         raise BadModel(
             f"{found.path / ASKING_FILE} is no file of this model. Remove it, or copy the whole folder again."
@@ -89,3 +98,14 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file, hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def reads_other_files(path: Path) -> bool:
+    """Whether weights of an ONNX file are in other files ("external data"), which no hash covers."""
+    end = b""
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            if _LOCATION in end + block:
+                return True
+            end = block[-len(_LOCATION) :]
+    return False

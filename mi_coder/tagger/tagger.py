@@ -91,7 +91,7 @@ class Tagger:
             threads: groups of messages that are coded at the same time. It changes the speed, never a label.
             unit: "message", or "sentence" to code each sentence of long messages (more than 40 words and more than one
                 sentence) and give the message the union; shorter ones are coded whole (needs spaCy).
-            sets: share of messages for which `Coding.possible` is to hold all right codes, such as 0.9; None for
+            sets: share of messages for which `Coding.possible` contains all correct codes, such as 0.9; None for
                 codings without it. It goes with whole messages and the model's own context, as it was measured.
 
         Raises:
@@ -185,8 +185,8 @@ def _check_sets(config: ModelConfig, unit: str, context: int | None) -> None:
     own = config.window.context
     if unit != "message" or context not in (None, own):
         raise UsageProblem(
-            f"Sets hold all codes as often as promised only for whole messages with {own} previous ones read, as they "
-            'were measured. Leave out sets, or use unit "message" and no other context.'
+            f"Prediction sets have their nominal coverage only for whole messages with {own} previous ones read, as "
+            'they were calibrated. Leave out sets, or use unit "message" and no other context.'
         )
 
 
@@ -195,8 +195,8 @@ def _set_cut(config: ModelConfig, sets: float) -> float:
         if float(coverage) == sets:
             return cut
     raise UsageProblem(
-        f"The model {config.name} {config.version} has no sets that hold all codes of a share of {sets:g} of the "
-        f"messages; it has them for: {', '.join(config.set_cuts) or 'none'}. Models made by `mi-code train` have them."
+        f"The model {config.name} {config.version} has no prediction sets for a share of {sets:g} of the messages; it "
+        f"has them for: {', '.join(config.set_cuts) or 'none'}. Models made by `mi-code train` have them."
     )
 
 

@@ -1,4 +1,4 @@
-"""Further pre-training: an encoder reads chats without codes and learns to tell hidden tokens (Gururangan et al. 2020).
+"""Further pre-training: an encoder learns to predict hidden tokens of chats without codes (Gururangan et al. 2020).
 
 The result is an encoder that `mi-code train --base` starts from.
 """
@@ -83,7 +83,7 @@ class AdaptReport:
         held_out: conversations that it did not learn from.
         steps, epochs: how far it came; the losses are per hidden token, in nats.
         before, after: perplexity of the hidden tokens of the held-out conversations.
-        new_head: the base came without the layer that tells tokens, which started anew; `before` is then that of a
+        new_head: the base came without the layer that predicts tokens, which started anew; `before` is then that of a
             layer that knows how frequent the tokens are and no more.
     """
 
@@ -119,7 +119,7 @@ def adapt(
     Raises:
         MissingExtra: as `resolve_base`.
         UsageProblem: the output exists, fewer than two conversations have text, or `max_tokens` is out of range.
-        NoBase: as `resolve_base` and `check_readable`, or the folder holds no encoder that can tell hidden tokens.
+        NoBase: as `resolve_base` and `check_readable`, or the folder holds no encoder that can predict hidden tokens.
         TrainingFailed: the loss is no longer a finite number, or rises for good.
     """
     options, progress = options or AdaptOptions(), progress or Progress()
@@ -168,7 +168,7 @@ def adapt(
 def predict(model: PreTrainedModel, batch: Masked) -> Tensor:
     """Logits [hidden tokens, vocabulary] of the hidden tokens of a batch.
 
-    The layers that tell tokens see the states of these positions only: they are the largest of a small encoder.
+    The layers that predict tokens see the states of these positions only: they are the largest of a small encoder.
     """
 
     def gather(module: nn.Module, inputs: object, output: Any) -> Any:
@@ -212,7 +212,7 @@ class _Pace:
 
 
 class _Adapter:
-    """Trains one encoder with its layers that tell tokens.
+    """Trains one encoder with its layers that predict tokens.
 
     Attributes:
         steps: steps so far.
@@ -319,7 +319,7 @@ class _Adapter:
 
 
 def _load(base: Path) -> tuple[PreTrainedModel, bool]:
-    """The encoder with its layers that tell tokens, and whether those start anew."""
+    """The encoder with its layers that predict tokens, and whether those start anew."""
     try:
         with _quiet():
             model, found = AutoModelForMaskedLM.from_pretrained(
@@ -327,8 +327,8 @@ def _load(base: Path) -> tuple[PreTrainedModel, bool]:
             )
     except (ImportError, OSError, ValueError) as error:
         raise NoBase(
-            f"The encoder in {base} cannot be loaded to tell hidden tokens: {type(error).__name__}. Name an encoder of "
-            "a type that transformers knows for masked-language modelling, such as BERT or RoBERTa."
+            f"The encoder in {base} cannot be loaded to predict hidden tokens: {type(error).__name__}. Name an encoder "
+            "of a type that transformers knows for masked-language modeling, such as BERT or RoBERTa."
         ) from error
     missing = sorted(found["missing_keys"])
     lost = [name for name in missing if name.startswith(f"{model.base_model_prefix}.")]
@@ -372,7 +372,7 @@ def _split(
 
 
 def _start_from_frequencies(model: PreTrainedModel, windows: Sequence[Tokens]) -> None:
-    """Let a new layer that tells tokens know how frequent they are, so that it need not learn this first."""
+    """Let a new layer that predicts tokens know how frequent they are, so that it need not learn this first."""
     bias = model.get_output_embeddings().bias
     if bias is None:
         return

@@ -168,20 +168,20 @@ def set_cuts(
     kinds: Sequence[str] = (),
     groups: Sequence[str] = (),
 ) -> dict[str, float]:
-    """The probabilities from which a code belongs to the prediction set, by the coverage that each promises.
+    """The probabilities from which a code belongs to the prediction set, by their nominal coverage.
 
     Split-conformal prediction (Vovk, Gammerman and Shafer 2005; Angelopoulos and Bates 2023): the score of a message is
     the lowest probability among its right codes, and the cut for coverage 1 - a is the floor((n + 1) a)-th lowest score
-    of n messages, 0 where that is the 0th. The set of codes at or above it holds all right codes of a further message
-    with probability 1 - a or more, if the messages are exchangeable.
+    of n messages, 0 where that is the 0th. The set of codes at or above it contains all correct codes of a further
+    message with probability 1 - a or more, if the messages are exchangeable.
 
     They are not quite. Those of an easy kind would pay for those of a hard one, so the cut is the lowest that all
     messages, or those of any kind with at least 100, ask for. Messages of one conversation are alike, and further
-    conversations may be harder than those of dev; so the cut is lowered until the promise holds in 95 % of resamples of
-    the groups. That asks for more than coverage on average over dev parts: for coverage with most of them, as the
-    risk-controlling sets of Bates et al. (2021) do, whose bound takes messages for independent. By the bootstrap it is
-    approximate, and falls short with few groups; fewer than two are not resampled. Dev has also chosen calibration and
-    epoch, so every evaluation measures what the sets hold.
+    conversations may be harder than those of dev; so the cut is lowered until that coverage is reached in 95% of
+    resamples of the groups. That asks for more than coverage on average over dev parts: for coverage with most of them,
+    as the risk-controlling sets of Bates et al. (2021) do, whose bound takes messages for independent. By the bootstrap
+    it is approximate, and falls short with few groups; fewer than two are not resampled. Calibration and epoch were
+    chosen on dev too, so every evaluation measures what the sets contain.
 
     Args:
         codings: of dev. A code without a score counts as 0.
@@ -217,7 +217,7 @@ def _set_cut(scores: Floats, missed: Fraction) -> float:
 
 
 def _steady_cut(scores: Floats, groups: NDArray[np.str_], missed: Fraction, highest: float) -> float:
-    """The cut up to `highest` below which at most the share `missed` lies in 95 % of resamples of the groups."""
+    """The cut up to `highest` below which at most the share `missed` lies in 95% of resamples of the groups."""
     cuts = np.unique([0.0, *scores[scores < highest], highest])
     names, number = np.unique(groups, return_inverse=True)
     counts = np.zeros((len(names), len(cuts) + 1), dtype=np.intp)

@@ -15,6 +15,10 @@ _SUMMARY = (
     "A model that gives Motivational Interviewing codes to counselor messages of peer-support chats: {given}, from one "
     "encoder pass over the message and up to {context} messages before it{asking}. Codebook {codebook}."
 )
+_USE = (
+    "How to use it: `mi-code tag` (with `--model` and this folder, unless it is the bundled model). Read "
+    "[its limits](#limits) before you do."
+)
 _ASKING = ", for permission also from the client's sentences in up to {}"
 _ATTRIBUTES = {"depth": "the depth of reflections", "permission": "the permission of advice"}
 _LABELS = (
@@ -24,17 +28,19 @@ _LABELS = (
 )
 _PARTS = "Conversations were put into parts by group (one worker, one video, one text), never by message:"
 _FIGURES = (
-    "Dev chose the epoch, the calibration, the thresholds and how much the client's words count beside the encoder, so "
-    "its figures flatter; test chose none of them. Every code is judged on the messages where it is known. The "
-    "baseline, TF-IDF with logistic regression, was trained on the same messages and is decided by the same rule. A "
-    "code with few positives has an uncertain figure."
+    "The epoch, the calibration, the thresholds and the weight of the client's words were chosen on the dev part, so "
+    "its figures are too good; none of them was chosen on the test part. Every code is judged on the messages where it "
+    "is known. The baseline, TF-IDF with logistic regression, was trained on the same messages and gives codes by the "
+    "same rule. The figure of a code with few positives is uncertain."
 )
-_NEW_ALONE = "What the model before was trained on and these messages lack, it has not seen."
+_NEW_ALONE = (
+    "The baseline has not seen data that only the earlier model (from which training continued) was trained on."
+)
 _LIMITS = (
     "It reads words, not people: it estimates codes, and the codes of single messages are often wrong.",
-    "Its probabilities and sets of possible codes hold for chats like those of the dev part; on another platform, "
-    "check them on own gold codes.",
-    "English only. Slang, irony and varieties of English that the training data lacks are read less well.",
+    "Its probabilities and prediction sets apply to chats like those of the dev part; on another platform, check them "
+    "with gold codes of your own.",
+    "English only. Slang, irony and varieties of English that the training data lack are read less well.",
     "The messages marked for review are those it is least sure of; the others are not free of mistakes.",
 )
 _WEAK = 0.65
@@ -49,11 +55,11 @@ _MISUSES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """All that the card tells.
+    """All that the card says.
 
     Attributes:
         sources: of the training part.
-        went_on_from: the finished model from which training went on; empty where it started from an encoder.
+        went_on_from: the finished model from which training continued; empty where it started from an encoder.
         teachers: the models that it learned from.
         sizes: conversations and messages by part.
         settings: name and value of what decided the training.
@@ -76,6 +82,7 @@ def render_card(card: Card) -> str:
     sections = [
         f"# {config.name} {config.version}",
         _summary(config),
+        _USE,
         "## Terms",
         terms(card.sources, card.went_on_from, card.teachers),
         "## Trained on",
@@ -84,7 +91,7 @@ def render_card(card: Card) -> str:
         bullets(dict.fromkeys(one.citation for one in card.sources if one.citation)),
         _PARTS,
         _table(("part", "conversations", "messages"), [(part, *size) for part, size in card.sizes.items()]),
-        "## Not given",
+        "## Codes and attributes that this model does not give",
         _untrained(config),
         "## Figures",
         f"{_FIGURES} {_NEW_ALONE}" if card.went_on_from else _FIGURES,
@@ -117,11 +124,12 @@ def _given(config: ModelConfig) -> str:
 def _untrained(config: ModelConfig) -> str:
     attributes = [name for name in ATTRIBUTES if not getattr(config, name).trained]
     remarks = {
-        "Codes that training knew no message with, or none without: {}.": config.untrained,
-        "Attributes that on dev were right no more often than always naming their more frequent value would be: "
+        "Codes of which the training data had no message with the code, or none without it: {}.": config.untrained,
+        "Attributes that on the dev part were no more accurate than always giving their more frequent value: "
         "{}.": attributes,
     }
-    return " ".join(remark.format(", ".join(names)) for remark, names in remarks.items() if names) or "Nothing."
+    gaps = " ".join(remark.format(", ".join(names)) for remark, names in remarks.items() if names)
+    return gaps or f"None: it gives all {len(config.codes)} codes, {' and '.join(ATTRIBUTES)}."
 
 
 def _weaknesses(test: EvaluationReport) -> Iterator[str]:
@@ -133,7 +141,10 @@ def _weaknesses(test: EvaluationReport) -> Iterator[str]:
             f"{one.code} {render.number(one.f1)}{render.interval(one.f1_low, one.f1_high)}"
             for one in sorted(weak, key=lambda one: one.f1)
         )
-        yield f"Weak codes, with an F1 under {_WEAK} on the test part: {figures}. Read what is found of them."
+        yield (
+            f"Weak codes, with an F1 under {_WEAK} on the test part: {figures}. Have people check messages with these "
+            "codes."
+        )
     few = test.options.min_support
     if rare := [row.score.code for row in trained if row.score.positives < few]:
         yield (
@@ -141,10 +152,11 @@ def _weaknesses(test: EvaluationReport) -> Iterator[str]:
         )
     for one in test.attributes:
         if not one.low > one.majority:
-            right = f"{render.number(one.accuracy)}{render.interval(one.low, one.high)}"
+            accuracy = f"{render.number(one.accuracy)}{render.interval(one.low, one.high)}"
             yield (
-                f"{one.attribute.capitalize()} is hardly told: right in {right} of {one.messages} messages of the test "
-                f"part, where always naming the more frequent value is right in {render.number(one.majority)}."
+                f"{one.attribute.capitalize()} is not surely better than always giving the more frequent value: "
+                f"accuracy {accuracy} on {one.messages} messages of the test part, against "
+                f"{render.number(one.majority)}."
             )
 
 

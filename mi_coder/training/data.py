@@ -10,8 +10,8 @@ from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.tagger.window import Tokens, WindowBuilder
 
-UNCODED = "no codes; what teachers tell of it is learned"
-MIXED = "no codes: copies with mixed sentences; what teachers tell of them is learned"
+UNCODED = "no codes; what teachers predict for it is learned"
+MIXED = "no codes: copies with mixed sentences; what teachers predict for them is learned"
 
 
 @dataclass(frozen=True, slots=True)

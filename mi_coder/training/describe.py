@@ -1,4 +1,4 @@
-"""What a training tells of itself: its settings, its record, its model card and its license."""
+"""What a training says of itself: its settings, its record, its model card and its license."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ def settings_of(
     """What a model card says of the training.
 
     Args:
-        beside: by attribute, whether the client's words join the encoder in telling it.
+        beside: by attribute, whether it is predicted from the client's words too.
     """
     window = options.window
     best = next(epoch for epoch in epochs if epoch.best)
@@ -60,7 +60,7 @@ def settings_of(
         "teachers": _teachers(options.teaching),
         "mixed copies of the training conversations": str(options.mixed),
         **{
-            f"{attribute} is told from": "the encoder and the client's words" if joined else "the encoder"
+            f"{attribute} is predicted from": "the encoder and the client's words" if joined else "the encoder"
             for attribute, joined in beside.items()
         },
         "previous messages that are searched for what the client asked": str(window.asking),
@@ -77,7 +77,7 @@ def _teachers(teaching: Teaching) -> str:
 def _went_on(options: "TrainOptions", start: Start) -> dict[str, str]:
     if not start.finished:
         return {}
-    return {"went on from": start.finished.folder.name, "share of its weights that is kept": f"{options.keep:g}"}
+    return {"continued from": start.finished.folder.name, "share of its weights that is kept": f"{options.keep:g}"}
 
 
 def record_of(

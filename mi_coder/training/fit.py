@@ -241,15 +241,15 @@ class _Fitting:
         )
 
     def go_on(self, checkpoint: Checkpoint) -> None:
-        """Go on from what was kept of the same training, and tell so, or why not."""
+        """Resume from what was kept of the same training, and say so, or why not."""
         try:
             kept = checkpoint.load(self._identity)
         except NotContinued as reason:
-            self.progress.note(f"not continued: {reason}. What was kept is replaced after the first epoch.")
+            self.progress.note(f"not resumed: {reason}. The kept state is replaced after the first epoch.")
             return
         if kept:
             self._restore(kept)
-            self.progress.note(f"continued after epoch {len(self.epochs)}")
+            self.progress.note(f"resumed after epoch {len(self.epochs)}")
 
     def _restore(self, kept: Snapshot) -> None:
         self.epochs, self.score, self.best = list(kept.epochs), kept.score, dict(kept.best)
@@ -277,8 +277,8 @@ class _Fitting:
         mean = total / len(self.train.tokens)
         if mean > _DIVERGED * self._base_loss:
             raise self._failed(
-                f"Training diverges: the loss of epoch {number} is {mean:.3g}, and always naming the base rates has "
-                f"{self._base_loss:.3g}."
+                f"Training diverges: the loss of epoch {number} is {mean:.3g}, and always predicting the base rates "
+                f"has {self._base_loss:.3g}."
             )
         return mean
 
@@ -359,7 +359,7 @@ def _optimizer(model: Coder, options: FitOptions) -> AdamW:
     layers = model.reader.encoder.config.num_hidden_layers
     groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
     if options.layer_decay < 1 and not any(_LAYER.search(name) for name, _ in model.named_parameters()):
-        raise UsageProblem("The layers of this encoder are not told apart; leave --layer-decay out.")
+        raise UsageProblem("The layers of this encoder cannot be distinguished; leave out --layer-decay.")
     for name, weight in model.named_parameters():
         if weight.requires_grad:
             scale = options.layer_decay ** _layers_above(name, layers)

@@ -1,4 +1,4 @@
-"""Chats as input of masked-language modelling: windows of whole messages, and tokens that are hidden in them."""
+"""Chats as input of masked-language modeling: windows of whole messages, and tokens that are hidden in them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

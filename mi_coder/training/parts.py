@@ -102,16 +102,16 @@ def read_parts(
 def _refuse_seen(tested: Sequence[Conversation], start: Start) -> None:
     if known := overlap(tested, start.training_ids):
         raise UsageProblem(
-            f"{start.name} has read {len(known)} conversations of the test part, such as {known[0]!r}. Make it without "
-            "them, or give them another part (field split)."
+            f"{start.name} was trained on {len(known)} conversations of the test part, such as {known[0]!r}. Train it "
+            "without them, or give them another part (field split)."
         )
 
 
 def _note_seen(dev: Sequence[Conversation], start: Start, progress: Progress) -> None:
     if start.finished and (known := overlap(dev, start.training_ids)):
         progress.note(
-            f"{start.name} has read {len(known)} conversations of the dev part: epoch, calibration and sets that are "
-            "chosen on them flatter"
+            f"{start.name} was trained on {len(known)} conversations of the dev part: epoch, calibration and sets are "
+            "chosen on them, so figures on dev are too good"
         )
 
 
@@ -140,7 +140,7 @@ def _refuse_empty(part: Part, data: PartData, any_gold: bool, codes: int) -> Non
     if not (data.targets.known[:, :codes] == 1).any():
         raise UsageProblem(
             f"No message of the part {part} is known to carry a code. Give more gold conversations: teachers add "
-            "to what gold tells and do not replace it."
+            "to gold and do not replace it."
         )
 
 

@@ -51,9 +51,9 @@ def check_readable(encoder: PreTrainedModel, folder: Path) -> None:
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise _unreadable(encoder, folder, f"it cannot be run on a text alone ({type(error).__name__})") from error
     if not _alike(alone, padded, _OF_PADDING):
-        raise _unreadable(encoder, folder, "it heeds the padding of a batch, and would tell a message alone otherwise")
+        raise _unreadable(encoder, folder, "its output depends on the padding of a batch")
     if _alike(alone, elsewhere, _OF_ROUNDING):
-        raise _unreadable(encoder, folder, "it does not see what stands behind a message, where the context is")
+        raise _unreadable(encoder, folder, "it does not read what comes after a message, where the context is")
 
 
 def check_length(encoder: PreTrainedModel, tokens: int) -> None:

@@ -119,7 +119,7 @@ def train(options: TrainOptions, progress: Progress | None = None) -> TrainRepor
     if start.finished:
         options = replace(options, funnel=start.finished.funnel, window=_searched(start.finished.folder.config.window))
     if options.mixed and not options.teaching.teachers:
-        raise UsageProblem("Nobody tells the codes of mixed copies (--mixed) without a teacher (--teacher).")
+        raise UsageProblem("Mixed copies (--mixed) need a teacher (--teacher) that labels them.")
     if options.fit.context_dropout and options.window.context == 0:
         raise UsageProblem("--context-dropout needs a context to leave out, and this model reads none.")
     teachers = [Licensed(unchecked_model(one).name, read_license(one)) for one in options.teaching.teachers]

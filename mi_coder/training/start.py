@@ -61,7 +61,7 @@ class Finished:
         encoder_alone = msgspec.structs.replace(self.folder.config.window, asking=0)
         builder = WindowBuilder.from_file(path / TOKENIZER_FILE, encoder_alone)
         if not difference(model, path / MODEL_FILE, [builder.build(*_PROBE)]) < MAX_DIFFERENCE:
-            raise _refused(path, f"with its {ENCODER_FILE} and {RECORD_FILE} it does not tell what {MODEL_FILE} tells")
+            raise _refused(path, f"what {ENCODER_FILE} and {RECORD_FILE} describe is not what {MODEL_FILE} computes")
         return model
 
 
@@ -140,8 +140,8 @@ def _finished(folder: ModelFolder) -> Finished:
 
 def _refused(folder: Path, reason: str) -> BadModel:
     return BadModel(
-        f"Training cannot go on from {folder}: {reason}. Train it again with this version of mi-coder, or train from "
-        "its encoder with it as a teacher (--teacher)."
+        f"Training cannot continue from {folder}: {reason}. Train it again with this version of mi-coder, or train "
+        "from its encoder with it as a teacher (--teacher)."
     )
 
 

@@ -48,7 +48,7 @@ def open_teachers(folders: Sequence[Path], tested: Sequence[Conversation]) -> tu
         if known := overlap(tested, model.config.training_ids):
             raise UsageProblem(
                 f"The teacher {model.path} was trained on {len(known)} conversations of the test part, such as "
-                f"{known[0]!r}, and would tell their codes. Train it with the same parts (field split)."
+                f"{known[0]!r}, and would give their codes away. Train it with the same parts (field split)."
             )
     return models
 

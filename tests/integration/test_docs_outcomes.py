@@ -38,6 +38,6 @@ def test_truth_and_estimates_of_the_page(tmp_path: Path, monkeypatch: pytest.Mon
                 held[correction] += row["effect_low"] <= truth <= row["effect_high"]
         assert f"| {' | '.join(cells)} |" in page
     assert held == {"naive": 12, "ptd": 10}
-    assert "corrected intervals hold 10 of the 12 true effects, and naive ones all" in page
+    assert "corrected intervals cover 10 of the 12 true effects, and naive ones all" in page
     gold_only = tidy.loc[("rating", "ordinal", "gold", "EA"), "effect"]
     assert f"gold only: {gold_only:.2f}" in page

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from base64 import b64encode
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,7 @@ from mi_coder.annotation.agreement_report import report
 from mi_coder.annotation.codings import Given, Unit
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
+from mi_coder.formats.results import NAME, ResultFile, Results, encoded
 from mi_coder.report.build import ReportOptions, build_report
 from tests.report_chats import write_chats
 from tools.label_studio.page import browser as browser_command
@@ -96,6 +98,46 @@ def test_the_page_fits_and_asks_for_nothing(browser: Any, page_file: Path, width
     assert len(kinds) >= 7 and set(kinds) == {"broad" if width > 600 else "narrow"}
     # The letters of every picture can be read.
     assert page.evaluate(SMALL) == []
+    page.close()
+
+
+def test_pictures_of_others_show_and_run_nothing(browser: Any, tmp_path: Path) -> None:
+    chats, out = write_chats(tmp_path / "t.jsonl"), tmp_path / "out"
+    out.mkdir()
+    picture = ResultFile(file="forest.svg", kind="forest", title="rating: ordinal")
+    results = Results(verb="relate", sentences=(), notes=(), provenance={}, files=(picture,))
+    (out / NAME).write_bytes(encoded(results))
+    (out / "forest.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" width="600" height="200" onload="alert(1)">'
+        "<style>rect{fill:#f00}</style><script>alert(2)</script>"
+        '<image href="https://evil.example/t.gif"/><rect width="600" height="200"/></svg>'
+    )
+    html = build_report([str(chats)], ReportOptions(outcomes=out))
+    assert "</main>" in html
+    # What a fault elsewhere would let in does not run, and loads nothing, either.
+    inside = (
+        "<script>alert(3)</script><img src=https://evil.example/t.gif onerror=alert(4)><base href=https://evil.example>"
+    )
+    (tmp_path / "r.html").write_text(html.replace("</main>", f"{inside}</main>"), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1200, "height": 900})
+    asked: list[str] = []
+    shown: list[str] = []
+    page.route("https://**", lambda route: (asked.append(route.request.url), route.abort()))
+    page.on("dialog", lambda dialog: (shown.append(dialog.message), dialog.dismiss()))
+    page.goto((tmp_path / "r.html").as_uri())
+    page.wait_for_timeout(300)
+    assert shown == asked == []
+    size = page.evaluate("(each => [each.naturalWidth, each.naturalHeight])(document.querySelector('.plot img'))")
+    assert size == [600, 200]
+    # Red in the middle: its styles apply.
+    (tmp_path / "p.png").write_bytes(page.locator(".plot img").screenshot())
+    pixel = page.evaluate(
+        """async source => { const image = new Image(); image.src = source; await image.decode();
+            const canvas = document.createElement('canvas'); const pen = canvas.getContext('2d');
+            pen.drawImage(image, 0, 0); return [...pen.getImageData(50, 50, 1, 1).data]; }""",
+        f"data:image/png;base64,{b64encode((tmp_path / 'p.png').read_bytes()).decode()}",
+    )
+    assert pixel == [255, 0, 0, 255]
     page.close()
 
 

@@ -138,7 +138,7 @@ def test_a_second_run_has_nothing_to_do_or_is_refused(run: Run, tmp_path: Path) 
         result = run("a.jsonl", *option)
         assert result.code == 2
         name = {"--threshold": "thresholds"}.get(option[0], option[0].strip("-").replace("-", "_"))
-        assert f"the option {name}. Write over the output with --force" in result.err
+        assert f"the option {name}. Overwrite the output with --force" in result.err
     assert (tmp_path / "a.tagged.jsonl").read_bytes() == before
     assert run("a.jsonl", "--no-resume").code == 2
     assert run("a.jsonl", "--scores", "none", "--force").code == 0
@@ -228,7 +228,7 @@ def test_a_pattern_can_be_run_again(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
         result = run("*", "--max-errors", "50%")
         assert result.code == 0
-        assert ("Left out, since a run of this command writes them: x.tagged.jsonl" in result.err) == bool(before)
+        assert ("Left out, because this command writes them: x.tagged.jsonl" in result.err) == bool(before)
         names = sorted(path.name for path in tmp_path.iterdir())
         assert before in (None, names)
         before = names
@@ -259,7 +259,7 @@ def test_a_file_that_cannot_be_tagged_does_not_keep_the_others_waiting(run: Run,
         assert len(problems) == 3
         assert problems[0].startswith("Error: b.txt: ")
         assert problems[1].startswith("c: ")
-        assert problems[2].startswith("x.jsonl: 1 of 16 records were rejected; 0 may be.")
+        assert problems[2].startswith("x.jsonl: 1 of 16 records were rejected (allowed: 0).")
         assert len(result.out.splitlines()) == (47 if target == "-" else 0)
     assert sorted(path.name for path in (tmp_path / "out").glob("*.tagged.jsonl")) == [
         "a.tagged.jsonl",
@@ -528,12 +528,12 @@ def test_sentences(run: Run, tmp_path: Path) -> None:
         (("a.jsonl", "--batch-size", "0"), "--batch-size"),
         (("folder",), "no utterances.jsonl"),
         (("a.jsonl", "--context", "9" * 20), "--context"),
-        (("a.jsonl", "-o", "b.xlsx"), ".xlsx is nothing that can be written"),
+        (("a.jsonl", "-o", "b.xlsx"), ".xlsx cannot be written"),
         (("a.jsonl", "-o", "b.parquet.gz"), "b.parquet.gz: Parquet is not written inside .gz"),
-        (("a.jsonl", "-o", "/dev/null", "--force"), "no file but a folder, pipe or device"),
+        (("a.jsonl", "-o", "/dev/null", "--force"), "is a folder, pipe or device"),
         (("a.jsonl", "-o", "folder/b.jsonl", "--format", "nonsense"), "--format"),
-        (("a.jsonl", "-o", "-", "--rejects", "-"), "is no name for a file"),
-        (("a.jsonl", "-o", "-", "--rejects", "folder"), "no file but"),
+        (("a.jsonl", "-o", "-", "--rejects", "-"), "- cannot be used here"),
+        (("a.jsonl", "-o", "-", "--rejects", "folder"), "is a folder, pipe or device"),
         (("n" * 300 + ".jsonl",), ""),
     ],
 )

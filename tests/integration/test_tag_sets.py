@@ -102,7 +102,7 @@ def test_a_finished_output_of_a_version_without_sets_is_left_alone(model: Path, 
 
 
 def test_shares_that_the_model_does_not_know_are_refused(model: Path, tiny: Path) -> None:
-    with pytest.raises(UsageProblem, match=r"tiny 1 has no sets .* 0\.95 .*: 0\.8, 0\.9\. .*mi-code train"):
+    with pytest.raises(UsageProblem, match=r"tiny 1 has no prediction sets .* 0\.95 .*: 0\.8, 0\.9\. .*mi-code train"):
         Tagger.load(model, sets=0.95)
     with pytest.raises(UsageProblem, match="them for: none"):
         Tagger.load(tiny, sets=0.9)

@@ -113,8 +113,8 @@ def test_a_message_is_told_the_same_alone_in_company_and_exported_however_long_i
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        ("gpt2", r"it does not see what stands behind a message, where the context is"),
-        ("fnet", r"it heeds the padding of a batch, and would tell a message alone otherwise"),
+        ("gpt2", r"it does not read what comes after a message, where the context is"),
+        ("fnet", r"its output depends on the padding of a batch"),
         ("t5", r"it has a decoder, and codes need an encoder alone"),
         ("vit", r"it cannot be run on a text alone \(\w+Error\)"),
     ],

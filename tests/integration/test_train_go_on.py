@@ -58,7 +58,7 @@ def test_training_goes_on_from_a_finished_model(finished: TrainReport, gold: Pat
     assert set(further.config.training_ids) >= set(finished.config.training_ids)
     name = f"{finished.config.name} 1 ({finished.config.files['model.onnx'][:8]})"
     card, license = ((further.folder / file).read_text(encoding="utf-8") for file in ("MODEL_CARD.md", "LICENSE"))
-    assert f"- went on from: {name}" in card
+    assert f"- continued from: {name}" in card
     for text in (card, license):
         assert f"Training went on from the model {name}" in text
         assert "decides on the terms" not in text.partition("Terms of mi-coder")[0]
@@ -145,15 +145,16 @@ def test_dev_chats_that_the_model_has_read_are_told(finished: TrainReport, gold:
 def test_a_model_that_cannot_be_gone_on_from_says_why(finished: TrainReport, gold: Path, tmp_path: Path) -> None:
     options = TrainOptions(gold=(gold,), output=tmp_path / "out", version="2", base=str(finished.folder), fit=FAST)
     old = of_an_older_version(shutil.copytree(finished.folder, tmp_path / "old"))
-    with pytest.raises(BadModel, match=r"cannot go on from .*: it does not say how its encoder is built"):
+    with pytest.raises(BadModel, match=r"cannot continue from .*: it does not say how its encoder is built"):
         train(replace(options, base=str(old)))
     other = shutil.copytree(finished.folder, tmp_path / "other")
     config = json.loads((other / "encoder.json").read_text())
     (other / "encoder.json").write_text(json.dumps({**config, "hidden_size": 64}))
-    with pytest.raises(BadModel, match=r"cannot go on from .*: the weight .* is missing, unknown or of another shape"):
+    with pytest.raises(BadModel, match=r"continue from .*: the weight .* is missing, unknown or of another shape"):
         train(replace(options, base=str(other)))
     (other / "encoder.json").write_text(json.dumps({**config, "num_attention_heads": 4}))
-    with pytest.raises(BadModel, match=r"with its encoder\.json and training\.json it does not tell what"):
+    described = r"what encoder\.json and training\.json describe is not what model\.onnx computes"
+    with pytest.raises(BadModel, match=described):
         train(replace(options, base=str(other)))
     (other / "encoder.json").write_text("{}")
     with pytest.raises(BadModel, match=r"encoder\.json is no configuration of an encoder"):
@@ -164,7 +165,7 @@ def test_a_model_that_cannot_be_gone_on_from_says_why(finished: TrainReport, gol
     for chat in chats:
         chat["split"] = "test" if chat["source_group"] in tested else "train"
     others.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
-    with pytest.raises(UsageProblem, match=r"The model .* has read \d conversations of the test part"):
+    with pytest.raises(UsageProblem, match=r"The model .* was trained on \d conversations of the test part"):
         train(replace(options, gold=(others,)))
 
 
@@ -172,4 +173,4 @@ def test_what_a_model_reads_is_not_for_the_command_to_change(finished: TrainRepo
     arguments = [str(gold), "-o", str(tmp_path / "model"), "--base", str(finished.folder), "--context", "3"]
     result = CliRunner().invoke(command, arguments)
     assert result.exit_code == 2
-    assert "is a model and reads what it was trained to read: leave --context" in result.stderr
+    assert "is a model and reads what it was trained to read: leave out --context" in result.stderr

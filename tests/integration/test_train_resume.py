@@ -59,7 +59,7 @@ def test_a_broken_off_training_goes_on_to_the_same_model(bert: Path, tmp_path: P
     seen = Watched()
     weights, numbers = trained(kept, seen)
     assert [one.number for one in seen.epochs] == [3, 4]
-    assert seen.notes == ["continued after epoch 2"]
+    assert seen.notes == ["resumed after epoch 2"]
     assert numbers == whole[1] == [1, 2, 3, 4]
     np.testing.assert_array_equal(weights, whole[0])
 
@@ -108,9 +108,9 @@ def test_a_state_of_another_training_says_what_differs(bert: Path, roberta: Path
         fit(Coder.from_folder(base, 23, funnel), data, dev or data, options, seen, Checkpoint(folder))
         assert [epoch.number for epoch in seen.epochs] == [1]
         [note] = seen.notes
-        assert note.startswith("not continued: ")
-        assert note.endswith(". What was kept is replaced after the first epoch.")
-        return note.removeprefix("not continued: ").partition(". What")[0]
+        assert note.startswith("not resumed: ")
+        assert note.endswith(". The kept state is replaced after the first epoch.")
+        return note.removeprefix("not resumed: ").partition(". The kept")[0]
 
     assert told(replace(options, lr=None, freeze_words=True)) == (
         "--lr was 0.003 and is not given; --freeze-words was False and is True"
@@ -166,10 +166,10 @@ def test_the_command_says_why_a_broken_off_training_starts_anew(
     assert [one.exit_code for one in (first, changed, same)] == [9, 9, 9]
     assert "continued" not in first.stderr
     assert (
-        "not continued: --lr was 0.003 and is 0.002. What was kept is replaced after the first epoch.\nepoch 1: loss"
+        "not resumed: --lr was 0.003 and is 0.002. The kept state is replaced after the first epoch.\nepoch 1: loss"
         in changed.stderr
     )
-    assert "continued after epoch 1\nepoch 2: loss" in same.stderr
+    assert "resumed after epoch 1\nepoch 2: loss" in same.stderr
 
 
 def test_a_state_without_a_judgeable_code_is_read_back(bert: Path, tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_training_goes_on_wherever_its_files_lie_and_whatever_does_not_change_
         ),
         seen,
     )
-    assert seen.notes == ["continued after epoch 1"]
+    assert seen.notes == ["resumed after epoch 1"]
     assert [one.number for one in seen.epochs] == [2]
 
 

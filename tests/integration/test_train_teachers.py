@@ -56,7 +56,7 @@ def test_teachers_teach_what_gold_leaves_open(report: TrainReport, bert: Path, g
             TrainOptions(gold=(poor,), output=tmp_path / name, version="1", base=str(bert), fit=FAST, teaching=teaching)
         )
         card = (made.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
-        assert ("what teachers tell" in card) == bool(teaching.teachers)
+        assert ("what teachers predict" in card) == bool(teaching.teachers)
         license = (made.folder / "LICENSE").read_text(encoding="utf-8")
         assert ("Terms of mi-coder 1 (" in license) == bool(teaching.teachers)
         assert ("It learned what mi-coder 1 (" in card) == bool(teaching.teachers)
@@ -82,7 +82,7 @@ def test_teachers_tell_copies_with_mixed_sentences_too(
         fit=FAST,
         teaching=Teaching((report.folder,)),
     )
-    with pytest.raises(UsageProblem, match="without a teacher"):
+    with pytest.raises(UsageProblem, match="need a teacher"):
         train(replace(options, mixed=2, teaching=Teaching()))
     made = train(replace(options, mixed=2))
     copies, coded = made.sources

@@ -104,7 +104,8 @@ def test_what_was_never_seen_is_untrained_and_never_given(report: TrainReport) -
     assert trained == set(SAID)
     assert report.config.depth.trained
     assert all(not row.score.predicted for row in report.test.rows if row.score.code not in trained)
-    gaps = (report.folder / "MODEL_CARD.md").read_text(encoding="utf-8").split("## Not given")[1].split("##")[0]
+    card = (report.folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+    gaps = card.split("## Codes and attributes that this model does not give")[1].split("##")[0]
     assert "WA" in gaps
     assert "depth" not in gaps
     assert ("permission" in gaps) == (not report.config.permission.trained)

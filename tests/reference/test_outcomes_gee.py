@@ -73,5 +73,5 @@ def test_five_kinds_of_problem_are_too_few_clusters(shared: Path) -> None:
     complete = np.isfinite(table["final"])
     names = ["init", "sQ", "sS", "sA", "sR", "sD", "sP", "sI", "logn"]
     problem = np.array(table.columns["problem"])[complete]
-    with pytest.raises(TooFewClusters, match="clusters are too few for clustered errors of 10 coefficients"):
+    with pytest.raises(TooFewClusters, match="clusters are too few for clustered standard errors of 10 coefficients"):
         fit_gee("linear", table["final"][complete], names, table.matrix(names)[complete], problem)

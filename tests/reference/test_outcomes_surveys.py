@@ -46,7 +46,7 @@ def test_distress_by_least_squares_with_five_kinds_of_problem_as_clusters(survey
     columns = surveys.matrix(names)
     estimate = fit_family("linear", surveys["final"], names, columns)
     assert estimate.coefficients == pytest.approx(ols.of("estimate", names), abs=1e-8)
-    with pytest.raises(TooFewClusters, match="5 clusters are too few for clustered errors of 10 coefficients"):
+    with pytest.raises(TooFewClusters, match="5 clusters are too few for clustered standard errors of 10 coefficients"):
         clustered_covariance(estimate, problem)
     tests = [wild_bootstrap(surveys["final"], names, columns, problem, name) for name in names]
     assert [test.estimate for test in tests] == pytest.approx(ols.of("estimate", names), abs=1e-8)

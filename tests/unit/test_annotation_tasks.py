@@ -128,8 +128,8 @@ def test_an_annotation_becomes_a_coding() -> None:
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (results(["XX"]), "XX is no code"),
-        (results(["OT", "SU"]), "leave OT alone"),
+        (results(["XX"]), "XX is not a code"),
+        (results(["OT", "SU"]), "keep only OT"),
         (results(["OQ", "SU", "AF", "GR"]), "4 codes"),
         (results(["REF"]), "depth is not chosen"),
         (results(["IP"]), "reason is not chosen"),
@@ -304,7 +304,7 @@ def test_every_message_has_a_coder_and_the_same_call_moves_nothing(
 
 @pytest.mark.parametrize(("title", "coders"), [("Night: second", ["ann"]), ("Night", ["ben", "ann: 2"])])
 def test_a_colon_in_a_title_or_name_does_not_hide_whose_a_project_is(title: str, coders: list[str]) -> None:
-    with pytest.raises(UsageProblem, match="a colon and a space stand between title and coder"):
+    with pytest.raises(UsageProblem, match="a colon and a space separate title and coder"):
         check_names(title, coders)
     check_names("Night:2", ["ann", "b:c"])
 
@@ -337,7 +337,7 @@ def test_drift_is_told_by_week() -> None:
 
 
 def test_hotkeys_that_cannot_be_are_named_with_those_that_are_free() -> None:
-    with pytest.raises(UsageProblem, match=r"A has 'u'.*B has 'x', which 2 choices.*D has 'F2'.*Free are: 0 1"):
+    with pytest.raises(UsageProblem, match=r"A has 'u'.*B has 'x', which 2 choices.*D has 'F2'.*Free keys: 0 1"):
         check_hotkeys({"A": "u", "B": "x", "C": "x", "D": "F2"})
 
 
@@ -356,7 +356,7 @@ def test_own_codes_extend_the_schema_and_change_no_code(tmp_path: Any) -> None:
     [
         ("{id: SU, name: Ours, definition: x}", "is a code of the codebook"),
         ("{id: XX, name: Support, definition: x}", "is a code of the codebook"),
-        ("{id: a b, name: Ours, definition: x}", "must be capitals"),
+        ("{id: a b, name: Ours, definition: x}", "must be at most 16 capitals"),
         ("{id: XX, name: Ours}", "missing required field"),
         ("{id: XX, name: Ours, definition: x, color: red}", "unknown field"),
     ],
@@ -377,7 +377,7 @@ def test_the_same_annotation_is_no_second_round(tmp_path: Any) -> None:
     codings = export(annotation(results(["SU"]))).codings
     for name in ("1", "2"):
         write_codings(tmp_path / f"{name}.csv", codings, name, "schema")
-    with pytest.raises(UsageProblem, match="would agree with themselves"):
+    with pytest.raises(UsageProblem, match="would be compared with themselves"):
         read_units([tmp_path / "1.csv", tmp_path / "2.csv"])
     [unit] = read_units([tmp_path / "1.csv"])
     assert unit.given[0].source == "2/5"

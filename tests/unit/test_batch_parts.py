@@ -2,6 +2,8 @@
 
 import os
 import signal
+import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -147,7 +149,7 @@ class TestLock:
         pytest.importorskip("fcntl")
         paths = RunPaths("a.jsonl", tmp_path / "out.jsonl")
         paths.lock.write_text("mine")
-        with pytest.raises(Refused, match=r"out\.jsonl\.lock exists and is from no run"), exclusive(paths):
+        with pytest.raises(Refused, match=r"out\.jsonl\.lock exists and was not made by mi-code"), exclusive(paths):
             pass
         assert paths.lock.read_text() == "mine"
 
@@ -231,6 +233,9 @@ class TestJournal:
             os.mkfifo(tmp_path / "pipe")
             with pytest.raises(UsageProblem, match="mi-code tag - <"):
                 fingerprint_of(str(tmp_path / "pipe"))
+            os.mkfifo(tmp_path / "speakers.json")
+            with pytest.raises(MiCoderError, match=r"speakers\.json is a folder, pipe or device"):
+                fingerprint_of(str(tmp_path))
 
     def test_a_file_name_that_is_not_utf8_can_be_written(self, tmp_path: Path) -> None:
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.jsonl"))
@@ -268,6 +273,26 @@ class TestParts:
         parts.write([message_record("two")])
         parts.close()
         assert paths.part.read_bytes() == b'one\n{"conversation_id":"c1","role":"counselor","text":"two"}\n'
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+    def test_all_that_grows_is_private_even_where_an_older_run_left_it_open(self, paths: RunPaths) -> None:
+        for path in (paths.part, paths.rejects_part):
+            path.touch(0o644)
+        parts = Parts(paths, Journal(FINGERPRINT))
+        parts.write([message_record("one"), REJECT])
+        parts.checkpoint(Journal(FINGERPRINT, items=2))
+        parts.close()
+        for path in (paths.part, paths.rejects_part, paths.journal):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="needs links")
+    def test_a_part_is_not_opened_through_a_link(self, paths: RunPaths, tmp_path: Path) -> None:
+        (tmp_path / "target").write_text("mine")
+        paths.part.symlink_to(tmp_path / "target")
+        with pytest.raises(OSError, match="link"):
+            Parts(paths, Journal(FINGERPRINT, output_bytes=2))
+        Parts(paths, Journal(FINGERPRINT)).close()
+        assert (tmp_path / "target").read_text() == "mine"
 
     @pytest.mark.parametrize("lost", ["output_bytes", "reject_bytes"])
     def test_a_part_that_is_too_short_is_refused(self, paths: RunPaths, lost: str) -> None:

@@ -3,7 +3,10 @@
 import gzip
 import json
 import shutil
+import stat
+import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from mi_coder.tagger.tagger import Tagger
 from tests.chats import nested_records, read_jsonl, write_jsonl
 
 OPTIONS = TagOptions(batch_size=8, max_errors=MaxErrors(100, percent=True), checkpoint_seconds=0)
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 Files = dict[str, bytes]
 
 
@@ -48,6 +52,10 @@ def tag(
 
 def files(folder: Path) -> Files:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 class Crash(Exception):
@@ -332,7 +340,7 @@ def test_an_unfinished_run_of_another_version_is_refused_with_what_to_do(
         Refused, match=rf"unfinished run of .*a\.jsonl was started by another version {named}"
     ) as refused:
         tag(source, output, tagger)
-    assert advised(refused.value).endswith("Write over the output with --force, or choose another with -o.")
+    assert advised(refused.value).endswith("Overwrite the output with --force, or choose another with -o.")
     assert files(tmp_path / "out") == before
     assert not tag(source, output, tagger, replace(OPTIONS, force=True)).resumed
     assert sorted(files(tmp_path / "out")) == ["a.jsonl", "a.meta.json", "a.rejects.jsonl"]
@@ -499,10 +507,62 @@ def test_a_file_that_no_run_wrote_beside_the_output_is_left_alone(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text('{"mine": 1}')
-    with pytest.raises(Refused, match=f"{name} exists and is from no run") as refused:
+    with pytest.raises(Refused, match=f"{name} exists and was not made by mi-code") as refused:
         tag(source, tmp_path / "out" / "a.jsonl", tagger, replace(OPTIONS, force=force))
     assert refused.value.remedy is Remedy.MOVE
     assert files(tmp_path / "out") == {name: b'{"mine": 1}'}
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.jsonl.gz"])
+def test_the_output_is_no_more_open_than_its_input(source: Path, tmp_path: Path, tagger: Tagger, name: str) -> None:
+    output = tmp_path / "out" / name
+    listed = RunPaths("", output).rejects
+    source.chmod(0o600)
+    tag(source, output, tagger)
+    assert {mode(output), mode(listed)} == {0o600}
+    output.chmod(0o644)
+    tag(source, output, tagger, replace(OPTIONS, force=True))
+    assert mode(output) == 0o600
+    source.chmod(0o644)
+    tag(source, output, tagger, replace(OPTIONS, force=True))
+    assert mode(output) == 0o600, "that of the output that was replaced"
+    output.unlink()
+    listed.unlink()
+    tag(source, output, tagger, replace(OPTIONS, force=True))
+    (tmp_path / "plain").touch()
+    assert {mode(output), mode(listed)} == {0o644 & mode(tmp_path / "plain")}
+
+
+@POSIX
+def test_a_run_that_was_killed_leaves_private_files(source: Path, tmp_path: Path, tagger: Tagger) -> None:
+    with pytest.raises(Crash):
+        tag(source, tmp_path / "out" / "a.jsonl", tagger, on_batch=crash_at_batch(3))
+    left = {path.name: mode(path) for path in (tmp_path / "out").iterdir()}
+    assert left == dict.fromkeys(("a.jsonl.part", "a.rejects.jsonl.part", "a.jsonl.journal"), 0o600)
+
+
+@POSIX
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize(
+    "name", ["a.jsonl.part", "a.rejects.jsonl.part", "a.rejects.jsonl", "a.jsonl.journal", "a.meta.json", "a.jsonl"]
+)
+def test_a_link_in_the_way_is_refused_and_not_followed(
+    tmp_path: Path, tagger: Tagger, name: str, finished: bool
+) -> None:
+    source = write_flat(tmp_path / "chats.jsonl", 24, bad_every=5)
+    output, target = tmp_path / "out" / "a.jsonl", tmp_path / "target"
+    with nullcontext() if finished else pytest.raises(Crash):
+        tag(source, output, tagger, on_batch=None if finished else crash_at_batch(2))
+    (output.parent / name).unlink(missing_ok=True)
+    target.write_text("mine")
+    (output.parent / name).symlink_to(target)
+    before = files(output.parent)
+    for force in (False, True):
+        with pytest.raises(Refused, match=f"{name} exists and was not made by mi-code") as refused:
+            tag(source, output, tagger, replace(OPTIONS, force=force))
+        assert refused.value.remedy is Remedy.MOVE
+    assert files(output.parent) == before and target.read_text() == "mine"
 
 
 def test_two_outputs_of_nearly_one_name_have_their_own_sidecars(source: Path, tmp_path: Path, tagger: Tagger) -> None:

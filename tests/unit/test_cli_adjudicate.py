@@ -25,7 +25,7 @@ from mi_coder.annotation.adjudication import (
 from mi_coder.annotation.codings import Unit, read_units
 from mi_coder.annotation.consensus import disagreements
 from mi_coder.annotation.exports import Coded, Problem
-from mi_coder.annotation.settled import Settled, read_sources
+from mi_coder.annotation.settled import Settled, read_sources, read_units_and_sources
 from mi_coder.annotation.tasks import Task
 from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
@@ -186,7 +186,7 @@ def test_gold_that_no_coder_gives_is_not_settled(tmp_path: Path, gold: object) -
     path = gold_chats(tmp_path / "ann.jsonl", {"codes": ["OQ"]}, gold)
     done = run("settle", path, "-o", tmp_path / "gold.csv")
     assert isinstance(done.exception, UsageProblem)
-    assert f"{path}: conversation 'c1', message 0: this gold is no whole coding" in str(done.exception)
+    assert f"{path}: conversation 'c1', message 0: this gold is not complete" in str(done.exception)
     assert not (tmp_path / "gold.csv").exists()
 
 
@@ -241,7 +241,7 @@ def test_the_key_keeps_what_is_on_the_server(tmp_path: Path) -> None:
     write_key(path, now)
     assert read_key(path) == now
     path.write_text("{}")
-    with pytest.raises(UsageProblem, match="is no key"):
+    with pytest.raises(UsageProblem, match="is not the key"):
         read_key(path)
     assert Key(1, 1, {}).messages == {}
 
@@ -280,7 +280,9 @@ def test_a_tie_on_own_codes_stays_open(tmp_path: Path) -> None:
 
 def test_own_codes_are_shown_and_decided(tmp_path: Path) -> None:
     paths = write_own(tmp_path, ("HUMOR", ""))
-    units, sources = read_units(paths), read_sources(paths)
+    units, sources = read_units_and_sources(paths)
+    assert (units, sources) == (read_units(paths), read_sources(paths))
+    assert sources.keys() == {unit.id for unit in units}
     assert disagreements(units) == units
     [task] = with_codings([Task("c", 0, "counselor", "text 0")], units, seed=1)
     assert sorted(task.suggestion.split("  |  "), key=len)[1].endswith(": SU+HUMOR")
@@ -338,7 +340,7 @@ def test_chats_must_hold_what_was_coded(tmp_path: Path) -> None:
     check_texts([Task("c", 1, "counselor", "text 1")], units[1:2], sources)
     with pytest.raises(UsageProblem, match="c#1 has another text"):
         check_texts([Task("c", 1, "counselor", "text 9")], units[1:2], sources)
-    with pytest.raises(UsageProblem, match="c#2 is coded, and the chats have no such"):
+    with pytest.raises(UsageProblem, match="c#2 is coded, but the chats have no such"):
         check_texts([], units[2:3], sources)
 
 
@@ -387,7 +389,7 @@ def test_decisions_join_what_is_agreed(tmp_path: Path) -> None:
     assert (by[1].coder, by[1].when, by[1].comment) == ("dee", "2025-01-01T00:00:00Z", "asks")
     assert (by[1].confidence, by[1].why) == (1, "unlike every coding")
     assert (by[3].confidence, by[3].why, by[3].rule) == (3, "as coded by ann", "adjudication")
-    assert by[2].why.startswith("another text")
+    assert by[2].why.startswith("the adjudicator saw another text")
     assert by[4].why == "adjudicators differ: AF; SU"
     assert found.unknown == ("c#9",)
     assert decided(units, [], read_sources(paths), "now").settled[1].why == "not decided yet"

@@ -16,6 +16,7 @@ from mi_coder.cli.main import group
 from mi_coder.codebook import Codebook
 from mi_coder.corpora.standoff import COLUMNS, NEEDED, text_hash
 from mi_coder.errors import MiCoderError, UsageProblem
+from mi_coder.formats.fields import OUTPUT_FIELDS
 
 SECRET = "the quick brown text"
 
@@ -78,7 +79,9 @@ def test_figures_of_messages_that_were_coded_twice(files: list[Path]) -> None:
 @pytest.mark.parametrize(("style", "begins"), [("table", "code  "), ("markdown", "| code ")])
 def test_tables(files: list[Path], style: str, begins: str) -> None:
     lines = run(*files, "--as", style).stdout.splitlines()
-    assert lines[0] == "3 messages of 2 conversations coded at least twice; 67% of the pairs have the very same codes."
+    assert (
+        lines[0] == "3 messages of 2 conversations coded at least twice; 67% of the pairs have exactly the same codes."
+    )
     assert lines[2].startswith(begins)
     shown = [line.strip("| ").split()[0] for line in lines[4 : lines.index("", 4)]]
     assert shown == ["OQ", "CQ", "INT", "SU", "all"]
@@ -133,7 +136,7 @@ def test_confusions_name_messages_and_no_text(tmp_path: Path) -> None:
     ]
     shown = run(*paths, "--confusions", 1).stdout
     assert "OQ       CQ         2      2         c#0 c#1\n" in shown
-    assert "1 less frequent differences are not shown." in shown
+    assert "1 less frequent confusions are not shown." in shown
     assert json.loads(run(*paths, "--as", "json", "--confusions").stdout)["confusions"][0]["messages"] == ["c#0", "c#1"]
     for style in ("table", "markdown", "json", "csv"):
         for more in ([], ["--confusions"]):
@@ -234,7 +237,7 @@ def test_a_coder_who_codes_twice_is_one_coder(tmp_path: Path, by: str) -> None:
     for style in ("csv", "json"):
         done = run(*paths, "--by", by, "--as", style, "--confusions")
         assert done.stdout == run(*last, "--by", by, "--as", style, "--confusions").stdout
-        assert done.stderr.startswith("2 messages have earlier rounds of a coder, which are left aside")
+        assert done.stderr.startswith("2 messages have earlier rounds of a coder, which are ignored")
     shown = run(*paths, "--by", by)
     assert "--by pair\n" in shown.stdout and "earlier rounds" not in shown.stderr
     assert "earlier rounds" in run(*paths, "--by", by, "--as", "markdown").stdout
@@ -247,14 +250,14 @@ def test_rounds_of_one_coder_alone_are_compared_and_the_report_says_so(tmp_path:
     own = by_rounds(tmp_path / "ann.csv", *TWO_ROUNDS)
     shown = run(own).stdout
     assert shown.startswith("2 messages of 1 conversations coded at least twice; 50%")
-    assert "No message has codings of two coders: this compares the rounds of one, which is agreement with" in shown
-    assert "1 of 3 messages have one coding alone and are left out: ann (1) 1 of 3." in shown
+    assert "No message has codings of two coders: rounds of one coder are compared, which is agreement with" in shown
+    assert "1 of 3 messages have only one coding and are left out: ann (1) 1 of 3." in shown
     assert shown == run(own, "--by", "all").stdout
     assert run(own, "--by", "coder").stdout.startswith("Coder ann (1)\n")
 
 
 def test_messages_without_a_partner_are_counted_by_coder(files: list[Path], tmp_path: Path) -> None:
-    line = "1 of 4 messages have one coding alone and are left out: a 1 of 4.\n"
+    line = "1 of 4 messages have only one coding and are left out: a 1 of 4.\n"
     shown = run(*files)
     assert line in shown.stdout and not shown.stderr
     assert run(*files, "--as", "json").stderr == run(*files, "--as", "csv").stderr == line
@@ -266,8 +269,8 @@ def test_messages_without_a_partner_are_counted_by_coder(files: list[Path], tmp_
 @pytest.mark.parametrize(
     ("ids", "others", "told"),
     [
-        (("010", "007", "008"), ("010", "7", "8"), "2 messages more would be coded twice if '007' and '7', and other"),
-        (("007", "008"), ("007", " 008"), "1 messages more would be coded twice if '008' and ' 008', and other"),
+        (("010", "007", "008"), ("010", "7", "8"), "2 more messages would be coded twice if '007' and '7', and other"),
+        (("007", "008"), ("007", " 008"), "1 more messages would be coded twice if '008' and ' 008', and other"),
     ],
 )
 def test_ids_that_are_nearly_the_same_are_told(
@@ -277,11 +280,11 @@ def test_ids_that_are_nearly_the_same_are_told(
     ben = plain(tmp_path / "ben.csv", *(f"{one},1,OQ" for one in others))
     shown = run(ann, ben).stdout
     assert told in shown
-    assert ("a spreadsheet takes leading zeros away. Keep ids as text." in shown) == ("7" in others)
-    assert ("take the blanks away." in shown) == (" 008" in others)
+    assert ("a spreadsheet removes leading zeros. Keep ids as text." in shown) == ("7" in others)
+    assert ("remove the blanks." in shown) == (" 008" in others)
     ends = [plain(tmp_path / f"{path.stem}2.csv", path.read_text().splitlines()[-1]) for path in (ann, ben)]
     refusal = str(run(*ends).exception)
-    assert refusal.startswith("No message is coded twice.") and "1 messages more would be coded twice if" in refusal
+    assert refusal.startswith("No message is coded twice.") and "1 more messages would be coded twice if" in refusal
     same = plain(tmp_path / "both.csv", "7,1,OQ", "07,1,OQ")
     assert "would be coded" not in run(same, plain(tmp_path / "cho.csv", "8,1,OQ", "7,1,OQ")).output
 
@@ -290,7 +293,7 @@ def test_own_codes_that_differ_are_told(tmp_path: Path) -> None:
     header = "conversation_id,index,codes,own"
     ann = plain(tmp_path / "ann.csv", "c,0,OQ,RISK", "c,1,OQ,RISK", header=header)
     ben = plain(tmp_path / "ben.csv", "c,0,OQ,RISK", "c,1,OQ,", header=header)
-    assert "Codes of your own are in no figure. They differ on 1 messages." in run(ann, ben).stdout
+    assert "Codes of your own are not in any figure. They differ on 1 messages." in run(ann, ben).stdout
     assert "your own" not in run(ann, plain(tmp_path / "cho.csv", "c,0,OQ", "c,1,OQ")).stdout
 
 
@@ -313,6 +316,39 @@ def test_codes_without_commas_are_refused_with_what_to_do(tmp_path: Path, separa
         read_units([path])
 
 
+def test_codes_may_be_joined_as_in_a_tagged_table(tmp_path: Path) -> None:
+    header = "conversation_id,index,codes,own"
+    ann = plain(tmp_path / "ann.csv", "c,0,OQ+INT,RISK+FUN", "c,1,OQ,", header=header)
+    ben = plain(tmp_path / "ben.csv", "c,0,OQ;INT,FUN;RISK", "c,1,OQ,", header=header)
+    [first, second] = read_units([ann, ben])
+    assert [(one.gold.positive, one.own) for one in first.given] == [({"OQ", "INT"}, {"RISK", "FUN"})] * 2
+    assert [one.gold.positive for one in second.given] == [{"OQ"}] * 2
+
+
+@pytest.mark.parametrize(("name", "separator"), [("ben.tagged.csv", ","), ("ben.tagged.tsv", "\t")])
+def test_a_tagged_table_is_refused_with_what_it_lacks_and_what_to_do(tmp_path: Path, name: str, separator: str) -> None:
+    columns = ["conversation_id", "role", "text", *OUTPUT_FIELDS]
+    cells = dict.fromkeys(columns, "") | {"conversation_id": "c", "role": "counselor", "text": SECRET, "codes": "OQ;SU"}
+    table = tmp_path / name
+    table.write_text("".join(f"{separator.join(line)}\n" for line in (columns, cells.values())))
+    sidecar = table.with_name(f"{name}.meta.json")
+    sidecar.write_text('{"mi_coder": "0"}')
+    done = run(plain(tmp_path / "ann.csv", "c,0,OQ"), table)
+    assert isinstance(done.exception, UsageProblem)
+    told = str(done.exception)
+    assert told.startswith(f"{table} is a tagged table, not a file of codes: it lacks the column index.")
+    assert "use `mi-code evaluate`" in told
+    assert "add index: the place of the message in its conversation, where all messages count, from 0." in told
+    assert SECRET not in told
+
+
+def test_the_sidecar_of_tagged_chats_is_not_one_of_codes(tmp_path: Path) -> None:
+    ann = plain(tmp_path / "ann.csv", "c,0,OQ")
+    ann.with_name("ann.csv.meta.json").write_text('{"mi_coder": "0"}')
+    with pytest.raises(UsageProblem, match=r"not the \.meta\.json of a file of codes: .*another name\.$"):
+        read_units([ann])
+
+
 def test_what_is_no_table_of_codes_is_read_as_chats(tmp_path: Path) -> None:
     damaged = tmp_path / "ben.jsonl.gz"
     damaged.write_bytes(gzip.compress(chats(tmp_path / "ben.jsonl", "c OQ").read_bytes() * 900)[:60])
@@ -329,7 +365,7 @@ def test_what_kappa_is_and_what_cannot_be_told_is_explained(tmp_path: Path) -> N
     shown = run(*permitted).stdout
     [line] = [line for line in shown.splitlines() if line.startswith("permission of RC")]
     assert line.endswith("all the same")
-    assert "All the same: all codings have one and the same value, and alpha cannot be computed." in shown
+    assert "All the same: all codings have the same value, and alpha cannot be computed." in shown
     assert "Cohen κ: the mean over pairs of coders" in shown
 
 

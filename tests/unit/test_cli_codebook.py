@@ -97,7 +97,7 @@ def test_translates_labels() -> None:
         (["--export", "csv", "--set", "MI"], "whole codebook"),
         (["OQ", "--group", "misc"], "--set and --group"),
         (["--translate", "esconv"], "Providing Suggestions"),
-        (["--export", "csv", "-o", "/dev/null"], "no file but"),
+        (["--export", "csv", "-o", "/dev/null"], "is a folder, pipe or device"),
         (["--export", "csv", "-o", "/dev/null/x.csv"], "cannot be written"),
     ],
 )

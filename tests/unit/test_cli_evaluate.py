@@ -149,7 +149,7 @@ def test_table_and_file(gold: Path, tagged: Path, tmp_path: Path) -> None:
     result = run(gold, "--tagged", tagged, "--as", "markdown", "-o", output)
     assert output.read_text(encoding="utf-8").startswith("# gold.tagged.jsonl on gold.jsonl\n")
     assert result.stdout == ""
-    assert "macro F1" in result.stderr
+    assert "macro-F1" in result.stderr
 
 
 def test_a_model_is_refused_on_what_it_was_trained_on(gold: Path, model: Path, echo: None) -> None:
@@ -234,7 +234,7 @@ def test_codes_stand_in_for_gold_and_the_report_says_so(tagged: Path, tmp_path: 
     human = write(tmp_path / "human.jsonl", lambda codes: {"codes": codes}, GOLD)
     report = figures(human, "--tagged", tagged)
     assert report["exact"]["coder"]["value"] == pytest.approx(1 / 3)
-    assert report["notes"][0] == "human.jsonl has no field gold: its field codes is taken for complete gold."
+    assert report["notes"][0] == "human.jsonl has no field gold: its field codes is taken as complete gold."
 
 
 def test_codes_are_not_gold_where_any_message_has_gold(gold: Path, tagged: Path, tmp_path: Path) -> None:

@@ -11,8 +11,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from mi_coder import __version__
 from mi_coder.cli.main import group
 from mi_coder.cli.options import Size
+from mi_coder.tagger.config import read_config
+from mi_coder.tagger.model import BUNDLED
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mi_coder"
 # An option in a sentence or a usage text; not the two dashes of a table or a rule.
@@ -51,6 +54,12 @@ def test_alone_it_says_what_to_do_next_and_how_to_complete_words() -> None:
     assert done.output == CliRunner().invoke(group, ["--help"]).output
     assert "Start:  mi-code demo" in done.stdout and "_MI_CODE_COMPLETE=bash_source mi-code" in done.stdout
     assert all(len(line) <= 100 for line in done.output.splitlines())
+
+
+def test_the_version_is_that_of_the_program_and_of_the_bundled_model() -> None:
+    model = read_config(BUNDLED)
+    shown = CliRunner().invoke(group, ["--version"]).output
+    assert shown == f"mi-code {__version__} (bundled model {model.name} {model.version})\n"
 
 
 def test_an_unknown_verb_suggests_the_nearest() -> None:

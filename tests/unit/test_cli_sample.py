@@ -133,7 +133,7 @@ def test_a_tagged_file_in_place_of_tagging(chats: Path, tiny: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["--n", 100_000], "100000 are to be drawn and"),
+        (["--n", 100_000], "100000 are to be drawn, but"),
         (["--n", 2, "--design", "stratified", "--by", "counselor_id"], "3 strata with at least 1 from each need 3"),
         (["--n", 5, "--design", "stratified", "--by", "nothing"], "the field 'nothing'"),
         (["--n", 5, "--design", "rare-code", "--codes", "XX"], "no code 'XX'"),
@@ -191,7 +191,7 @@ def test_chances_without_a_chat_are_named(chats: Path, tmp_path: Path) -> None:
     options = ("--n", 1, "--unit", "conversation", "--design", "given", "--chances", path)
     done = run("-o", tmp_path / "s.csv", chats, *options)
     assert done.exit_code == 0, done.exception
-    assert f"{path}: 1 of 4 chances are of conversations that the chats lack: nowhere" in done.output
+    assert f"{path}: 1 of 4 probabilities are of conversations that are not in the chats: nowhere" in done.output
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,8 @@ def test_the_stopping_report(chats: Path, tmp_path: Path) -> None:
     assert told["rates"]["by_code"]["OQ"]["value"] == pytest.approx(share)
     assert told["rates"]["by_code"]["WA"]["low"] == 0
     assert "WA" in told["few"] and "SU" not in told["few"]
-    assert any(sentence.startswith(("Go on:", "Stop coding at random:")) for sentence in told["advice"])
+    begins = ("Continue:", "Stop coding randomly drawn messages:")
+    assert any(sentence.startswith(begins) for sentence in told["advice"])
     table = run("report", *files, "--sample", tmp_path / "s.csv", "--chats", chats, "--repeats", 2).stdout
     assert "Gained per 100 codings" in table
     assert not [text for text in known.values() if len(text) > 12 and text in table]

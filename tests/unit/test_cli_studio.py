@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -105,7 +106,7 @@ def test_a_pull_without_planted_messages_removes_the_older_file_of_them(
     run("pull", 0, "-o", codes)
     codes.unlink()
     assert f"{beside} exists" in refusal("pull", 1, "-o", codes) and beside.exists()
-    assert f"{beside}: the older file is removed" in run("pull", 1, "-o", codes, "--force").stdout
+    assert f"{beside}: the older file was removed" in run("pull", 1, "-o", codes, "--force").stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ann.csv", "ann.csv.meta.json"]
     assert "removed" not in run("pull", 1, "-o", codes, "--force").output
 
@@ -116,7 +117,7 @@ def test_older_codings_and_drafts_are_told(tmp_path: Path, monkeypatch: pytest.M
     exporting(monkeypatch, first, [task(0, annotation(2, "CQ"))])
     done = run("pull", 0, 1, "-o", tmp_path / "codes.csv")
     assert codes_in(tmp_path / "codes.csv") == ["CQ"]
-    assert "2 older codings left out" in done.stderr and "(1 of them with other codes)" in done.stderr
+    assert "2 older codings left out" in done.stderr and "(1 of them with different codes)" in done.stderr
     assert "1 annotations saved but not submitted (1 by ben)" in done.stderr
     rows = run("progress", 0).stdout.splitlines()
     assert rows[0].endswith("not submitted")
@@ -169,6 +170,14 @@ def test_a_settled_coding_counts_after_others(chats: Path, tmp_path: Path) -> No
     messages = json.loads((tmp_path / "gold.jsonl").read_text())["messages"]
     assert [message["gold"]["codes"] for message in messages] == [["CQ"], ["AF"]]
     assert "c#0" in refusal("gold", chats, settled, codes, "-o", tmp_path / "other.jsonl")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+@pytest.mark.parametrize("name", ["gold.jsonl", "gold.csv"])
+def test_gold_is_no_more_open_than_the_chats(chats: Path, tmp_path: Path, name: str) -> None:
+    chats.chmod(0o600)
+    run("gold", chats, write_codes(tmp_path / "codes.csv", "c,0,OQ,ann,1"), "-o", tmp_path / name)
+    assert (tmp_path / name).stat().st_mode & 0o777 == 0o600
 
 
 def test_gold_says_that_own_codes_are_left_out(chats: Path, tmp_path: Path) -> None:
@@ -231,18 +240,18 @@ def test_only_names_the_ids_that_are_of_no_message(chats: Path, tmp_path: Path, 
     only = tmp_path / "only.txt"
     only.write_text("c#1\nc#9\n7#1\n", encoding="utf-8-sig")
     done = run("push", "Night", chats, "--no-suggest", "--only", only)
-    assert f"{only}: 2 ids are of no counselor message with text: 7#1, c#9" in done.stderr
+    assert f"{only}: 2 ids are not those of a counselor message with text: 7#1, c#9" in done.stderr
     assert names(server, "Night") == ["c#1"]
     only.write_text("7#1\n")
     for command in (
         ("push", "Night", chats, "--no-suggest"),
         ("assign", chats, "--title", "Day", "--coders", "ann,ben"),
     ):
-        assert "none of its 1 ids (the first is 7#1) is that of a message" in refusal(*command, "--only", only)
+        assert "none of its 1 ids (the first is 7#1) is the id of a message" in refusal(*command, "--only", only)
     assert list(server.kept) == ["Night"]
 
 
-NO_ID = "the line is no conversation_id#index of at most 200 characters. Name a file of `mi-code sample`, or"
+NO_ID = "the line is not a conversation_id#index of at most 200 characters. Name a file of `mi-code sample`, or"
 TEXTS = ("I slept so badly, #3", "Call me at five", "and then he left")
 
 
@@ -258,7 +267,7 @@ TEXTS = ("I slept so badly, #3", "Call me at five", "and then he left")
         ("own.jsonl", json.dumps({"conversation_id": "c", "text": TEXTS[0], "more": TEXTS[0]}), ":1: no column"),
         ("own.csv", f"conversation_id,text\nc,{TEXTS[1]}\n", ":1: no column index."),
         ("shifted.csv", f"conversation_id,text,index\nc,{TEXTS[0]},0\n", ":2: 4 cells where the header has 3"),
-        ("turned.csv", f"conversation_id,index\n0,{TEXTS[1]}\n", ":2: index: must be a whole number from 0."),
+        ("turned.csv", f"conversation_id,index\n0,{TEXTS[1]}\n", ":2: index: must be a whole number of at least 0."),
     ],
 )
 def test_only_quotes_no_line_that_is_no_id(
@@ -287,8 +296,8 @@ def test_an_empty_list_sends_nothing_and_says_why(content: str, chats: Path, tmp
         refusal(*command, "--only", only)
         for command in (("push", "Night", chats), ("assign", chats, "--title", "Day", "--coders", "ann,ben"))
     )
-    assert sent == "No counselor message with text is to be sent. See --only and the roles of the chats."
-    assert dealt == "No counselor message with text is to be dealt out. See --only and the roles of the chats."
+    assert sent == "There is no counselor message with text to send. Check --only and the roles in the chats."
+    assert dealt == "There is no counselor message with text to deal out. Check --only and the roles in the chats."
     assert server.kept == {"Night": []}
 
 
@@ -300,9 +309,9 @@ def test_a_blind_project_gets_suggestions_only_where_it_is_said(chats: Path, ser
     server.kept["Night"] = []
     run("push", "Night", chats, "--no-suggest")
     said = refusal("push", "Night", chats)
-    assert "have no suggestions, as blind coding needs it" in said and "--no-suggest" in said and "--suggest" in said
+    assert "have no suggestions, as blind coding requires." in said and "--no-suggest" in said and "--suggest" in said
     again = run("push", "Night", chats, "--no-suggest")
-    assert "0 messages sent, 2 were there" in again.stdout and arms(server, "Night") == ["none", "none"]
+    assert "0 messages sent, 2 were there already" in again.stdout and arms(server, "Night") == ["none", "none"]
     more = {"conversation_id": "d", "messages": [{"role": "counselor", "text": "How was it?"}]}
     chats.write_text(chats.read_text() + json.dumps(more) + "\n")
     run("push", "Night", chats, "--suggest", "--hidden", 1, "--model", tiny)
@@ -320,7 +329,7 @@ def test_an_assigned_project_is_blind(chats: Path, server: Server) -> None:
     run("assign", chats, "--title", "Night", "--coders", "ann", "--overlap", 0, "--planted", _known(chats))
     assert arms(server, "Night: ann") == ["none"] * 3
     said = refusal("push", "Night: ann", _further(chats))
-    assert "have no suggestions, as blind coding needs it" in said and len(names(server, "Night: ann")) == 3
+    assert "have no suggestions, as blind coding requires." in said and len(names(server, "Night: ann")) == 3
 
 
 def _known(chats: Path) -> Path:
@@ -343,7 +352,7 @@ def test_a_coder_who_joins_or_leaves_moves_no_message(tmp_path: Path, server: Se
     before = {title: list(names(server, title)) for title in server.kept}
     joined = assign(20, "ann,ben,cho")
     assert joined.stdout.count("; 0 sent.") == 2 and not joined.stderr
-    assert joined.stdout.splitlines()[2:] == ["cho: nothing left to deal"]
+    assert joined.stdout.splitlines()[2:] == ["cho: nothing left to deal out"]
     assert {title: names(server, title) for title in server.kept} == before
     more = assign(40, "ben,cho")
     assert f"'Night: ann' ({len(before['Night: ann'])})" in more.stderr
@@ -384,7 +393,8 @@ def test_new_messages_of_a_coder_who_left_are_dealt_to_the_others(
     seen = {"ben": 12 - len(before), "cho": 0} if by_sample else {"ben": 0, "cho": 0}
     assert told == {coder: len(names(server, f"Night: {coder}")) - seen[coder] for coder in ("ben", "cho")}
     assert (f"'Night: ann' ({len(before)})" in done.stderr) is not by_sample
-    assert by_sample or "anew, rename those projects so that the titles do not start with 'Night: '." in done.stderr
+    told_how = "out again, rename those projects so that the titles do not start with 'Night: '."
+    assert by_sample or told_how in done.stderr
     again = assign("ben,cho", 1, 2) if by_sample else assign("ben,cho")
     assert again.stdout.count("; 0 sent.") == 2
 
@@ -400,11 +410,12 @@ def test_projects_of_a_title_that_starts_alike_are_left_alone(chats: Path, serve
 @pytest.mark.parametrize(("title", "coders"), [("Night: second", "ann"), ("Night", "ann,ben: b")])
 def test_a_colon_that_hides_whose_a_project_is_is_refused(title: str, coders: str, chats: Path, server: Server) -> None:
     said = refusal("assign", chats, "--title", title, "--coders", coders, "--overlap", 0)
-    assert "a colon and a space stand between title and coder" in said and not server.kept
+    assert "a colon and a space separate title and coder" in said and not server.kept
 
 
 def test_all_titles_are_checked_before_the_first_project(chats: Path, server: Server) -> None:
-    assert "A title has 3 to 50 signs" in refusal("assign", chats, "--title", "Night", "--coders", f"ann,{'b' * 60}")
+    said = refusal("assign", chats, "--title", "Night", "--coders", f"ann,{'b' * 60}")
+    assert "A title has 3 to 50 characters" in said
     assert not server.kept
 
 

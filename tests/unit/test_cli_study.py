@@ -95,7 +95,8 @@ def test_relate_writes_tables_figures_and_a_report(folder: Path) -> None:
         assert "| corrected |" in text and "These are associations." in text
     assert "rating: ordinal" in told.stdout and "Look at" in told.stderr
     page = (out / "report.html").read_text()
-    assert "<svg" in page and "<script" not in page and 'src="http' not in page and 'href="http' not in page
+    assert '<img src="data:image/svg+xml;base64,' in page and "<script" not in page
+    assert 'src="http' not in page and 'href="http' not in page
     assert "toprule" in (out / "tables.tex").read_text()
     record = json.loads((out / "run.json").read_text())
     assert set(record["data"]) == {"chats.csv", "gold.csv"} and record["exploratory"] is False
@@ -125,6 +126,66 @@ def test_a_second_run_writes_over_and_a_changed_study_is_exploratory(folder: Pat
     (out / "history.jsonl").write_text("{" + (out / "history.jsonl").read_text())
     damaged = done("relate", folder / "study.yaml", "-o", out)
     assert "history.jsonl:1 is damaged" in damaged.stdout and "Exploratory" in (out / "report.md").read_text()
+
+
+@pytest.mark.parametrize("verb", ["relate", "match", "experience"])
+def test_files_of_others_are_overwritten_only_when_forced(
+    verb: str, folder: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = _write(folder, outcomes=[STUDY["outcomes"][1] | {"models": ["linear"]}], label_error=None)
+    out = folder / "out"
+    out.mkdir()
+    (out / "report.html").write_text("mine")
+    with monkeypatch.context() as patch:
+        for module in ("run.run_study", "match.run_matching", "experience.run_experience"):
+            patch.setattr(f"mi_coder.outcomes.study.{module}", None)  # Refused before anything is fitted.
+        said = refused(verb, study, "-o", out)
+    assert "report.html exists, and is not as an earlier run" in said and "--force" in said
+    assert [path.name for path in out.iterdir()] == ["report.html"] and not (folder / ".study.history.jsonl").exists()
+    done(verb, study, "-o", out, "--force")
+    assert (out / "report.html").read_text().startswith("<!doctype html>")
+    # Into the same folder again without it, and from another command, too.
+    done(verb, study, "-o", out)
+    done("match" if verb == "relate" else "relate", study, "-o", out)
+    done(verb, study, "-o", out)
+
+
+@pytest.mark.parametrize("verb", ["relate", "match", "experience"])
+@pytest.mark.parametrize("file", ["counts", "outcomes", "study", "link"])
+def test_inputs_and_links_are_never_overwritten(
+    verb: str, file: str, folder: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"relate": "models.csv", "match": "estimates.csv", "experience": "who_stays.csv"}
+    data = dict(STUDY["data"])
+    given = {"outcomes": [STUDY["outcomes"][1] | {"models": ["linear"]}], "label_error": None}
+    study, written = folder / "study.yaml", folder / names[verb]
+    if file == "counts":
+        (folder / "chats.csv").rename(written)
+        _write(folder, **given, data={**data, "counts": written.name})
+    elif file == "outcomes":
+        chats = pd.read_csv(folder / "chats.csv")
+        chats[["conversation_id", "phq9_post"]].to_csv(written, index=False)
+        chats.drop(columns="phq9_post").to_csv(folder / "chats.csv", index=False)
+        _write(folder, **given, data={**data, "outcomes": written.name})
+    elif file == "study":
+        study = _write(folder, **given).rename(folder / "study.resolved.yaml")
+    else:
+        _write(folder, **given)
+        (folder / "precious.txt").write_text("precious")
+        written.symlink_to(folder / "precious.txt")
+    before = {path: path.read_bytes() for path in folder.iterdir()}
+    monkeypatch.chdir(folder)
+    for force in ((), ("--force",)):
+        said = refused(verb, study.name, "-o", ".", *force)
+        assert ("is a link" if file == "link" else "is an input and would be overwritten") in said
+        assert {path: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_control_characters_of_names_are_not_printed(folder: Path) -> None:
+    name = "mood\x1b]0;pwn\x07"
+    study = _write(folder, outcomes=[STUDY["outcomes"][1] | {"models": ["linear"], "name": name}], label_error=None)
+    told = done("relate", study, "-o", folder / "out")
+    assert r"mood\x1b]0;pwn\x07: linear" in told.stdout and not {"\x1b", "\x07"} & set(told.output)
 
 
 def test_files_of_outcomes_that_are_gone_go_too(folder: Path) -> None:
@@ -176,7 +237,7 @@ def test_match_writes_a_folder(folder: Path) -> None:
         *("report.md", "estimates.csv", "balance.csv", "love_plot.svg", "love_plot.png", "overlap.svg"),
         *("study.resolved.yaml", "run.json"),
     }
-    assert "pairs" in told.stdout and "this is no experiment" in told.stdout and "no rating" in told.stdout
+    assert "pairs" in told.stdout and "this is not an experiment" in told.stdout and "no rating" in told.stdout
     assert list(pd.read_csv(folder / "m" / "estimates.csv")["method"])[:2] == ["matched", "matched and adjusted"]
     _write(folder, seed=3)
     assert "Exploratory" in done("match", folder / "study.yaml", "-o", folder / "m").stdout
@@ -207,9 +268,8 @@ def test_power_says_how_many_and_which(folder: Path) -> None:
     assert all(f"gold needed of {times * rated} chats" in default for times in (1, 2, 5, 10))
     assert "fewest" not in default
     wide = done("power", folder / "study.yaml", "--width", 50).stdout
-    assert (
-        " (fewest) |" in wide and "(fewest): the width asks for no more, but `relate` corrects by no fewer than" in wide
-    )
+    least = "(fewest): fewer would do for the width, but for a correction `relate` needs at least"
+    assert " (fewest) |" in wide and least in wide
 
 
 @pytest.mark.parametrize("name", ["study.yaml", "chats.csv", "gold.csv", "outcomes.csv", "tagger.csv"])
@@ -282,7 +342,7 @@ def test_from_tagged_chats_to_a_budget_and_a_sample(platform: Platform, tmp_path
     planned = _write(tmp_path, **given, label_error=None)
     arguments = ("--tagger", tmp_path / "out" / "tagger.csv", "--gold", 40, "-o", tmp_path / "chances.csv")
     told = done("power", planned, "--width", 0.3, *arguments)
-    assert "drawn from the tagger's errors" in told.stdout
+    assert "simulated from the tagger's errors" in told.stdout
     chats = tmp_path / "chats.tagged.jsonl"
     options = ("--n", 40, "--unit", "conversation", "--design", "given", "--chances", tmp_path / "chances.csv")
     done("sample", chats, "-o", tmp_path / "code.csv", *options)

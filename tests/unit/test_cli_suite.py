@@ -20,28 +20,28 @@ from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.folds import Judged, write_judged
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.evaluation.suite import FOLDS, OPENED, Suite
-from mi_coder.evaluation.suite_page import count, table
+from mi_coder.evaluation.suite_page import TITLE, count, table
 from mi_coder.evaluation.targets import LEVELS, Measured, Target, targets
 from mi_coder.tagger.config import BadModel
 from mi_coder.tagger.record import TrainingRecord
 
 ROWS = (
     Target("macro-F1", "0.80", "0.812 [0.790, 0.830]", "0.674 [0.643, 0.697]", True),
-    Target("each code", "0.65", "under: CC 0.531 [0.367, 0.667]", "CC 0.413", False),
+    Target("each code", "0.65", "below target: CC 0.531 [0.367, 0.667]", "CC 0.413", False),
     Target("folds", "0.55", "not run: python benchmarks/annomi_folds.py"),
 )
 TEXT = """\
-what       wanted  reached                                     TF-IDF or yardstick   met
----------  ------  ------------------------------------------  --------------------  ---
-macro-F1   0.80    0.812 [0.790, 0.830]                        0.674 [0.643, 0.697]  yes
-each code  0.65    under: CC 0.531 [0.367, 0.667]              CC 0.413              no
-folds      0.55    not run: python benchmarks/annomi_folds.py  –                     –"""
+measure    target  result                                      for comparison (TF-IDF unless named)  met
+---------  ------  ------------------------------------------  ------------------------------------  ---
+macro-F1   0.80    0.812 [0.790, 0.830]                        0.674 [0.643, 0.697]                  yes
+each code  0.65    below target: CC 0.531 [0.367, 0.667]       CC 0.413                              no
+folds      0.55    not run: python benchmarks/annomi_folds.py  –                                     –"""
 MARKDOWN = """\
-| what      | wanted | reached                                    | TF-IDF or yardstick  | met |
-| --------- | ------ | ------------------------------------------ | -------------------- | --- |
-| macro-F1  | 0.80   | 0.812 [0.790, 0.830]                       | 0.674 [0.643, 0.697] | yes |
-| each code | 0.65   | under: CC 0.531 [0.367, 0.667]             | CC 0.413             | no  |
-| folds     | 0.55   | not run: python benchmarks/annomi_folds.py | –                    | –   |"""
+| measure   | target | result                                     | for comparison (TF-IDF unless named) | met |
+| --------- | ------ | ------------------------------------------ | ------------------------------------ | --- |
+| macro-F1  | 0.80   | 0.812 [0.790, 0.830]                       | 0.674 [0.643, 0.697]                 | yes |
+| each code | 0.65   | below target: CC 0.531 [0.367, 0.667]      | CC 0.413                             | no  |
+| folds     | 0.55   | not run: python benchmarks/annomi_folds.py | –                                    | –   |"""
 SAID = "how was it for you?"
 
 
@@ -107,12 +107,20 @@ def test_what_was_not_measured_is_counted_apart() -> None:
     assert count(1, 2, 2) == "1 of 2 measured targets are met."
 
 
+def test_the_title_says_whether_the_model_is_the_bundled_one() -> None:
+    assert Suite(ROWS, {}, bundled=True).to_markdown().startswith(f"{TITLE}the bundled model\n")
+    report = judged([Coding(("OQ",), {})], ["OQ"], ("OQ", "SU"), Options(1, 20))
+    assert Suite(ROWS, {"esconv": report}).to_markdown().startswith(f"{TITLE}toy 1\n")
+    both = Suite(ROWS, {"esconv": report}, bundled=True).to_markdown()
+    assert both.startswith(f"{TITLE}the bundled model, toy 1\n")
+
+
 def test_a_figure_is_not_rounded_up_to_its_target() -> None:
     right = [Coding(("OQ",), {})] * 7997 + [Coding(("SU",), {})] * 7997
     truth = ["OQ"] * 7997 + ["SU"] * 7997
     wrong = [Coding(("SU",), {})] * 2003 + [Coding(("OQ",), {})] * 2003
     missed = ["OQ"] * 2003 + ["SU"] * 2003
-    row = found(judged(right + wrong, truth + missed, ("OQ", "SU"), Options(20, 2)), "esconv", "ESConv test, macro")
+    row = found(judged(right + wrong, truth + missed, ("OQ", "SU"), Options(20, 2)), "esconv", "ESConv, macro")
     assert row.reached.startswith("0.800 ")
     assert row.met is False
 
@@ -122,19 +130,19 @@ def test_a_figure_on_its_target_meets_it() -> None:
         [Coding(("OQ",), {})] * 8 + [Coding(("SU",), {})] * 2 + [Coding(("SU",), {})] * 8 + [Coding(("OQ",), {})] * 2
     )
     report = judged(codings, ["OQ"] * 10 + ["SU"] * 10, ("OQ", "SU"), Options(10, 20))
-    assert found(report, "esconv", "ESConv test, macro").met is True
+    assert found(report, "esconv", "ESConv, macro").met is True
 
 
 def test_no_code_with_enough_gold_meets_nothing() -> None:
     report = judged([Coding(("OQ",), {}), Coding(("SU",), {})], ["OQ", "SU"], ("OQ", "SU"), Options(20, 20))
-    row = found(report, "esconv", "ESConv test, each")
+    row = found(report, "esconv", "ESConv, F1 of each")
     assert (row.reached, row.met) == ("no code with enough gold", None)
 
 
 def test_a_rare_code_without_gold_keeps_the_target_open() -> None:
     codings = [Coding(("IP",), {}), Coding(("SC",), {})] * 5
     row = found(
-        judged(codings, ["IP", "SC"] * 5, ("IP", "SC", "WA"), Options(1, 20)), "practice", "practice test, each"
+        judged(codings, ["IP", "SC"] * 5, ("IP", "SC", "WA"), Options(1, 20)), "practice", "Practice chats, F1 of each"
     )
     assert row.met is None
     assert row.reached.endswith("; without gold to judge by: WA")
@@ -143,10 +151,10 @@ def test_a_rare_code_without_gold_keeps_the_target_open() -> None:
 def test_a_code_under_its_target_is_named_with_its_interval() -> None:
     codings = [Coding(("IP",), {})] * 15 + [Coding(("SC",), {})] * 5
     report = judged(codings, ["IP"] * 10 + ["SC"] * 10, ("IP", "SC"), Options(1, 200))
-    row = found(report, "practice", "practice test, each")
+    row = found(report, "practice", "Practice chats, F1 of each")
     low, high = report.rows[1].score.f1_low, report.rows[1].score.f1_high
     assert row.met is False
-    assert row.reached == f"under: SC 0.667 [{low:.3f}, {high:.3f}]"
+    assert row.reached == f"below target: SC 0.667 [{low:.3f}, {high:.3f}]"
 
 
 @pytest.mark.parametrize(("sent_wrong", "met"), [(4, True), (1, False)])
@@ -156,13 +164,20 @@ def test_review_has_a_row_of_its_own(sent_wrong: int, met: bool) -> None:
     row = found(
         judged(codings, ["OQ"] * 50 + ["SU"] * 50, ("OQ", "SU"), Options(20, 50)),
         "esconv",
-        "exact-match error without those sent to review, ESConv",
+        "share of the exact-match error removed by sending messages to review, ESConv",
     )
     assert row.met is met
-    assert row.reached.endswith(f", {sent_wrong / 100:.3f} sent")
+    assert row.reached.endswith(f", {sent_wrong / 100:.1%} of messages sent")
 
 
-@pytest.mark.parametrize("start", ["mean calibration error", "depth where the code is right", "permission where"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        "expected calibration error (ECE), mean",
+        "accuracy of depth where the code is right",
+        "accuracy of permission where",
+    ],
+)
 def test_every_corpus_has_a_row_of_calibration_depth_and_permission(start: str) -> None:
     rows = [one.what for one in targets(Measured({}, {}, None, {})) if one.what.startswith(start)]
     corpora = ["ESConv", "Practice chats", "Fresh practice chats", "AnnoMI", "Welivita"]
@@ -177,14 +192,17 @@ def test_calibration_has_its_interval() -> None:
         f"{one:.3f}" for one in (report.calibration.error, report.calibration.low, report.calibration.high)
     )
     assert low < error < high
-    assert found(report, "esconv", "mean calibration error over codes, ESConv").reached == f"{error} [{low}, {high}]"
+    assert (
+        found(report, "esconv", "expected calibration error (ECE), mean over codes, ESConv").reached
+        == f"{error} [{low}, {high}]"
+    )
 
 
 def test_fresh_practice_chats_have_a_section_and_rows_of_their_own(project: Path) -> None:
     practice = project / "annotations" / "practice"
     (practice / "test_l.jsonl").write_bytes((practice / "test_c.jsonl").read_bytes())
     result = suite()
-    assert "not found" not in lines_of(result, "fresh practice test, each")[0]
+    assert "not found" not in lines_of(result, "Fresh practice chats, F1 of each")[0]
     page = (project / "docs" / "benchmark.md").read_text(encoding="utf-8")
     assert page.index("\n## Practice chats") < page.index("\n## Fresh practice chats")
 
@@ -196,24 +214,29 @@ def test_a_record_without_a_test_part_is_no_figure() -> None:
 
 def test_absent_corpora_and_folds_are_named_and_the_rest_goes_on(project: Path) -> None:
     result = suite()
-    assert all("data not found: The folder data does not exist" in line for line in lines_of(result, "ESConv test"))
+    assert all("data not found: The folder data does not exist" in line for line in lines_of(result, "ESConv, "))
     assert "not run: python benchmarks/annomi_folds.py" in lines_of(result, "AnnoMI, 5 folds by video, 8")[0]
-    assert "the model has no training.json" in lines_of(result, "bundled file")[0]
-    assert "not found" not in lines_of(result, "sets for 90 %: hold all right codes, Practice")[0]
+    assert "the model has no training.json" in lines_of(result, "macro-F1 lost by rounding")[0]
+    assert (
+        "not found"
+        not in lines_of(
+            result, "prediction sets for 90%: share of messages whose set contains all gold codes, Practice"
+        )[0]
+    )
     assert "ESConv ..." in result.stderr and "targets are met; " in result.stderr
     page = (project / "docs" / "benchmark.md").read_text(encoding="utf-8")
-    assert page.index("| what ") < page.index("## Practice chats")
+    assert page.index("| measure ") < page.index("## Practice chats")
     assert "## ESConv" not in page and SAID not in page + result.output
 
 
 def test_absent_practice_chats_are_named(project: Path) -> None:
     (project / "annotations" / "practice" / "test_c.jsonl").unlink()
-    assert "data not found: no file annotations" in lines_of(suite(), "practice test, each")[0]
+    assert "data not found: no file annotations" in lines_of(suite(), "Practice chats, F1 of each")[0]
 
 
 def test_a_corpus_without_codes_of_the_project_is_not_measured(project: Path) -> None:
     write_esconv(project)
-    assert "data not found: no codes in annotations" in lines_of(suite(), "ESConv test, macro-F1")[0]
+    assert "data not found: no codes in annotations" in lines_of(suite(), "ESConv, macro-F1")[0]
 
 
 def test_settled_codes_win_and_uncoded_chats_are_left_out(project: Path) -> None:
@@ -226,7 +249,7 @@ def test_settled_codes_win_and_uncoded_chats_are_left_out(project: Path) -> None
     assert "2 messages of 2 conversations" in section
     supports = [[cell.strip() for cell in line.split("|")[1:3]] for line in section.splitlines() if line.count("|") > 5]
     assert supports[-2:] == [["OQ", "1"], ["CQ", "1"]]
-    assert "no code with enough gold" in lines_of(result, "ESConv test, each")[0]
+    assert "no code with enough gold" in lines_of(result, "ESConv, F1 of each")[0]
 
 
 def test_folds_count_only_when_all_are_run(project: Path) -> None:

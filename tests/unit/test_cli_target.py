@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mi_coder.cli.target import new_file, new_files
+from mi_coder.cli.target import new_file, new_files, readable
 from mi_coder.errors import UsageProblem
 
 
@@ -19,7 +19,7 @@ def test_a_new_file_gets_its_folder(tmp_path: Path) -> None:
 def test_a_file_that_is_there_needs_force_or_must_be_ours(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.touch()
-    with pytest.raises(UsageProblem, match=r"exists\. Write over it with --force"):
+    with pytest.raises(UsageProblem, match=r"exists\. Overwrite it with --force"):
         new_file(path, force=False)
     assert new_file(path, force=True) == path
     assert new_file(path, force=False, ours=lambda found: found == path) == path
@@ -40,9 +40,9 @@ def test_only_regular_files_are_written(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("elsewhere")
     for name in ("pipe", "link", "."):
-        with pytest.raises(UsageProblem, match=r"is a link|no file but a folder, pipe or device"):
+        with pytest.raises(UsageProblem, match=r"is a link|is a folder, pipe or device"):
             new_file(tmp_path / name, force=True)
-    with pytest.raises(UsageProblem, match="is no name for a file"):
+    with pytest.raises(UsageProblem, match="- cannot be used here"):
         new_file(Path("-"), force=True)
 
 
@@ -50,6 +50,12 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageProblem, match=r"file/a\.txt cannot be written"):
         new_file(tmp_path / "file" / "a.txt", force=False)
+
+
+def test_control_characters_of_names_do_not_reach_the_terminal() -> None:
+    assert readable("\x1b]0;pwn\x07 \x9b2J\r\x7f\x00") == r"\x1b]0;pwn\x07 \x9b2J\x0d\x7f\x00"
+    plain = "Zoë\tand 気分:\n5\xa0% – fine"
+    assert readable(plain) == plain
 
 
 def test_several_files_are_several(tmp_path: Path) -> None:

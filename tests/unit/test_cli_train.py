@@ -223,7 +223,7 @@ def test_figures_on_the_test_part_are_printed_on_request_only(
     result = invoke(gold, "--base", "minilm", *arguments)
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["part", *parts]
     assert result.stdout.splitlines()[1] == "dev           12      1     0.500        –  –"
-    assert "Codes that it cannot give, for want of gold: WA, CC." in result.stderr
+    assert "Codes that it cannot give, for lack of gold: WA, CC." in result.stderr
 
 
 def test_where_no_code_has_enough_messages_the_exact_match_is_told(trained: Trained, gold: Path) -> None:
@@ -238,7 +238,7 @@ def test_where_no_code_has_enough_messages_the_exact_match_is_told(trained: Trai
     result = invoke(gold, "--base", "minilm")
     assert result.stdout.splitlines()[1] == "dev           12      0         –        –  –"
     assert (
-        "No code has 20 messages in dev, so there is no macro-F1. Exactly right there: 0.250 [0.100, 0.400]."
+        "No code has 20 messages in dev, so there is no macro-F1. Exact match there: 0.250 [0.100, 0.400]."
         in result.stderr
     )
 

@@ -132,6 +132,13 @@ def test_unknown_code_suggests_the_nearest(typed: str, meant: str) -> None:
     assert BOOK.get(typed) is None
 
 
+@pytest.mark.parametrize("typed", ["I cannot sleep", "secretly" * 3, "my secret: 12", "géheim", "a secret\n"])
+def test_what_may_be_a_text_is_not_quoted(typed: str) -> None:
+    with pytest.raises(UnknownName, match=r"^There is no such code\..* The codes are: ") as caught:
+        BOOK[typed]
+    assert typed.strip() not in str(caught.value)
+
+
 def test_other_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"no scheme 'esconf'\. Did you mean 'esconv'"):
         BOOK.translate("esconf", "Question")

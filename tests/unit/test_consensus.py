@@ -52,7 +52,7 @@ def test_codings_that_are_the_same_are_kept(rule: Rule) -> None:
         (["OQ", "CQ"], None, "OQ, CQ undecided: "),
         (["OQ+AF", "OQ"], None, "AF undecided: "),
         (["OQ", "CQ", "SU"], None, "no code is left: "),
-        (["OQ+AF+SU", "OQ+AF+GI", "OQ+SU+GI", "AF+SU+GI"], None, "4 codes are left, and 3 are the most: "),
+        (["OQ+AF+SU", "OQ+AF+GI", "OQ+SU+GI", "AF+SU+GI"], None, "4 codes are left, and at most 3 are allowed: "),
     ],
 )
 def test_majority(codings: list[str], left: str | None, why: str) -> None:
@@ -148,7 +148,7 @@ def test_details_that_are_told_otherwise_or_left_empty_differ() -> None:
 def test_ot_never_stays_beside_another() -> None:
     estimates = [CodeEstimate(code, 0.5, (), {"c#0": 0.99}, True) for code in ("OT", "CQ")]
     [decision] = settle([unit(gold("OT"), gold("CQ"))], "dawid-skene", estimates)
-    assert (decision.gold, decision.why) == (None, "OT is left beside others: CQ 0.99, OT 0.99")
+    assert (decision.gold, decision.why) == (None, "OT is left with other codes: CQ 0.99, OT 0.99")
 
 
 def test_a_coding_in_words() -> None:

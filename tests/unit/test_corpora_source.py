@@ -70,7 +70,7 @@ def test_cells_stay_text(tmp_path: Path) -> None:
         (b'a,b\nx,"1\n2"\nx,y\nsecret,"y\n\n', "rows.csv:5: a quote opens in this record and does not close"),
         (b'a,b\nx,"y" secret\n', "rows.csv:2: a quoted cell must end before the next delimiter"),
         (b"a,b\nx,y\nsecret,\xff\n", "rows.csv:3: the line is not UTF-8 at its byte 8"),
-        (b"a,b\nsecret,\0\n", "rows.csv:2: a line holds a raw NUL byte"),
+        (b"a,b\nsecret,\0\n", "rows.csv:2: a line contains a raw NUL byte"),
         (b"a,b\nx," + b"secret" * 200_000, "rows.csv:2: the row is longer than a mebibyte"),
         ("a,b\n1,2\n".encode("utf-16"), "rows.csv:1: this looks like UTF-16"),
     ],
@@ -96,8 +96,8 @@ def test_cells_are_checked_with_their_place(tmp_path: Path) -> None:
     assert (good.one_of("a", "xyz"), good.count("b"), good.number("b"), empty.number("b")) == ("x", 12, 12, None)
     for check, complaint in (
         (lambda: bad.one_of("a", ["x", "y"]), "rows.csv:3: a: must be one of x, y"),
-        (lambda: bad.count("b"), "rows.csv:3: b: must be a whole number from 0"),
-        (lambda: empty.count("b"), "rows.csv:4: b: must be a whole number from 0"),
+        (lambda: bad.count("b"), "rows.csv:3: b: must be a whole number of at least 0"),
+        (lambda: empty.count("b"), "rows.csv:4: b: must be a whole number of at least 0"),
         (lambda: bad.number("a"), "rows.csv:3: a: must be a number or empty"),
     ):
         with pytest.raises(UsageProblem, match=complaint) as caught:

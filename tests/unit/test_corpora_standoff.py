@@ -93,7 +93,7 @@ def test_gold_of_uncoded_conversations_stays(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text_hash": "0" * 16}, "another text here.*first 16 hex digits of the SHA-256"),
+        ({"text_hash": "0" * 16}, "the text here is not the one that was coded.*first 16 hex digits of the SHA-256"),
         ({"index": "0"}, "counselor says nothing here"),
         ({"index": "9"}, "counts all messages"),
         ({"conversation_id": "c9"}, "not in the corpus"),
@@ -143,9 +143,9 @@ def test_own_codes_that_gold_has_no_place_for_are_counted(tmp_path: Path) -> Non
         ({"depth": "deep"}, "depth"),
         ({"permission": "with"}, "permission"),
         ({"reason": "abuse"}, "reason"),
-        ({"index": "one"}, "index: must be a whole number from 0"),
-        ({"index": "-1"}, "index: must be a whole number from 0"),
-        ({"index": ""}, "index: must be a whole number from 0"),
+        ({"index": "one"}, "index: must be a whole number of at least 0"),
+        ({"index": "-1"}, "index: must be a whole number of at least 0"),
+        ({"index": ""}, "index: must be a whole number of at least 0"),
         ({"confidence": "4"}, "confidence: must be one of 1, 2, 3"),
         ({"codes": ""}, "codes"),
         ({"round": "1\0"}, "NUL"),
@@ -158,6 +158,12 @@ def test_rows_that_break_the_codebook_name_file_line_and_field(
     with pytest.raises(UsageProblem, match=field) as error:
         list(read_standoff(path))
     assert f"{path}:3" in str(error.value)
+
+
+def test_a_text_in_the_place_of_the_codes_is_not_quoted(tmp_path: Path) -> None:
+    with pytest.raises(UsageProblem, match=r"codes\.csv:2: codes: There is no such code\.") as error:
+        list(read_standoff(write(tmp_path, row(codes="my secret text"))))
+    assert "secret" not in str(error.value)
 
 
 def test_missing_columns_are_named(tmp_path: Path) -> None:
@@ -183,8 +189,8 @@ def test_a_table_of_ones_own_needs_three_columns(tmp_path: Path) -> None:
     [coded] = with_standoff([conversation()], [code])
     assert coded.messages[1].gold is not None and coded.messages[1].gold.positive == {"REF", "OQ"}
     assert texts_unchecked([path, write(tmp_path, row())]) == (
-        "Without text_hash it is not checked that codes and texts belong together, and without .meta.json not that the "
-        f"codes are of this codebook: {path}"
+        "Without text_hash it is not checked whether codes and texts belong together, nor without .meta.json whether "
+        f"the codes are of this codebook: {path}"
     )
 
 
@@ -240,7 +246,7 @@ def test_a_damaged_sidecar_is_named(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path, row())
     sidecar = write_meta(path)
     sidecar.write_bytes(content)
-    with pytest.raises(BadStandoff, match=r"codes\.csv\.meta\.json: "):
+    with pytest.raises(BadStandoff, match=r"codes\.csv\.meta\.json is not the \.meta\.json of a file of codes: "):
         next(read_standoff(path))
 
 

@@ -1,8 +1,10 @@
 """Intervals over conversations."""
 
 import numpy as np
+import pytest
 
-from mi_coder.evaluation.bootstrap import interval, resampled
+from mi_coder.evaluation import bootstrap
+from mi_coder.evaluation.bootstrap import draws, interval, resampled
 
 
 def test_totals_are_sums_of_whole_conversations() -> None:
@@ -52,3 +54,14 @@ def test_undefined_samples_are_left_out() -> None:
     samples = np.array([[np.nan, np.nan], [1.0, np.nan], [1.0, np.nan]])
     low, high = interval(samples)
     np.testing.assert_equal([low, high], [[1.0, np.nan], [1.0, np.nan]])
+
+
+def test_blocks_of_draws_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One sample at a time, blocks that do not divide the samples, and all samples at once."""
+    conversation = np.repeat(np.arange(30), 2)
+    values = np.random.default_rng(5).integers(0, 3, size=(60, 2, 4))
+    sums = np.array([values[conversation == one].sum(axis=0) for one in range(30)])
+    expected = [np.tensordot(times, sums, axes=1) for times in draws(30, 50, 3)]
+    for cells in (1, 30 * 7, 30 * 50):
+        monkeypatch.setattr(bootstrap, "_CELLS", cells)
+        np.testing.assert_array_equal(resampled(values, conversation, samples=50, seed=3), expected)

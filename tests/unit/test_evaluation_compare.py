@@ -66,7 +66,7 @@ GOLD = conversation("talk-7", counselor("a private matter", Gold(frozenset({"SU"
     [
         pytest.param([], "1 of 1 gold conversations are not in the tagged file, the first is 'talk-7'", id="absent"),
         pytest.param([replace(GOLD, messages=GOLD.messages[:1])], "message 1: .* only 1 messages", id="shorter"),
-        pytest.param([conversation("talk-7", counselor("other", None, coded("SU")))], "message 1: the text", id="text"),
+        pytest.param([conversation("talk-7", counselor("other", None, coded("SU")))], "message 1: its text", id="text"),
         pytest.param([conversation("talk-7", counselor("a private matter"))], "message 1: .* no codes", id="uncoded"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Doubt: errors of the surest messages, prediction sets and review, by hand."""
+"""Doubt: errors of the most confident messages, prediction sets and review, by hand."""
 
 import json
 import math
@@ -26,14 +26,14 @@ def message(gold: tuple[str, ...], scores: tuple[float, float, float], review: b
     return Message("counselor", "x", gold=known, coding=Coding(codes, given, review=review))
 
 
-# From the surest message to the least sure one: right, wrong, right, wrong.
+# From the most to the least confident message: right, wrong, right, wrong.
 CHATS = [
     Conversation("a", [message(("OQ",), (0.9, 0.0, 0.0)), message(("CQ",), (0.8, 0.1, 0.0))]),
     Conversation("b", [message(("OQ",), (0.7, 0.2, 0.1)), message(("OQ", "SU"), (0.6, 0.2, 0.3), review=True)]),
 ]
 
 
-def test_errors_of_the_surest_messages() -> None:
+def test_errors_of_the_most_confident_messages() -> None:
     ranking = Ranking.of(np.array([0.6, 0.9, 0.7, 0.8]), np.array([True, False, False, True]))
     errors = ranking.errors(np.array([0.25, 0.5, 0.75, 0.8, 1.0]), np.ones(4))
     np.testing.assert_allclose(errors, [0, 1 / 2, 1 / 3, 1.2 / 3.2, 2 / 4])
@@ -125,17 +125,18 @@ def test_what_is_unknown_is_left_out() -> None:
     bare = [Conversation("a", [Message("counselor", "x", gold=Gold(frozenset(CODES)), coding=Coding(("OQ",), {}))])]
     found = doubt(compare(bare, bare, CODES), OPTIONS, 0.2)
     assert (found.risk, found.sets, found.review) == (None, None, None)
-    assert "Doubt" not in evaluate(compare(bare, bare, CODES), SOURCE, OPTIONS, set_cut=0.2).to_text()
+    assert "Confidence" not in evaluate(compare(bare, bare, CODES), SOURCE, OPTIONS, set_cut=0.2).to_text()
 
 
 def test_the_section_of_the_page() -> None:
     report = evaluate(compare(CHATS, CHATS, CODES), SOURCE, OPTIONS, set_cut=0.2)
-    section = report.to_markdown().split("**Doubt**")[1].split("People:")[0]
-    assert "| 80%             | 0.375 [" in section
-    assert "The surest 80% of 4 messages do without 0.250 [" in section
-    assert "hold all codes of 0.750 [0.500, 1.000] of 4 messages, with 1.750 [1.000, 2.500] codes a message." in section
+    section = report.to_markdown().split("**Confidence**")[1].split("Human coders:")[0]
+    assert "| 80%                     | 0.375 [" in section
+    assert "Keeping only the most confident 80% of 4 messages removes 0.250 [" in section
+    sets = "contain all gold codes in 0.750 [0.500, 1.000] of 4 messages, with 1.750 [1.000, 2.500] codes per message."
+    assert sets in section
     assert "Review: 0.250 [0.000, 0.500] of the messages" in section
-    assert "\nDoubt\n" in report.to_text()
+    assert "\nConfidence\n" in report.to_text()
     found = json.loads(report.to_json())["doubt"]
     assert found["sets"]["held"] == {"value": 0.75, "low": 0.5, "high": 1.0}
     assert found["risk"]["curve"][-1] == {"coverage": 1.0, "error": {"value": 0.5, "low": 0.5, "high": 0.5}}

@@ -48,44 +48,45 @@ def test_markdown_page() -> None:
 GOLDEN = """\
 # toy 1 on gold.jsonl
 
-4 messages of 2 conversations; 3 messages have complete gold. Brackets are 95 % intervals over conversations.
+4 messages of 2 conversations; 3 messages have complete gold. Brackets are 95% intervals over conversations.
 
-| code | support | precision | recall | F1                   | TF-IDF F1 | calibration error | people (alpha) |
-| ---- | ------- | --------- | ------ | -------------------- | --------- | ----------------- | -------------- |
-| OQ   | 2       | 1.000     | 0.500  | 0.667 [0.667, 1.000] | 0.800     | 0.300             | 0.950          |
-| REF  | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.400     | 0.100             | 0.585          |
-| SU   | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.500     | 0.100             | 0.842          |
+| code | support | precision | recall | F1                   | TF-IDF F1 | calibration error | human coders (alpha) |
+| ---- | ------- | --------- | ------ | -------------------- | --------- | ----------------- | -------------------- |
+| OQ   | 2       | 1.000     | 0.500  | 0.667 [0.667, 1.000] | 0.800     | 0.300             | 0.950                |
+| REF  | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.400     | 0.100             | 0.585                |
+| SU   | 1       | 1.000     | 1.000  | 1.000 [1.000, 1.000] | 0.500     | 0.100             | 0.842                |
 
 | figure              | coder                | TF-IDF               | difference              |
 | ------------------- | -------------------- | -------------------- | ----------------------- |
-| macro F1 of 3 codes | 0.889 [0.889, 1.000] | 0.567 [0.567, 0.667] | +0.322 [+0.322, +0.333] |
+| macro-F1 of 3 codes | 0.889 [0.889, 1.000] | 0.567 [0.567, 0.667] | +0.322 [+0.322, +0.333] |
 | exact match         | 0.667 [0.000, 1.000] | 0.000 [0.000, 0.000] | +0.667 [+0.000, +1.000] |
 
 - One of OQ, CQ: given in 1.000 of the 1 messages where one of them applies (TF-IDF: 1.000).
-- Depth: right in 0.000 [0.000, 0.000] of 1 messages (always the most frequent value: 1.000).
-- Calibration: expected error 0.167 [0.050, 0.317], Brier score 0.099 (always the base rate: 0.211).
+- Depth: accuracy 0.000 [0.000, 0.000] on the 1 messages where the code is right (majority-class baseline: 1.000).
+- Expected calibration error (ECE) 0.167 [0.050, 0.317], mean over codes; Brier score 0.099 (always \
+predicting the base rate: 0.211).
 
-**Doubt**
+**Confidence**
 
-| surest messages | not exactly right    |
-| --------------- | -------------------- |
-| 50%             | 0.333 [0.000, 1.000] |
-| 60%             | 0.333 [0.000, 1.000] |
-| 70%             | 0.333 [0.000, 1.000] |
-| 80%             | 0.333 [0.000, 1.000] |
-| 90%             | 0.333 [0.000, 1.000] |
-| 100%            | 0.333 [0.000, 1.000] |
+| most confident messages | exact-match error    |
+| ----------------------- | -------------------- |
+| 50%                     | 0.333 [0.000, 1.000] |
+| 60%                     | 0.333 [0.000, 1.000] |
+| 70%                     | 0.333 [0.000, 1.000] |
+| 80%                     | 0.333 [0.000, 1.000] |
+| 90%                     | 0.333 [0.000, 1.000] |
+| 100%                    | 0.333 [0.000, 1.000] |
 
-- The surest 80% of 3 messages do without 0.000 [0.000, 0.000] of the error; mean error over all shares (AURC) 0.333 \
-[0.000, 1.000].
+- Keeping only the most confident 80% of 3 messages removes 0.000 [0.000, 0.000] of the exact-match error; area under \
+the risk-coverage curve (AURC) 0.333 [0.000, 1.000].
 
 - A remark.
 - The coder was not trained to give PR; where gold has them, they count as missed.
 - No gold message is known to carry CQ, PR: how well they are found is unknown.
 - Only 2 conversations: the intervals are narrower than they should be, or missing.
 
-People: Shah et al. 2022: Krippendorff's alpha of three annotators, on other chats than these.
-Macro F1: codes with at least 1 positives.
+Human coders: Krippendorff's alpha of three annotators in Shah et al. 2022, on other chats; another scale than F1.
+Macro-F1: mean over codes with at least 1 positives.
 Gold aaaaaaaaaaaaaaaa, coder bbbbbbbbbbbbbbbb, codebook sha256:00; 200 bootstrap samples, seed 0.
 """
 
@@ -109,7 +110,7 @@ def test_json_has_null_where_a_figure_is_undefined() -> None:
 
 def test_summary_is_one_sentence_with_the_baseline() -> None:
     summary = report(CHATS, np.ones((4, 5), dtype=bool)).summary()
-    assert summary.startswith("toy 1 on gold.jsonl: macro F1 0.889 [")
+    assert summary.startswith("toy 1 on gold.jsonl: macro-F1 0.889 [")
     assert "(baseline 0.567 [" in summary
     assert "over 3 codes with at least 1 positives in 4 messages of 2 conversations." in summary
 
@@ -140,7 +141,7 @@ def test_rare_codes_do_not_count() -> None:
     one = evaluate(compare(CHATS, CHATS, CODES), SOURCE, Options(min_support=2, samples=10))
     assert [row.score.code for row in one.rows if row.counted] == ["OQ"]
     assert one.macro.coder.value == pytest.approx(2 / 3)
-    assert any("not in the macro F1: REF, SU" in note for note in one.notes)
+    assert any("not in the macro-F1: REF, SU" in note for note in one.notes)
 
 
 def test_codes_that_cannot_be_given_are_named_and_count_as_missed() -> None:

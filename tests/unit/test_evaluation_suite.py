@@ -23,7 +23,7 @@ RECORD = TrainingRecord({}, [], {"dev": 0.8, "test": 0.7}, {"dev": 0.8, "test": 
 
 
 def report(right: float, messages: int = 300) -> EvaluationReport:
-    """A coder that gives the right one of three codes in so large a share of the messages, surest where it is right."""
+    """A coder that gives the right one of three codes in this share of messages, most confident where it is right."""
     draw = np.random.default_rng(1)
     chats = []
     for number in range(30):
@@ -49,27 +49,27 @@ def test_a_good_coder_meets_what_a_bad_one_misses() -> None:
     good, bad = (
         targets(Measured({"esconv": report(right), "practice": report(right)}, {}, RECORD, {})) for right in (0.95, 0.5)
     )
-    for start in ("ESConv test, macro-F1", "ESConv test, each", "practice test, each"):
+    for start in ("ESConv, macro-F1", "ESConv, F1 of each", "Practice chats, F1 of each"):
         assert row(good, start).met is True
         assert row(bad, start).met is False
-    assert row(bad, "ESConv test, each").reached.startswith("under: ")
-    assert row(good, "ESConv test, each").reached.startswith("lowest: ")
-    assert row(good, "exact-match error on the surest 80 %, ESConv").met is True
-    assert row(good, "bundled file").met is True
-    assert row(good, "depth where the code is right, ESConv").met is False
+    assert row(bad, "ESConv, F1 of each").reached.startswith("below target: ")
+    assert row(good, "ESConv, F1 of each").reached.startswith("lowest: ")
+    assert row(good, "share of the exact-match error removed by keeping the most confident 80%, ESConv").met is True
+    assert row(good, "macro-F1 lost by rounding").met is True
+    assert row(good, "accuracy of depth where the code is right, ESConv").met is False
 
 
 def test_rounding_may_cost_half_a_point() -> None:
     worse = TrainingRecord({}, [], {"test": 0.7}, {"test": 0.7051})
-    assert row(targets(Measured({}, {}, worse, {})), "bundled file").met is False
+    assert row(targets(Measured({}, {}, worse, {})), "macro-F1 lost by rounding").met is False
 
 
 def test_what_is_missing_is_neither_met_nor_missed() -> None:
     rows = targets(Measured({}, {}, None, {"esconv": "no such folder", "folds": "not run: do it"}))
     assert all(one.met is None for one in rows)
-    assert row(rows, "ESConv test, macro-F1").reached == "no such folder"
+    assert row(rows, "ESConv, macro-F1").reached == "no such folder"
     assert row(rows, "AnnoMI, 5 folds by video, 4").reached == "not run: do it"
-    assert row(rows, "bundled file").reached == "the model has no training.json"
+    assert row(rows, "macro-F1 lost by rounding").reached == "the model has no training.json"
 
 
 def test_every_target_of_the_project_has_a_row() -> None:
@@ -90,11 +90,11 @@ def test_without_corpora_the_practice_chats_and_folds_are_still_measured(tiny: P
     found = run_suite(options, seen.append)
     assert list(found.reports) == ["practice"]
     assert seen == ["ESConv", "AnnoMI", "Practice chats", "Fresh practice chats", "Welivita"]
-    assert row(found.rows, "fresh practice test, each rare code").reached.startswith("data not found: no file ")
+    assert row(found.rows, "Fresh practice chats, F1 of each rare code").reached.startswith("data not found: no file ")
     assert row(found.rows, "AnnoMI, 5 folds by video, 8").met is True
     assert row(found.rows, "AnnoMI, 5 folds by video, 8").beside.endswith("; another rater: 0.527")
-    assert row(found.rows, "ESConv test, macro-F1").met is None
-    assert "data not found: The folder" in row(found.rows, "ESConv test, macro-F1").reached
+    assert row(found.rows, "ESConv, macro-F1").met is None
+    assert "data not found: The folder" in row(found.rows, "ESConv, macro-F1").reached
     page = found.to_markdown()
     assert page.startswith("# Figures of ")
     assert page.count("\n## ") == 2 and page.count("\n### ") == 1

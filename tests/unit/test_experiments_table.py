@@ -118,7 +118,7 @@ def test_the_curve_has_the_codes_that_miss_their_target_by_size(keep: Any) -> No
     page = experiments.table()
     assert lines(page, "|  |") == ["|  | 1,000 (`reference`) | 9,000 (`half`) |"]
     assert lines(page, "| CC, ESConv") == ["| CC, ESConv | 0.250 (n 30) | 0.500 (n 7) |"]
-    assert lines(page, "| depth, ESConv") == ["| depth, ESConv | – | 0.750 (n 8, most frequent 0.600) |"]
+    assert lines(page, "| depth, ESConv") == ["| depth, ESConv | – | 0.750 (n 8, baseline 0.600) |"]
     assert lines(page, "| `half`")[0].endswith("| 9,000 | 0.700, +0.200 [+0.100, +0.300] |")
 
 
@@ -135,7 +135,7 @@ def test_limits_have_the_newest_figures_of_the_tagger(keep: Any, monkeypatch: py
     keep(stored("model-9", OTHER), stored("model-9", ONE, day="2026-02-01", esconv=figures))
     page = experiments.table()
     assert "| –, 0.900 (n 21) |" in lines(page, "| CC | practice chats, ESConv")[0]
-    assert "| 0.310, –, – |" in lines(page, "| doubt |")[0]
+    assert "| 0.310, –, – |" in lines(page, "| exact-match error removed by review |")[0]
 
 
 def test_the_page_is_that_of_the_stored_runs() -> None:

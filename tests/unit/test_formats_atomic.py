@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mi_coder.errors import MiCoderError
-from mi_coder.formats.atomic import atomic_file, remove_left_behind
+from mi_coder.formats.atomic import atomic_file, open_private, permissions, remove_left_behind
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 
@@ -95,6 +95,68 @@ def test_a_private_file_stays_private(tmp_path: Path) -> None:
         assert {mode(each) for each in tmp_path.iterdir()} == {0o600}
         file.write(b"new")
     assert mode(path) == 0o600
+
+
+@POSIX
+def test_a_file_is_private_until_it_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "old").touch()
+    for path in (tmp_path / "new", tmp_path / "old"):
+        with atomic_file(path) as file:
+            file.write(b"half")
+            assert {mode(each) for each in tmp_path.glob(".*")} == {0o600}
+        assert mode(path) == mode(tmp_path / "old")
+
+
+@POSIX
+@pytest.mark.parametrize(
+    ("there", "texts", "expected"),
+    [
+        (None, [], 0o640),
+        (None, [0o600], 0o600),
+        (None, [0o644], 0o640),
+        (None, [0o666, 0o604], 0o600),
+        (None, [0o444], 0o640),
+        (None, [0o000], 0o600),
+        (0o600, [0o644], 0o600),
+        (0o664, [0o664], 0o664),
+        (0o664, [0o640], 0o640),
+        (0o400, [0o644], 0o400),
+    ],
+)
+def test_what_holds_a_text_is_no_more_open_than_it(
+    tmp_path: Path, there: int | None, texts: list[int], expected: int
+) -> None:
+    output = tmp_path / "output"
+    inputs = [tmp_path / str(number) for number in range(len(texts))]
+    for path, bits in [*zip(inputs, texts, strict=True), *([(output, there)] if there is not None else [])]:
+        path.touch()
+        path.chmod(bits)
+    before = os.umask(0o027)
+    try:
+        assert permissions(output, inputs) == expected
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
+@POSIX
+def test_a_folder_counts_as_its_files_and_what_is_no_file_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir(0o755)
+    (tmp_path / "corpus" / "utterances.jsonl").touch(0o644)
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    usual = permissions(tmp_path / "new")
+    for other in (tmp_path / "corpus", tmp_path / "pipe", Path("-")):
+        assert permissions(tmp_path / "new", [other]) == usual
+    (tmp_path / "corpus" / "conversations.json").touch(0o600)
+    assert permissions(tmp_path / "new", [tmp_path / "corpus"]) == 0o600
+
+
+@POSIX
+def test_a_private_file_is_never_opened_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "target").write_text("mine")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    with pytest.raises(OSError, match="link"):
+        open_private(tmp_path / "link", "r+b")
 
 
 def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,26 @@ def test_a_corpus_is_named_by_its_folder_or_its_utterances(corpus: Path) -> None
     assert len(list(open_records(corpus / "utterances.jsonl", options))) == 4
     with pytest.raises(MiCoderError, match="folder"):
         open_records(io.BytesIO(), options)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("name", ["speakers.json", "conversations.json"])
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_pipe_or_device_beside_the_utterances_is_not_waited_for(corpus: Path, name: str, by_name: bool) -> None:
+    source, options = (corpus / "utterances.jsonl" if by_name else corpus), ReadOptions(format="convokit")
+    for make in (os.mkfifo, lambda path: path.symlink_to("/dev/zero")):
+        (corpus / name).unlink()
+        make(corpus / name)
+        with pytest.raises(MiCoderError, match=f"{name} is a folder, pipe or device"):
+            list(open_records(source, options))
+
+
+def test_a_table_of_speakers_that_is_too_large_is_not_read(corpus: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with (corpus / "speakers.json").open("wb") as file:
+        file.truncate((256 << 20) + 1)
+    monkeypatch.setattr(Path, "read_bytes", lambda path: pytest.fail("was read"))
+    with pytest.raises(MiCoderError, match=r"speakers\.json is larger than 256 MiB"):
+        list(open_records(corpus))
 
 
 def test_a_broken_table_of_speakers_is_refused(corpus: Path) -> None:

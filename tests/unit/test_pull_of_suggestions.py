@@ -124,7 +124,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert read_choices([path]) == (rows, 1)
     told = run(path, "--samples", 200)
     assert told.exit_code == 0
-    assert "SU" in told.output and "PULL" in told.output and "--silent SU" in told.output
+    assert "SU" in told.output and "STRONG" in told.output and "--silent SU" in told.output
     assert "--silent" not in run(path, "--samples", 200, "--limit", 0.9).output
     found = json.loads(run(path, "--samples", 200, "--as", "json").output)
     assert (found["silent"], found["without"], found["limit"]) == (["SU"], 1, 0.1)

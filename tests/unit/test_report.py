@@ -1,6 +1,9 @@
 """The page: what stands in it, that it keeps texts to itself, and that a browser could read it without a network."""
 
 import re
+import sys
+from base64 import b64decode
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from mi_coder.cli.report import command
 from mi_coder.errors import UsageProblem
-from mi_coder.formats.results import ResultFile, Results, write_results
+from mi_coder.formats.results import NAME, ResultFile, Results, encoded
 from mi_coder.report.charts import Dot, dots
 from tests.report_chats import SECRET, write_chats
 
@@ -66,6 +69,19 @@ def test_texts_only_when_asked(tmp_path: Path) -> None:
     assert SECRET in (tmp_path / "r.html").read_text()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
+def test_a_page_with_texts_is_no_more_open_than_the_chats(tmp_path: Path) -> None:
+    write_chats(tmp_path / "t.jsonl")
+    (tmp_path / "t.jsonl").chmod(0o600)
+    (tmp_path / "plain").touch()
+    modes = []
+    for options in ([], ["--include-text"]):
+        assert _run(tmp_path, *options).exit_code == 0
+        modes.append((tmp_path / "r.html").stat().st_mode & 0o777)
+        (tmp_path / "r.html").unlink()
+    assert modes == [(tmp_path / "plain").stat().st_mode & 0o777, 0o600]
+
+
 def test_validated_chats_show_the_quality_and_mend_the_figures(tmp_path: Path) -> None:
     write_chats(tmp_path / "t.jsonl", gold=True)
     assert _run(tmp_path, "--validation", str(tmp_path / "t.jsonl")).exit_code == 0
@@ -91,11 +107,63 @@ def test_outcomes_of_a_folder(tmp_path: Path) -> None:
             ResultFile(file="predicted.svg", kind="predicted", title="not this"),
         ),
     )
-    write_results(found, out)
+    (out / NAME).write_bytes(encoded(found))
     assert _run(tmp_path, "--outcomes", str(out)).exit_code == 0
     html = (tmp_path / "r.html").read_text()
-    assert 'id="forest"' in html and "These are &lt;associations&gt;." in html and "not this" not in html
+    assert pictures_of(html) == [("rating: ordinal", (out / "forest_rating.svg").read_bytes())]
+    assert "These are &lt;associations&gt;." in html and "not this" not in html
     assert "<h3>rating: ordinal</h3>" in html and "rating, linear: left out" in html
+
+
+def pictures_of(html: str) -> list[tuple[str, bytes]]:
+    """Titles and contents of the images of a page, all of which are SVG that stands in it."""
+    images = re.findall(r"<img[^>]*>", html)
+    found = [re.fullmatch(r'<img src="data:image/svg\+xml;base64,([^"]*)" alt="([^"]*)">', each) for each in images]
+    assert all(found)
+    return [(unescape(each[2]), b64decode(each[1], validate=True)) for each in found if each]
+
+
+def results_with(folder: Path, file: str) -> Path:
+    """A folder with results that name a picture."""
+    folder.mkdir()
+    picture = ResultFile(file=file, kind="forest", title="rating: ordinal")
+    results = Results(verb="relate", sentences=(), notes=(), provenance={}, files=(picture,))
+    (folder / NAME).write_bytes(encoded(results))
+    return folder
+
+
+def test_nothing_in_a_picture_of_strangers_runs(tmp_path: Path) -> None:
+    write_chats(tmp_path / "t.jsonl")
+    out = results_with(tmp_path / "out", "forest.svg")
+    evil = """<svg onload="alert(1)"><script>fetch('https://evil.example/')</script></svg><img src=x onerror=a()>"""
+    (out / "forest.svg").write_text(evil)
+    assert _run(tmp_path, "--outcomes", str(out), "--include-text").exit_code == 0
+    html = (tmp_path / "r.html").read_text()
+    assert pictures_of(html) == [("rating: ordinal", evil.encode())]
+    assert not any(word in html for word in ("<script", "onload", "onerror", "evil.example"))
+
+
+def test_a_browser_is_told_to_run_and_to_load_nothing(tmp_path: Path) -> None:
+    write_chats(tmp_path / "t.jsonl")
+    assert _run(tmp_path).exit_code == 0
+    head = (tmp_path / "r.html").read_text().partition("<title>")[0]
+    (policy,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', head)
+    assert [part.strip() for part in policy.split(";")] == [
+        "default-src 'none'", "style-src 'unsafe-inline'", "img-src data:", "base-uri 'none'", "form-action 'none'",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["../evil.svg", "sub/evil.svg", "/etc/hostname", "link.svg", "..", "", "a.svg", "\0"])
+def test_pictures_are_files_of_the_folder_alone(tmp_path: Path, name: str) -> None:
+    write_chats(tmp_path / "t.jsonl")
+    out = results_with(tmp_path / "out", name)
+    (out / "sub").mkdir()
+    for path in (tmp_path / "evil.svg", out / "sub" / "evil.svg"):
+        path.write_text("<svg></svg>")
+    (out / "link.svg").symlink_to(tmp_path / "evil.svg")
+    problem = _run(tmp_path, "--outcomes", str(out)).exception
+    assert isinstance(problem, UsageProblem) and "which is no file in this folder" in str(problem)
+    assert not (tmp_path / "r.html").exists()
 
 
 @pytest.mark.parametrize(

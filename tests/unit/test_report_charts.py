@@ -62,7 +62,7 @@ def test_the_table_of_places_is_by_tenth() -> None:
 def _band(drawn: str) -> list[float]:
     """The ends of a band, upper ones first and lower ones backwards, read off by the lines and numbers of the axis."""
     axis = re.findall(
-        r'y1="([\d.]+)" y2="[\d.]+"/><text class="axis" x="29" y="[\d.]+" text-anchor="end">([\d.]+)<', drawn
+        r'y1="([\d.]+)" y2="[\d.]+"/><text class="axis" x="35" y="[\d.]+" text-anchor="end">([\d.]+)<', drawn
     )
     bottom, top = float(axis[0][0]), float(axis[-1][0])
     points = re.findall(r'class="band" points="([^"]+)"', drawn)[0].split()
@@ -92,6 +92,8 @@ def test_the_section_over_time_holds_every_interval_and_a_table() -> None:
     drawn = body[body.index("<h3>R:Q</h3>") :]
     assert _band(drawn) == pytest.approx([first.high, second.high, second.low, first.low], abs=0.03)
     told = f"2024-01: {first.value:.2f} [{first.low:.2f}, {first.high:.2f}]; 2024-02: "
+    consistent = body[: body.index("<h3>R:Q</h3>")]
+    assert "2024-01: 100% [100%, 100%]" in consistent and ">50%</text>" in consistent
     assert told in drawn.partition("<details>")[2] and body.count("<details>") == len(sections.TRACKED)
 
 
@@ -124,3 +126,39 @@ def test_a_period_without_a_figure_is_a_gap() -> None:
     paths = re.findall(r'class="path" points="([^"]+)"', picture)
     assert [len(path.split()) for path in paths] == [2, 1] and picture.count('class="band"') == 2
     assert picture.count("<circle") == 3
+
+
+def _tagged(path: Path, counselors: int) -> Path:
+    """One chat in each of two months for each counselor; later ones write more."""
+    chats = [
+        {
+            "conversation_id": f"{who}-{month}",
+            "who": f"k{who:02}",
+            "at": f"2024-0{month}-05",
+            "messages": [{"role": "counselor", "text": "x", "codes": ["OQ"]}] * (1 + who),
+        }
+        for who in range(counselors)
+        for month in (1, 2)
+    ]
+    path.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    return path
+
+
+def test_over_time_shows_the_counselors_with_most_messages(tmp_path: Path) -> None:
+    path = _tagged(tmp_path / "t.jsonl", sections.MOST_COUNSELORS + 3)
+    html = build_report([str(path)], ReportOptions(counselor="who", time="at"))
+    over = html[html.index("Counselors over time</h2>") : html.index("Order in chats</h2>")]
+    shown = re.findall(r"<div><h3>(k\d\d)</h3>", over)
+    assert shown == [f"k{who:02}" for who in range(14, 2, -1)] * len(sections.TRACKED)
+
+
+def test_a_long_table_of_counselors_is_folded(tmp_path: Path) -> None:
+    for counselors, folded in ((sections.MOST_ROWS, 0), (sections.MOST_ROWS + 2, 1)):
+        path = _tagged(tmp_path / "t.jsonl", counselors)
+        html = build_report([str(path)], ReportOptions(counselor="who"))
+        body = html[html.index("Counselors</h2>") : html.index("Order in chats</h2>")]
+        open_, _, closed = body.partition("<details>")
+        assert body.count("<details>") == folded and ("2 more counselors" in closed) is bool(folded)
+        names = [f"k{who:02}" for who in range(counselors - 1, -1, -1)]
+        assert re.findall(r">(k\d\d)<", open_) == names[: sections.MOST_ROWS]
+        assert re.findall(r">(k\d\d)<", closed) == names[sections.MOST_ROWS :]

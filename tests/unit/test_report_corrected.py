@@ -28,7 +28,7 @@ def test_it_names_the_codes_that_are_corrected(tmp_path: Path) -> None:
     html = _page(tmp_path, "--validation", str(path))
     named = html.partition("The shares of ")[2].partition(" are corrected for the tagger")[0]
     assert sorted(named.split(", ")) == ["INT", "OQ", "OUT", "REF", "SU"]
-    assert "errors not in: CQ rightly found fewer than 5 times" in html
+    assert "CQ was found correctly fewer than 5 times in the validation chats" in html
 
 
 def test_with_too_little_validation_no_code_is_said_to_be_corrected(tmp_path: Path) -> None:
@@ -58,11 +58,11 @@ def test_corrected_summaries_are_marked_with_a_legend_and_keep_their_notes() -> 
     errors = errors_of(chats, chats)
     found = profile(chats, ["who"], errors=errors)
     counselors = sections.counselors(found, "who").body
-    assert "<td>0.50* [" in counselors and "(6.0/\u200b12.0)</td>" in counselors
+    assert "<td>50%* [" in counselors and "(6.0/\u200b12.0)</td>" in counselors
     legend = "* corrected for the tagger&#x27;s errors on the validated chats"
-    whole = sections.overview(sections.Overview(12, 12, 12, 0, None, "", ""), found.figures).body
+    whole = sections.overview(sections.Overview(12, 12, 12, 0, None, "", ""), found.figures, "message").body
     assert legend in counselors and legend in whole
-    assert "MITI 4.2.1. depth by the tagger: weak, see the model card" in whole
+    assert "MITI 4.2.1. Depth comes from the tagger, which is often wrong on it: check" in whole
 
 
 def test_a_figure_over_time_is_marked_where_it_is_corrected() -> None:
@@ -92,4 +92,4 @@ def test_what_cannot_be_given_is_a_dash_with_its_reason_below(tmp_path: Path) ->
 
 def test_the_heat_maps_say_what_a_shade_without_a_number_is(tmp_path: Path) -> None:
     write_chats(tmp_path / "t.jsonl")
-    assert _page(tmp_path).count("a shade without a number is under 10 %") == 3
+    assert _page(tmp_path).count("a shade without a number is under 10%") == 3

@@ -52,7 +52,10 @@ def test_figures_are_those_of_an_evaluation(tmp_path: Path) -> None:
         one = scores[code]
         assert f"{one.f1:.3f} [{one.f1_low:.3f}, {one.f1_high:.3f}]" in _row(body, code)
         assert f'<td class="n">{one.positives}</td>' in _row(body, code)
-    assert f"{HUMAN_ALPHA['OQ']:.2f}" in _row(body, "OQ") and "on other chats than these" in body
+    assert (
+        f"{HUMAN_ALPHA['OQ']:.2f}" in _row(body, "OQ")
+        and "Shah et al. 2022, on other chats; another scale than F1." in body
+    )
     assert "Review: 0.200 [" in body and "Mean F1 of the 5 codes" in body
 
 
@@ -60,8 +63,8 @@ def test_no_code_is_left_out(tmp_path: Path) -> None:
     _write(tmp_path / "t.jsonl", *[("OQ", "OQ", 0.9)] * 25, *[("SU", "CO", 0.6)] * 3)
     body = _section(tmp_path, validation=str(tmp_path / "t.jsonl"))
     assert all(f"<td>{code}</td>" in body for code in IDS)
-    assert "Never rightly found: Confront." in body
-    assert "0.000" in _row(body, "CO") and "never rightly found; too few to be sure" in _row(body, "CO")
+    assert "Never found correctly: Confront." in body
+    assert "0.000" in _row(body, "CO") and "never found correctly; too few to be sure" in _row(body, "CO")
     assert "not in gold: unknown" in _row(body, "SU") and "SU (given 3 times)" in body
     assert "too few" not in _row(body, "OQ")
     broad = body[body.index("<svg") :].partition("</svg>")[0]
@@ -82,7 +85,7 @@ def test_calibration_bin_by_bin(tmp_path: Path) -> None:
 def test_without_probabilities_the_page_says_so(tmp_path: Path) -> None:
     _write(tmp_path / "t.jsonl", *[("OQ", "OQ", None)] * 8)
     body = _section(tmp_path, validation=str(tmp_path / "t.jsonl"))
-    assert "holds no probabilities" in body and "--scores" in body and "calibration error" not in body
+    assert "has no probabilities" in body and "--scores" in body and "calibration error" not in body
 
 
 def _agreement(by: str, given: int = 50) -> AgreementReport:

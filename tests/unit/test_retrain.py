@@ -119,4 +119,4 @@ def test_a_server_that_could_not_retrain_says_so_before_anything_is_coded(tmp_pa
     arguments = ["serve", "--model", str(tiny), "--retrain", str(tmp_path / "models")]
     result = CliRunner().invoke(studio.command, arguments)
     assert isinstance(result.exception, BadModel)
-    assert "Training cannot go on from" in str(result.exception)
+    assert "Training cannot continue from" in str(result.exception)

@@ -47,35 +47,35 @@ def test_alpha_on_growing_parts_ends_with_all_of_it() -> None:
 
 def test_weak_agreement_comes_first() -> None:
     told = advice(units(20, "OQ/OQ", "SU/SU", "OQ/SU"), curve(0.02))
-    assert told.startswith("Coders agree too little (alpha under 0.667) on OQ, SU: mend the guideline first.")
+    assert told.startswith("Coders agree too little (alpha under 0.667) on OQ, SU: revise the manual first.")
 
 
 def test_good_agreement_and_a_flat_curve() -> None:
     told = advice(units(60, "OQ/OQ", "SU/SU", "CQ/CQ"), curve(0.001))
-    assert "from here one coding a message will do" in told
-    assert "Stop coding at random: 100 more codings were last worth +0.001" in told
+    assert "from now on one coding per message is enough" in told
+    assert "Stop coding randomly drawn messages: 100 more codings last gained +0.001" in told
     assert "--codes REF,AF," in told
 
 
 def test_a_curve_that_rises() -> None:
     told = advice(units(60, "OQ/OQ", "SU/SU"), curve(0.02))
-    assert "Go on: 100 more codings were last worth +0.020 macro F1." in told
+    assert "Continue: 100 more codings last gained +0.020 macro-F1." in told
 
 
 def test_codes_too_few_to_tell_are_never_called_good() -> None:
-    assert "No code is given often enough to tell" in advice(units(2, "OQ/OQ", "SU/SU"))
+    assert "No code is given often enough to estimate agreement" in advice(units(2, "OQ/OQ", "SU/SU"))
     assert "No message is coded twice" in advice(units(9, "OQ", "SU"))
 
 
 def test_few_conversations_do_not_hide_agreement_that_is_too_low() -> None:
     coded = units(4, *["OQ/OQ", "SU/SU", "OQ/SU", "SU/OQ"] * 20)
-    assert advice(coded).startswith("Coders agree too little (alpha under 0.667) on OQ, SU: mend the guideline first.")
+    assert advice(coded).startswith("Coders agree too little (alpha under 0.667) on OQ, SU: revise the manual first.")
     assert alpha_growth(coded)[0][-1].unreliable == 2
 
 
 def test_codes_that_are_only_in_few_conversations_are_not_known() -> None:
     assert advice(units(4, *["OQ/OQ", "SU/SU"] * 50)).startswith(
-        "Every code is there, or missing, in fewer than 5 conversations: have more of them coded twice."
+        "Every code is present, or absent, in fewer than 5 conversations: have more of them coded twice."
     )
 
 
@@ -98,7 +98,7 @@ def test_where_every_code_may_be_unreliable_it_is_said() -> None:
     points, rows = alpha_growth(units(60, "OQ/OQ", "SU/SU"))
     unsure = [replace(row, alpha=replace(row.alpha, low=0.6)) for row in rows]
     [told] = _advice(points, unsure, True, (), None, None)
-    assert told == "It is not sure that alpha reaches 0.667 on OQ, SU: have more conversations coded twice."
+    assert told == "It is not certain that alpha reaches 0.667 on OQ, SU: have more conversations coded twice."
 
 
 def test_agreement_is_never_called_high_while_a_code_is_uncertain() -> None:
@@ -106,7 +106,7 @@ def test_agreement_is_never_called_high_while_a_code_is_uncertain() -> None:
     assert report.alpha[-1].reliable == 2 and report.alpha[-1].alpha.low > 0.8
     assert (report.weak, report.uncertain) == ((), ("CQ",))
     told = "\n".join(report.advice)
-    assert "It is not sure that alpha reaches 0.667 on CQ: have more" in told
+    assert "It is not certain that alpha reaches 0.667 on CQ: have more" in told
     assert "high enough" not in told
 
 
@@ -118,9 +118,9 @@ def rare(chats: int, pair: str, count: int) -> list[Unit]:
 def test_codes_too_rare_to_tell_are_named_where_the_others_are_known() -> None:
     [told, _] = stopping_report([*units(60, "OQ/OQ", "SU/SU", "CQ/CQ"), *rare(60, "AF/SU", 3)]).advice
     assert told.startswith(
-        "Agreement is high enough and well enough known: from here one coding a message will do. Of "
+        "Agreement is high enough and precise enough: from now on one coding per message is enough. For "
     )
-    named = told.partition(" Of ")[2].partition(" it is not known: too few were coded twice.")[0].split(", ")
+    named = told.partition(" For ")[2].partition(" it is unknown: too few messages were coded twice.")[0].split(", ")
     assert sorted(named) == sorted(ALL - {"OQ", "SU", "CQ"})
 
 

@@ -82,6 +82,6 @@ def test_without_the_package_both_places_are_named(monkeypatch: pytest.MonkeyPat
 
 def test_a_token_with_a_line_break_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     install(monkeypatch, Keyring({(KEYRING_SERVICE, URL): "one\ntwo"}))
-    with pytest.raises(UsageProblem, match=r"^The keyring holds signs") as caught:
+    with pytest.raises(UsageProblem, match=r"^The keyring has characters") as caught:
         find_token(URL)
     assert "two" not in str(caught.value)

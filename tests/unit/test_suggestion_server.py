@@ -1,5 +1,6 @@
 """The suggestion server, as Label Studio calls it."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -101,6 +102,53 @@ def test_other_pages_and_hosts_start_no_training(tagger: Tagger) -> None:
         assert made.post("/webhook", json=body, headers={"Origin": "https://x.org"}).status_code == 403
     with testclient.TestClient(base_url="http://x.org", app=app) as made:
         assert made.post("/webhook", json=body).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/"), ("GET", "/versions"), ("POST", "/setup"), ("POST", "/predict")]
+)
+def test_other_pages_and_hosts_learn_nothing_but_that_it_runs(tagger: Tagger, method: str, path: str) -> None:
+    app = application(Suggester(tagger))
+    for base, headers in ((LOOPBACK, {"Origin": "http://evil.example"}), ("http://evil.example", {})):
+        with testclient.TestClient(base_url=base, app=app) as made:
+            reply = made.request(method, path, json={"tasks": [task()]} if method == "POST" else None, headers=headers)
+            assert reply.status_code == 403 and tagger.config.name not in reply.text
+            assert made.get("/health", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+def test_this_machine_may_ask_by_any_of_its_names(tagger: Tagger, host: str) -> None:
+    with testclient.TestClient(base_url=f"http://{host}:9090", app=application(Suggester(tagger))) as made:
+        assert made.post("/predict", json={"tasks": [task()]}).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/webhook"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large_is_not_read_to_its_end(client: Any, path: str, chunked: bool) -> None:
+    taken = []
+
+    def parts() -> Iterator[bytes]:
+        for number in range(40):
+            taken.append(number)
+            yield b" " * (1 << 20)
+
+    reply = client.post(path, content=parts() if chunked else b" " * (17 << 20))
+    assert reply.status_code == 413
+    assert client.post(path, content=b" " * (15 << 20) + b'{"tasks": []}').status_code in (200, 201)
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_task_that_cannot_be_read_does_not_harm_the_others(client: Any, before: bool) -> None:
+    bad = task()
+    if before:
+        bad["data"]["before"] = [["client", "half \ud83d"]]
+    else:
+        bad["data"]["text"] = "half \ud83d"
+    alone = client.post("/predict", json={"tasks": [task()]}).json()["results"]
+    content = json.dumps({"tasks": [task(), bad, task()]})
+    first, strange, last = client.post("/predict", content=content).json()["results"]
+    assert [first] == [last] == alone
+    assert strange["result"] == [] and strange["model_version"] == first["model_version"]
 
 
 def test_one_training_at_a_time_in_the_background(tagger: Tagger, said: list[str]) -> None:

@@ -26,6 +26,7 @@ from mi_coder.tagger.config import (
 )
 from mi_coder.tagger.decoding import EMPTY
 from mi_coder.tagger.encoder import Encoder
+from mi_coder.tagger.model import reads_other_files
 from mi_coder.tagger.tagger import Tagger
 from mi_coder.tagger.window import WindowBuilder
 
@@ -177,6 +178,29 @@ def test_garbage_with_the_right_hash_is_named(folder: Path, name: str, content: 
     write_config(msgspec.structs.replace(config, files=files), folder)
     with pytest.raises(BadModel, match=name.replace(".", r"\.")):
         Tagger.load(folder)
+
+
+@pytest.mark.parametrize("before", [0, 65_530])
+def test_weights_in_files_without_a_hash_are_refused(folder: Path, before: int) -> None:
+    path = folder / MODEL_FILE
+    model = onnx.load(str(path))
+    model.doc_string = "x" * before
+    onnx.save(model, str(path), save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert (folder / "weights.bin").stat().st_size
+    config = read_config(folder)
+    files = config.files | {MODEL_FILE: hashlib.sha256(path.read_bytes()).hexdigest()}
+    write_config(msgspec.structs.replace(config, files=files), folder)
+    with pytest.raises(BadModel, match=r"model\.onnx keeps weights in other files, which are not checked"):
+        Tagger.load(folder)
+
+
+@pytest.mark.parametrize("before", range(65_520, 65_540))
+def test_a_name_of_another_file_is_seen_wherever_it_is(tmp_path: Path, before: int) -> None:
+    path = tmp_path / MODEL_FILE
+    path.write_bytes(b"x" * before + b"\x0a\x08location\x12\x01w")
+    assert reads_other_files(path)
+    path.write_bytes(b"x" * before + b"location" + b"x" * 70_000)
+    assert not reads_other_files(path)
 
 
 def test_a_model_with_other_inputs_is_refused(folder: Path) -> None:

@@ -33,9 +33,9 @@ def test_the_card_names_sources_figures_and_gaps() -> None:
     assert "| mine | not stated" in text
     assert LEGAL_CODE in text
     assert "chats: 2 codes and the depth of reflections, from" in text
-    gaps = text.split("## Not given")[1].split("##")[0]
-    assert "or none without: WA." in gaps
-    assert "more frequent value would be: permission." in gaps
+    gaps = text.split("## Codes and attributes that this model does not give")[1].split("##")[0]
+    assert "or none without it: WA." in gaps
+    assert "more frequent value: permission." in gaps
     assert "### tiny 1 on the test part" in text
     assert "| OQ   | 30      | 0.500     | 1.000  | 0.667" in text
     assert "secret" not in text
@@ -64,15 +64,17 @@ def test_depth_is_a_limit_where_it_is_not_surely_better_than_its_more_frequent_v
         chats.append(Conversation(f"c{number:02}", [Message("counselor", "-", gold=gold, coding=coding)]))
     found = evaluate(compare(chats, chats, ("REF",)), Source("g", "a" * 64, "tiny 1", "b" * 64, "sha256:0"), Options())
     text = render_card(Card(config=CONFIG, sources=(), sizes={}, settings={}, dev=found, test=found))
-    figure = f"right in {right / 30:.3f} ["
+    figure = f"accuracy {right / 30:.3f} ["
     assert f"- Depth: {figure}" in text
-    assert (f"Depth is hardly told: {figure}" in limits(text)) is weak
+    said = f"Depth is not surely better than always giving the more frequent value: {figure}"
+    assert (said in limits(text)) is weak
 
 
 def test_a_model_that_gives_everything_says_so() -> None:
     text = card(made("mine", 2), replace_config(heads=[Head()] * 3, permission=Head()))
     assert "chats: 3 codes, the depth of reflections and the permission of advice, from" in text
-    assert "## Not given\n\nNothing." in text
+    title = "## Codes and attributes that this model does not give"
+    assert f"{title}\n\nNone: it gives all 3 codes, depth and permission." in text
 
 
 def test_a_model_of_own_data_alone_is_its_owner_s() -> None:

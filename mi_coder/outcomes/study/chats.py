@@ -16,6 +16,7 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import COUNSELOR, Conversation, Message
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats.checks import looks_like_an_id
 from mi_coder.outcomes.frame_guard import unguarded
 from mi_coder.outcomes.study.spec import Data, LabelError
 
@@ -65,7 +66,7 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
         chats = _from_files([folder / path for path in data.chats], _tagged, "not all messages were coded", messages_of)
         if not len(chats):
             raise UsageProblem(
-                f"No chat of {', '.join(data.chats)} carries codes of the tagger. Tag them first:  "
+                f"No chat of {', '.join(data.chats)} has codes of the tagger. Tag them first:  "
                 f"mi-code tag {data.chats[0]}"
             )
     return _joined(chats, folder / data.outcomes, data) if data.outcomes else chats
@@ -117,7 +118,7 @@ def _from_files(paths: Sequence[Path], codes: Codes, reason: str, messages_of: C
     for path, chat in _conversations(paths):
         if chat.id in names:
             raise UsageProblem(
-                f"Chat {chat.id!r} stands in {names[chat.id]} and again in {path}: ids must be unique over all files."
+                f"Chat {chat.id!r} is in {names[chat.id]} and again in {path}: ids must be unique over all files."
             )
         names[chat.id] = path
         given = [codes(message) for message in chat.messages if _codable(message)]
@@ -165,12 +166,12 @@ def _from_table(path: Path, data: Data, needed: Sequence[str] = ()) -> Chats:
     if not present or "messages" not in frame.columns:
         raise UsageProblem(
             f"{path} must have a column `messages` (the counselor's coded messages) and one column per code with the "
-            f"number of messages that carry it, named {ids[0]}, {ids[1]}, ...; it has {_some(frame.columns)}."
+            f"number of messages that have it, named {ids[0]}, {ids[1]}, ...; it has {_some(frame.columns)}."
         )
     if without := [code for code in needed if code not in present]:
         raise UsageProblem(
-            f"{path} has no column {_some(without)}: gold chats are coded in full, or shares of the other codes come "
-            "out too high. Give 0 where people looked for a code and did not find it."
+            f"{path} has no column {_some(without)}: gold chats must be coded in full, or shares of the other codes "
+            "come out too high. Write 0 where people looked for a code and did not find it."
         )
     messages = _whole_numbers(path, frame["messages"], "Write how many messages of the counselor are coded")
     counts = pd.DataFrame(0.0, index=frame.index, columns=list(ids))
@@ -180,7 +181,7 @@ def _from_table(path: Path, data: Data, needed: Sequence[str] = ()) -> Chats:
 
 
 _WHOLE = (
-    "Count each message once for a code that it carries; where several people coded a chat, settle on one coding first "
+    "Count each message once for a code that it has; if several people coded a chat, first settle on one coding "
     "(mi-code adjudicate settle). `messages` is how many messages of the counselor are coded."
 )
 
@@ -194,12 +195,12 @@ def _whole_numbers(
         UsageProblem: a cell is empty or no number, with what to write there, or is no such number.
     """
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
-    limits = "from 0 on" if isinstance(messages, float) else "between 0 and the number of `messages` of the chat"
+    limits = "of at least 0" if isinstance(messages, float) else "between 0 and the number of `messages` of the chat"
     empty, wrong = numbers.isna(), (numbers < 0) | (numbers > messages) | (numbers % 1 != 0)
     if empty.any():
-        raise UsageProblem(f"{path}: {column.name} is no number in {_rows(empty)}. {mend}, also in empty cells.")
+        raise UsageProblem(f"{path}: {column.name} is not a number in {_rows(empty)}. {mend}, also in empty cells.")
     if wrong.any():
-        told = f"{column.name} is no whole number {limits} in {_rows(wrong)}: {numbers[wrong].iloc[0]:g}"
+        told = f"{column.name} is not a whole number {limits} in {_rows(wrong)}: {numbers[wrong].iloc[0]:g}"
         raise UsageProblem(f"{path}: {told}. {_WHOLE}")
     return numbers
 
@@ -226,9 +227,9 @@ def read_table(path: Path, data: Data) -> pd.DataFrame:
     except FileNotFoundError:
         raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.") from None
     except ImportError:
-        raise UsageProblem(f"{path} is Parquet: pip install 'mi-coder[parquet]', or save it as CSV.") from None
+        raise UsageProblem(f"{path} is Parquet: run pip install 'mi-coder[parquet]', or save it as CSV.") from None
     except (ValueError, OSError) as error:
-        raise UsageProblem(f"{path} cannot be read as a table: {error}.") from None
+        raise UsageProblem(f"{path} cannot be read as a table: {str(error).strip().rstrip('.')}.") from None
     if id_column not in frame.columns:
         raise UsageProblem(
             f"{path} has no column {id_column!r}.{did_you_mean(id_column, map(str, frame.columns))} It has "
@@ -238,9 +239,10 @@ def read_table(path: Path, data: Data) -> pd.DataFrame:
         raise UsageProblem(f"{path}: {int(frame[id_column].isna().sum())} rows have no {id_column}.")
     ids = frame[id_column].astype(str)
     if ids.duplicated().any():
+        twice = ids[ids.duplicated()]
+        first = f", the first is {twice.iloc[0]!r}" if looks_like_an_id(twice.iloc[0]) else ""
         raise UsageProblem(
-            f"{path}: {ids[ids.duplicated()].nunique()} ids stand there more than once, the first is "
-            f"{ids[ids.duplicated()].iloc[0]!r}. It takes one row per chat."
+            f"{path}: {twice.nunique()} ids are there more than once{first}. The table must have one row per chat."
         )
     return frame.drop(columns=id_column).set_axis(pd.Index(ids.to_numpy()))
 

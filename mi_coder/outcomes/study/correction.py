@@ -36,8 +36,8 @@ def check_gold_ids(chats: Chats, gold: Chats) -> None:
     """
     if not gold.counts.index.isin(chats.counts.index).any():
         raise UsageProblem(
-            f"Not one of the {len(gold):,} gold chats is among the {len(chats):,} chats. Give gold codes of chats of "
-            "this study, by the same ids."
+            f"None of the {len(gold):,} gold chats is among the {len(chats):,} chats. Give gold codes of chats of this "
+            "study, with the same ids."
         )
 
 
@@ -47,8 +47,9 @@ def trained_on(gold: Chats, model: Path | None) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"{count:,} of {len(gold):,} gold chats, or others of the same people, trained or tuned the tagger: it errs "
-        "less on them than on others, and the correction falls short. Use gold chats that it has not seen.",
+        f"{count:,} of {len(gold):,} gold chats, or others of the same people, trained or tuned the tagger: it "
+        "makes fewer errors on them than on others, so the correction is too small. Use gold chats that it has not "
+        "seen.",
     )
 
 
@@ -85,7 +86,7 @@ def correct_part(
     missing = len(gold.counts) - len(rows)
     if missing:
         part.notes.append(
-            f"{outcome.name}: {missing:,} of {len(gold.counts):,} gold chats are not among the chats that are fitted."
+            f"{outcome.name}: {missing:,} of {len(gold.counts):,} gold chats are not among the fitted chats."
         )
     if without := _without_gold(data, chats, gold, ids[rows]):
         part.notes.append(f"{outcome.name}, {model}, correction for label error: {without}")
@@ -127,7 +128,7 @@ def _why_not(study: Study, data: Design, weighted: bool) -> str:
         weighted: whether its classes have weights.
     """
     if weighted:
-        return "with classes weighted alike there is no correction for label error."
+        return "with equally weighted classes there is no correction for label error."
     measured = {term.name for term in data.recipe.terms}
     if any(measured & set(pair) for pair in study.interactions):
         return "with interactions of techniques there is no correction for label error."
@@ -142,7 +143,7 @@ def _why_not(study: Study, data: Design, weighted: bool) -> str:
 def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str:
     """Techniques that gold chats cannot correct because people, or the tagger, gave them to none; "" if all can be."""
     if not len(ids):
-        return "no gold chat is among the chats that are fitted."
+        return "no gold chat is among the fitted chats."
     said = []
     groups = {term.code: list(data.recipe.groups[term.code]) for term in data.terms if term.code and term.correctable}
     for who, counts in (("people", gold.counts), ("the tagger", chats.counts)):
@@ -154,7 +155,8 @@ def _without_gold(data: Design, chats: Chats, gold: Chats, ids: pd.Index) -> str
     if not said:
         return ""
     return (
-        f"{' and '.join(said)}: that leaves nothing to correct by. Code chats with it (mi-code sample --design "
+        f"{' and '.join(said)}: so there is nothing to estimate the correction from. Code chats with it (mi-code "
+        "sample --design "
         "rare-code), or leave it out of techniques.codes."
     )
 

@@ -20,7 +20,7 @@ from mi_coder.outcomes.study.techniques import Recipe, recipe_of
 from mi_coder.outcomes.study.term import Term
 
 NO_COUNSELOR = (
-    "No counselor is named (data.counselor is empty): differences within and between counselors are not told apart."
+    "No counselor is named (data.counselor is empty): differences within and between counselors are not separated."
 )
 
 
@@ -173,7 +173,8 @@ def _covariates(study: Study, frame: pd.DataFrame) -> list[pd.DataFrame]:
     if study.data.counselor and study.data.counselor in (covariate.field for covariate in study.adjusted_for):
         raise UsageProblem(
             f"covariates: {study.data.counselor} is the counselor, who is in the models already: by "
-            "techniques.within_between, random intercepts, and errors clustered by counselor. Leave it out there."
+            "techniques.within_between, random intercepts, and standard errors clustered by counselor. Leave it out "
+            "there."
         )
     return [covariate_columns(frame, covariate) for covariate in study.adjusted_for]
 
@@ -194,7 +195,7 @@ def _matrix(
     terms = list(recipe.terms)
     for name, column in further:
         if any(term.code and term.name == name for term in terms):
-            raise UsageProblem(f"covariates: {name} is the name of a technique too. Give the column another name.")
+            raise UsageProblem(f"covariates: {name} is also the name of a technique. Give the column another name.")
         # Also what the model holds constant by itself, such as the score before, may be among the covariates.
         if name not in (term.name for term in terms):
             parts.append(column.to_numpy(dtype=float)[:, None])

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mi_coder.formats.results import NAME, ResultFile, Results, write_results
+from mi_coder.formats.results import NAME, ResultFile, Results, encoded
 from mi_coder.outcomes import figures, tables
 from mi_coder.outcomes.frame_guard import guarded
-from mi_coder.outcomes.study.history import recorded, remarks
+from mi_coder.outcomes.study.history import record, remarks
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.report.page import Section as PageSection
 from mi_coder.report.page import bullets, folded, page, paragraph, plot
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 LEFT_OUT = "Left out, and why"
 REPORTS = ("report.md", "report.html", "tables.tex")
+ALWAYS = (*REPORTS, NAME)
+"""What every run writes."""
+_STEM_BYTES = 100
+_BRACKETS = re.compile(r"[\[\]]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,38 +99,64 @@ class Document:
         return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
 
 
-def write_document(document: Document, study: Study, folder: Path, output: Path) -> Document:
+def write_document(document: Document, study: Study, folder: Path, output: Path, force: bool = False) -> Document:
     """Write a report, its tables and pictures and the record of the run, and return it with its provenance.
 
     A run with a changed study says so in its first sentence.
 
     Args:
         folder: what the paths in the study start from.
-        output: made if it does not exist; files of an earlier run are written over, or go where this one does not write
-            them (`recorded`), its history is kept.
+        output: made if it does not exist; files of an earlier run are overwritten, or go where this one does not write
+            them (`record`), its history is kept.
+        force: overwrite other files, too, but no inputs.
+
+    Raises:
+        UsageProblem: a file is in the way, as `history.refuse_to_overwrite` says.
     """
     document = _with_own_stems(document)
-    with recorded(study, folder, output, document.verb, _names(document)) as facts:
-        document = replace(document, sentences=(*remarks(facts), *document.sentences), provenance=facts)
-        for title, file in _csv_files(document).items():
-            guarded(document.data[title]).to_csv(output / file, index=False)
-        for picture in document.pictures():
-            figures.save(picture.figure, output / picture.stem)
-        for name, text in zip(REPORTS, (to_markdown(document), _html(document, output), _latex(document)), strict=True):
-            (output / name).write_text(text, encoding="utf-8")
-        write_results(_results(document), output)
-    return document
+    facts = record(
+        study, folder, output, document.verb, _names(document), lambda facts: _contents(_of(document, facts)), force
+    )
+    return _of(document, facts)
+
+
+def _of(document: Document, facts: Mapping[str, Any]) -> Document:
+    """The report of the run that these facts are of."""
+    return replace(document, sentences=(*remarks(facts), *document.sentences), provenance=facts)
+
+
+def _contents(document: Document) -> dict[str, bytes]:
+    """All files of a report."""
+    pictures = {
+        picture.stem + ending: content
+        for picture in document.pictures()
+        for ending, content in figures.drawn(picture.figure).items()
+    }
+    reports = (to_markdown(document), _html(document, pictures), _latex(document))
+    return {
+        **{
+            file: guarded(document.data[title]).to_csv(index=False).encode()
+            for title, file in _csv_files(document).items()
+        },
+        **pictures,
+        **{name: text.encode() for name, text in zip(REPORTS, reports, strict=True)},
+        NAME: encoded(_results(document)),
+    }
 
 
 def _names(document: Document) -> set[str]:
     """The files that `write_document` writes."""
     pictures = {f"{picture.stem}.png" for picture in document.pictures()}
-    return {NAME, *(each.file for each in _results(document).files), *pictures}
+    return {*ALWAYS, *(each.file for each in _results(document).files), *pictures}
 
 
 def stem_of(title: str) -> str:
-    """The name of the file of a table or picture, without its ending: letters and digits of any script."""
-    return re.sub(r"[\W_]+", "_", title.lower()).strip("_")
+    """The name of the file of a table or picture, without its ending: letters and digits of any script.
+
+    Of a long title it is the beginning.
+    """
+    stem = re.sub(r"[\W_]+", "_", title.lower()).encode()[:_STEM_BYTES]
+    return stem.decode(errors="ignore").strip("_")
 
 
 def _with_own_stems(document: Document) -> Document:
@@ -158,10 +188,10 @@ def _numbered(stems: Iterable[str]) -> Iterator[str]:
 
 def to_markdown(document: Document, pictures: bool = True) -> str:
     """The report in Markdown, for a file beside the pictures or, without `pictures`, for the terminal."""
-    parts = [f"# {document.title}", _lines(document.sentences)]
+    parts = [f"# {tables.markdown_text(document.title)}", _lines(document.sentences)]
     for section in document.sections:
         shown = [part for part in section.parts if pictures or isinstance(part, Table)]
-        parts += [f"## {section.title}", *map(_markdown_part, shown)] if shown else []
+        parts += [f"## {tables.markdown_text(section.title)}", *map(_markdown_part, shown)] if shown else []
     parts += [f"## {LEFT_OUT}", _lines(document.notes or ("nothing",))]
     if document.provenance and pictures:
         parts += ["## Record", f"```json\n{_record(document)}\n```"]
@@ -170,27 +200,28 @@ def to_markdown(document: Document, pictures: bool = True) -> str:
 
 def _markdown_part(part: Table | Picture) -> str:
     if isinstance(part, Picture):
-        return f"![{part.title}]({part.stem}.svg)"
-    title = f"### {part.title}\n\n" if part.title else ""
+        title = _BRACKETS.sub(r"\\\g<0>", tables.markdown_text(part.title))
+        return f"![{title}]({part.stem}.svg)"
+    title = f"### {tables.markdown_text(part.title)}\n\n" if part.title else ""
     return title + tables.to_markdown(part.frame, part.caption, formats=part.formats, notes=part.notes)
 
 
 def _lines(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {tables.markdown_text(line)}" for line in lines)
 
 
-def _html(document: Document, output: Path) -> str:
+def _html(document: Document, pictures: Mapping[str, bytes]) -> str:
     """One file without scripts or addresses; pictures stand inside."""
-    contents = [(each.title, "".join(_html_part(part, output) for part in each.parts)) for each in document.sections]
+    contents = [(each.title, "".join(_html_part(part, pictures) for part in each.parts)) for each in document.sections]
     contents.append((LEFT_OUT, bullets(document.notes or ("nothing",))))
     contents.append(("Record", f'<div class="scroll" tabindex="0"><pre>{escape(_record(document))}</pre></div>'))
     sections = [PageSection(f"part-{i}", title, body) for i, (title, body) in enumerate(contents)]
     return page(document.title, bullets(document.sentences), sections)
 
 
-def _html_part(part: Table | Picture, output: Path) -> str:
+def _html_part(part: Table | Picture, pictures: Mapping[str, bytes]) -> str:
     if isinstance(part, Picture):
-        return plot((output / f"{part.stem}.svg").read_text(encoding="utf-8"), part.title)
+        return plot(pictures[f"{part.stem}.svg"], part.title)
     table = tables.to_html(part.frame, part.caption, formats=part.formats)
     notes = "".join(paragraph(note, note=True) for note in part.notes)
     shown = f'<div class="scroll" tabindex="0">{table}</div>{notes}'

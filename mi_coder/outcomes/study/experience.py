@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 CORRELATION_NOTE = (
     "Pooled slopes mix what counselors learn with who stays: counselors who leave early differ from those who stay "
-    "from their first chat on. Slopes within counselors compare each counselor's later chats with the earlier ones; "
-    "what else changed over the same months (training, clients, the platform) is in them too."
+    "already in their first chat. Slopes within counselors compare each counselor's later chats with the earlier ones; "
+    "they also include what else changed over the same months (training, clients, the platform)."
 )
 
 TAGGERS_CODES = (
     "Codes are the tagger's, and gold chats (label_error) do not correct them here: errors that change with experience "
-    "would look like change of practice."
+    "would look like a change of practice."
 )
 
 OWN_ADJUSTMENT = (
@@ -112,7 +112,7 @@ class ExperienceResult:
         flipped = [str(code) for code, rows in tidy.groupby("code", sort=False) if _turned(rows)]
         if flipped:
             named = ", ".join(map(label_of, flipped))
-            said.append(f"Pooled slopes point the other way for {named}: that is who stays, not learning.")
+            said.append(f"Pooled slopes have the opposite sign for {named}: that is due to who stays, not to learning.")
         said.append(CORRELATION_NOTE)
         if self.stays is not None:
             said += self.stays.summary().splitlines()
@@ -159,7 +159,7 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     """
     setting = study.experience
     if setting is None or not study.data.counselor:
-        raise UsageProblem("It takes `experience` with time or field, and data.counselor.")
+        raise UsageProblem("The study file needs `experience` with time or field, and data.counselor.")
     folder = study.data.folder if folder is None else folder
     chats = read_chats(study.data, folder) if chats is None else chats
     frame = chats.frame
@@ -227,16 +227,16 @@ def _times(frame: pd.DataFrame, name: str) -> "pd.Series":
     column = field_of(frame, name, "experience.time")
     if pd.api.types.is_numeric_dtype(column):
         raise UsageProblem(
-            f"experience.time: {name} holds numbers, no dates or times such as 2024-05-31 or 2024-05-31T18:30:00. "
-            "Where it is experience itself, give it as experience.field."
+            f"experience.time: {name} has numbers, not dates or times such as 2024-05-31 or 2024-05-31T18:30:00. "
+            "If it is experience itself, give it as experience.field."
         )
     spelled = column.map(lambda value: value.removesuffix(" UTC") if isinstance(value, str) else value)
     times = pd.to_datetime(spelled, errors="coerce", utc=True, format="ISO8601")
     wrong = times.isna() & column.notna()
     if wrong.any():
         raise UsageProblem(
-            f"experience.time: {name} is no date or time such as 2024-05-31 or 2024-05-31T18:30:00 in "
+            f"experience.time: {name} is not a date or time such as 2024-05-31 or 2024-05-31T18:30:00 in "
             f"{int(wrong.sum())} chats, the first is {frame.index[wrong][0]!r}: {str(column[wrong].iloc[0])[:30]!r}. "
-            "Write all in this form; where the time is not known, leave the cell empty."
+            "Write all times in this form; where the time is not known, leave the cell empty."
         )
     return times

@@ -91,10 +91,14 @@ def _ratios(tidy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def write_experience(result: ExperienceResult, study: Study, folder: Path, output: Path) -> str:
+def write_experience(result: ExperienceResult, study: Study, folder: Path, output: Path, force: bool = False) -> str:
     """Write report, tables and a picture of each technique to `output`, and return the report in Markdown.
 
     Args:
         folder: what the paths in the study start from.
+        force: as in `write_document`.
+
+    Raises:
+        UsageProblem: a file is in the way, as `history.refuse_to_overwrite` says.
     """
-    return to_markdown(write_document(experience_document(result), study, folder, output), pictures=False)
+    return to_markdown(write_document(experience_document(result), study, folder, output, force), pictures=False)

@@ -39,7 +39,7 @@ def column_of(frame: pd.DataFrame, name: str, key: str) -> "pd.Series[float]":
     bad = numbers.isna() & column.notna()
     if bad.any():
         raise UsageProblem(
-            f"{key}: {name} is no number in {int(bad.sum())} chats, the first is {frame.index[bad][0]!r}."
+            f"{key}: {name} is not a number in {int(bad.sum())} chats, the first is {frame.index[bad][0]!r}."
         )
     return _finite(numbers, name, key)
 
@@ -65,32 +65,32 @@ def covariate_columns(frame: pd.DataFrame, covariate: Covariate, key: str = "cov
     if covariate.transform == "category" or (covariate.transform == "none" and texts.any() and numeric.isna().all()):
         if (values := column.nunique()) > MOST_CATEGORIES:
             raise UsageProblem(
-                f"{key}: {name} is a text of {values:,} values, and a category has at most {MOST_CATEGORIES}. "
-                "Join values, or give numbers, such as earlier chats in place of dates."
+                f"{key}: {name} is a text with {values:,} values, but a category has at most {MOST_CATEGORIES}. "
+                "Merge values, or give numbers, such as earlier chats instead of dates."
             )
         dummies = pd.get_dummies(column.astype("string"), prefix=name, prefix_sep=" = ", drop_first=True, dtype=float)
         return dummies.mask(column.isna())
     if texts.any():
-        told = f"{key}: {name} is no number in {int(texts.sum())} chats"
+        told = f"{key}: {name} is not a number in {int(texts.sum())} chats"
         first = f"the first is {frame.index[texts][0]!r}"
         if covariate.transform != "none":
             raise UsageProblem(f"{told}, {first}, and {covariate.transform} needs numbers.")
         mends = [
             "correct these cells or leave them empty",
-            f"where {name} is a category, write {{field: {name}, transform: category}}",
+            f"if {name} is a category, write {{field: {name}, transform: category}}",
         ]
         if texts.sum() > numeric.notna().sum():
             mends.reverse()
         raise UsageProblem(
-            f"{told} and a number in {int(numeric.notna().sum())}, {first}. To mend it, {'; or '.join(mends)}."
+            f"{told} and a number in {int(numeric.notna().sum())}, {first}. To fix it, {'; or '.join(mends)}."
         )
     values = _finite(numeric.astype(float), name, key)
     if covariate.transform in ("log", "log1p"):
         least = 0 if covariate.transform == "log" else -1
         if (values <= least).any():
             raise UsageProblem(
-                f"{key}: {name} is {least} or less in {int((values <= least).sum())} chats, and has no "
-                f"{covariate.transform} there."
+                f"{key}: {name} is {least} or less in {int((values <= least).sum())} chats, where "
+                f"{covariate.transform} does not exist."
             )
         values = np.log(values) if covariate.transform == "log" else np.log1p(values)
     if covariate.transform == "standardize":

@@ -86,7 +86,7 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
     if separated and weights is None and model in PENALIZED:
         try:
             if penalized := _penalized(model, study, outcome, given, separated):
-                finite = f"has finite estimates of {', '.join(separated)}, beside all columns."
+                finite = f"has finite estimates of {', '.join(separated)}, with all columns in the model."
                 notes = (*notes, f"{model}: {model} {PENALIZED_LABEL} {finite}")
         except ModelProblem as problem:
             notes = (*notes, f"{model}, penalized: {problem}")
@@ -193,7 +193,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
             if family == "linear":
                 few = fit_cr2(data.outcome, data.names, data.columns, labels)
                 se, df = few.se, few.df
-                warnings = f"only {clusters} clusters: CR2 errors, t with Satterthwaite's degrees of freedom"
+                warnings = f"only {clusters} clusters: CR2 standard errors, t with Satterthwaite's degrees of freedom"
             p = _wild_p(study, family, data)
             warnings += ", p of codes by the wild cluster bootstrap"
     facts: dict[str, Any] = {"levels": ", ".join(f"{level:g}" for level in estimate.levels)} if estimate.levels else {}
@@ -252,8 +252,8 @@ def _penalized(model: Model, study: Study, outcome: Outcome, design: Design, sep
             effect_low=np.exp(low),
             effect_high=np.exp(high),
             warnings=[
-                "the column separates the outcome: estimate with Firth's penalty, p and interval by its profile "
-                f"likelihood, clusters counted by a design effect of {each.inflation:.2f}"
+                "the column separates the outcome: estimate with Firth's penalty, p and interval from its profile "
+                f"likelihood, clustering accounted for by a design effect of {each.inflation:.2f}"
                 for each in found
             ],
         )
@@ -359,7 +359,7 @@ def _df(clusters: int) -> float:
 
 
 def few_clusters(clusters: int) -> str:
-    """The warning beside errors of few clusters, or an empty string."""
+    """The warning beside standard errors of few clusters, or an empty string."""
     if clusters >= ENOUGH_CLUSTERS:
         return ""
     return f"only {clusters} clusters: t with {clusters - 1} degrees of freedom"

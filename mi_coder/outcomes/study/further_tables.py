@@ -16,7 +16,7 @@ from mi_coder.outcomes.study.document import Table
 from mi_coder.outcomes.study.fits import few_clusters
 from mi_coder.outcomes.study.result import Result
 
-UNCORRECTED = "Of the ordinal model on the tagger's codes: what it gets wrong is not corrected here."
+UNCORRECTED = "From the ordinal model on the tagger's codes: the tagger's errors are not corrected here."
 _ESTIMATES = {"naive": "naive", "gold": "gold only", "ptd": "corrected"}
 _SIGNED = "+z.1f"
 _DIFFERENCE = "z.2f"
@@ -86,9 +86,9 @@ def proportional_odds(result: Result, outcome: str) -> list[Table]:
         f"proportional odds: {outcome}",
         line,
         title="Proportional odds",
-        caption="Odds ratio of a rating at or above each cut; the ordinal model takes them to be the same, "
+        caption="Odds ratio of a rating at or above each cut; the ordinal model assumes that they are the same, "
         f"with {result.level}",
-        notes=["A small p says that they differ: read them side by side. " + UNCORRECTED],
+        notes=["A small p means that they differ: compare them. " + UNCORRECTED],
     )
 
 
@@ -134,7 +134,7 @@ def error_by_outcome(result: Result, outcome: str) -> list[Table]:
         Table(
             pd.DataFrame(lines),
             "Errors of the tagger by outcome",
-            f"Recall on the gold chats with {outcome} in its lower and upper half, with 95 % intervals, and whether "
+            f"Recall on the gold chats with {outcome} in its lower and upper half, with 95% intervals, and whether "
             "errors depend on it",
             notes=[f"p for all codes together: {tables.p_text(errors['p_joint'].iloc[0]) or 'not tested'}."],
             folded=True,
@@ -143,7 +143,7 @@ def error_by_outcome(result: Result, outcome: str) -> list[Table]:
 
 
 def gain(result: Result, outcome: str, model: str) -> list[Table]:
-    """How far corrected figures lean on the tagger, and how many gold chats that saves."""
+    """How much corrected figures rely on the tagger, and how many gold chats that saves."""
     found = result.tables.get(f"gain: {outcome}, {model}")
     if found is None:
         return []
@@ -155,8 +155,8 @@ def gain(result: Result, outcome: str, model: str) -> list[Table]:
         Table(
             pd.DataFrame(lines).fillna(""),
             "What the tagger adds to the gold chats",
-            "Weight of the tagger's codes, and how many times as many gold chats would by themselves give intervals "
-            "as narrow as the corrected ones",
+            "Weight of the tagger's codes, and how many times as many gold chats alone would give intervals as narrow "
+            "as the corrected ones",
             formats={"weight on tagger": ".2f", "times the gold chats": ".2f"},
             folded=True,
         )
@@ -173,7 +173,7 @@ def change(result: Result, outcome: str) -> list[Table]:
         f"{value:,.0f}" if count else tables.number_text(value)
         for value, count in zip(found["value"], counted, strict=True)
     ]
-    percent = [f"{value:.1f} %" if count else "" for value, count in zip(found["percent"], counted, strict=True)]
+    percent = [f"{value:.1f}%" if count else "" for value, count in zip(found["percent"], counted, strict=True)]
     return [Table(pd.DataFrame({"what": found["what"], "value": shown, "of chats with both scores": percent}))]
 
 

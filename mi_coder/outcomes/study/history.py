@@ -5,13 +5,13 @@ beside the study file, so that a study that is changed and written to a new fold
 of a chat.
 """
 
+import errno
 import hashlib
 import importlib.metadata
 import json
 import platform
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,51 +19,128 @@ from typing import Any
 import msgspec
 
 import mi_coder
+from mi_coder.batch.paths import FileIdentity, identity
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
+from mi_coder.formats.atomic import atomic_file
 from mi_coder.outcomes.study.spec import Study
 
 LOG = "history.jsonl"
 STUDY_LOG = ".study.history.jsonl"
+RESOLVED, FACTS = "study.resolved.yaml", "run.json"
 _PACKAGES = ("numpy", "pandas", "scipy", "statsmodels")
 _OF_ONE_VERB = {"match": "matching", "experience": "experience"}
-"""The verb that a part of the study is for; others do not read it."""
+"""The command that a part of the study is for; others do not read it."""
+_DIGITS = 16
+"""Of a SHA-256 in a history."""
+_ELSEWHERE = "Name another folder with -o."
 Run = dict[str, Any]
 
 
-@contextmanager
-def recorded(
-    study: Study, folder: Path, output: Path, verb: str = "relate", files: Collection[str] = ()
-) -> Iterator[Run]:
-    """Make `output` with the resolved study and its provenance, which is yielded; log the run when it is written.
+def record(
+    study: Study,
+    folder: Path,
+    output: Path,
+    verb: str,
+    files: Collection[str],
+    render: Callable[[Run], Mapping[str, bytes]],
+    force: bool = False,
+) -> Run:
+    """Write a run to `output`, with the resolved study and its provenance, log it, and return its provenance.
 
-    Then files go that the last run of the same verb wrote to `output` and this one does not, unless they were changed.
+    Each file is written whole or not at all, and none where a file is in the way. Then files go that the last run of
+    the same verb wrote to `output` and this one does not, unless they were changed or the study reads them.
 
     Args:
         folder: of the study file, and what the paths in the study start from.
+        output: made if it does not exist.
         verb: the command.
         files: names of what is to be written to `output`.
+        render: the contents of `files`, from the provenance.
+        force: as in `refuse_to_overwrite`.
+
+    Raises:
+        UsageProblem: as `refuse_to_overwrite` says.
     """
-    output.mkdir(parents=True, exist_ok=True)
+    refuse_to_overwrite(study, folder, output, files, force)
     in_output, problems = read_log(output / LOG)
     beside, more_problems = read_log(folder / STUDY_LOG)
-    stale, changed = _stale(output, verb, in_output, files)
+    stale, changed = _stale(output, verb, in_output, {RESOLVED, FACTS, *files})
     facts = provenance(study, folder, verb, in_output, beside)
     facts["remarks"] = [
         *problems,
         *more_problems,
         *_unwritable(folder / STUDY_LOG),
-        *(f"{output / name} is of an earlier run, and was changed since: it is not of this run." for name in changed),
+        *(
+            f"{output / name} is from an earlier run and was changed since then: it does not belong to this run."
+            for name in changed
+        ),
     ]
-    (output / "study.resolved.yaml").write_text(study.to_yaml(), encoding="utf-8")
-    (output / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    yield facts
-    for name in stale:
-        (output / name).unlink(missing_ok=True)
+    contents = {
+        RESOLVED: study.to_yaml().encode(),
+        FACTS: json.dumps(facts, indent=2).encode() + b"\n",
+        **render(facts),
+    }
     run = {name: facts[name] for name in ("run", "time", "verb", "study", "design", "fields", "data", "codebook")}
-    written = {name: _hash(output / name) for name in sorted(files) if (output / name).is_file()}
-    _add_to_log(output / LOG, {**run, "files": written})
+    output.mkdir(parents=True, exist_ok=True)
+    # Before the files, so that those of a run that is killed are known as its own.
+    hashes = {name: hashlib.sha256(contents[name]).hexdigest()[:_DIGITS] for name in sorted(contents)}
+    _add_to_log(output / LOG, {**run, "files": hashes})
+    for name, content in contents.items():
+        with atomic_file(output / name) as file:
+            file.write(content)
+    inputs = _inputs(study, folder)
+    for path in (output / name for name in stale):
+        if identity(path) not in inputs:
+            path.unlink(missing_ok=True)
     if not _unwritable(folder / STUDY_LOG):
         _add_to_log(folder / STUDY_LOG, run)
+    return facts
+
+
+def refuse_to_overwrite(study: Study, folder: Path, output: Path, files: Collection[str], force: bool = False) -> None:
+    """Refuse a run that would overwrite what no earlier run wrote to `output`.
+
+    Args:
+        folder, files: as in `record`.
+        force: overwrite any regular file that is not an input.
+
+    Raises:
+        UsageProblem: one of the files to write is an input of the study, a link or no regular file; or, without
+            `force`, it is there and not as an earlier run wrote it.
+    """
+    inputs = _inputs(study, folder)
+    paths = [output / name for name in sorted({LOG, RESOLVED, FACTS, *files})]
+    for path in (*paths, folder / STUDY_LOG):
+        if identity(path) in inputs:
+            raise UsageProblem(f"{path} is an input and would be overwritten. {_ELSEWHERE}")
+    there = [path for path in paths if path.is_symlink() or path.exists()]
+    for path in there:
+        if path.is_symlink() or not path.is_file():
+            raise UsageProblem(f"{path} is a link, folder, pipe or device. {_ELSEWHERE}")
+    if force:
+        return
+    runs = read_log(output / LOG)[0]
+    for path in there:
+        if not _is_of(runs, path):
+            raise UsageProblem(
+                f"{path} exists, and is not as an earlier run of mi-code wrote it. Overwrite it with --force, or name "
+                "another folder with -o."
+            )
+
+
+def _inputs(study: Study, folder: Path) -> set[FileIdentity]:
+    """The files that a study reads, its own among them."""
+    named = [folder / name for name in data_files(study)]
+    return set(map(identity, [*named, study.data.file] if study.data.file else named))
+
+
+def _is_of(runs: Sequence[Run], path: Path) -> bool:
+    """Whether one of the runs wrote a file of the output folder as it is."""
+    if path.name == LOG:
+        return bool(runs)
+    found = _hash(path)
+    return any(run.get("files", {}).get(path.name) == found for run in runs)
 
 
 def provenance(study: Study, folder: Path, verb: str, in_output: Sequence[Run], beside: Sequence[Run]) -> Run:
@@ -125,8 +202,8 @@ def remarks(facts: Mapping[str, Any]) -> tuple[str, ...]:
     count = facts["runs_before"]
     return (
         "Exploratory: the study file was changed after a first run into this folder, or on the same outcomes of the "
-        f"same data ({'1 run' if count == 1 else f'{count} runs'} before). Report it as such, or repeat it on data "
-        "that were not looked at.",
+        f"same data ({'1 run' if count == 1 else f'{count} runs'} before). Report it as exploratory, or repeat it on "
+        "new data.",
         *facts["remarks"],
     )
 
@@ -138,7 +215,7 @@ def read_log(log: Path) -> tuple[list[Run], list[str]]:
     except FileNotFoundError:
         return [], []
     except OSError as error:
-        return [], [f"{log} cannot be read ({error.strerror}): earlier runs in it do not count."]
+        return [], [f"{log} cannot be read ({error.strerror}): earlier runs in it are not counted."]
     runs, problems = [], []
     for number, line in enumerate(lines, start=1):
         if not line.strip():
@@ -150,7 +227,7 @@ def read_log(log: Path) -> tuple[list[Run], list[str]]:
         if _is_run(run):
             runs.append(run)
         else:
-            problems.append(f"{log}:{number} is damaged: the run that it stood for does not count.")
+            problems.append(f"{log}:{number} is damaged: the run on this line is not counted.")
     return runs, problems
 
 
@@ -189,12 +266,14 @@ def _stale(output: Path, verb: str, runs: Sequence[Run], files: Collection[str])
 def _unwritable(log: Path) -> list[str]:
     """A sentence where a history cannot be kept."""
     try:
+        if log.is_symlink():
+            raise OSError(errno.ELOOP, "it is a link")
         with log.open("a", encoding="utf-8"):
             return []
     except OSError as error:
         return [
-            f"No history could be kept in {log} ({error.strerror}): that the study was changed will show only in runs "
-            "into the same output folder."
+            f"No history could be kept in {log} ({error.strerror}): a change of the study file will be noticed only "
+            "in runs into the same output folder."
         ]
 
 
@@ -217,4 +296,4 @@ def _design(study: Study, verb: str) -> str:
 
 def _hash(path: Path) -> str:
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+        return hashlib.file_digest(file, "sha256").hexdigest()[:_DIGITS]

@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NO_CLIENT_VARIANCE = (
-    "Client variance is estimated as 0, so there is no random effect for the client: least squares with errors "
-    "clustered by client stand instead."
+    "Client variance is estimated as 0, so there is no random effect for the client: least squares with standard "
+    "errors "
+    "clustered by client are shown instead."
 )
 TAGGERS_CODES = (
     "Codes are the tagger's, and gold chats (label_error) do not correct them here: a chat in which it misses the "
     "technique counts as one without it, and errors that depend on the outcome can hide a difference, make one up or "
-    "turn it round."
+    "reverse it."
 )
 COUNSELOR = 'data.counselor ("" where counselors are not known)'
 SAME = 1 - 1e-9
@@ -153,7 +154,7 @@ class Matched:
         pairs, effects = self.chosen.pairs, self.effects
         said = [
             f"{self.question}: {len(pairs):,} pairs; {len(pairs.dropped):,} of {int(self.treated.sum()):,} treated "
-            "rows found no partner" + (", so the effect is about those who did." if len(pairs.dropped) else "."),
+            "rows found no match" + (", so the effect is about those that did." if len(pairs.dropped) else "."),
             self.chosen.balance.sentence(refitted=True),
             "Area under the curve of the propensity score: "
             f"{self.chosen.score.auc:.2f}; treated rows outside the scores of the others: "
@@ -161,45 +162,51 @@ class Matched:
         ]
         if len(self.attempts) > 1:
             said.append(
-                "The score was fitted with and without squares and products: the balance of both is given, and the one "
-                "on which fewer covariates fail counts."
+                "The score was fitted with and without squares and products: the balance of both is given, and the "
+                "score "
+                "with fewer unbalanced covariates is used."
             )
         elif not self.chosen.balance.passed:
-            said.append("A score with squares and products was tried too, and could not be fitted.")
+            said.append("A score with squares and products was also tried, but could not be fitted.")
         said.append(self._errors())
         signs = {effect.low > 0 or (-1 if effect.high < 0 else 0) for effect in effects}
         said.append(
             (
                 "Matching, weighting and regression agree: none finds a clear difference."
                 if signs == {0}
-                else "Matching, weighting and regression agree that there is a difference, and on its direction."
+                else "Matching, weighting and regression agree that there is a difference and on its direction."
             )
             if len(signs) == 1
             else "Matching, weighting and regression do not agree on whether there is a difference: that is a result."
         )
         said.append(
-            f"E-value {self.e_value.estimate:.2f} (interval {self.e_value.limit:.2f}): only something that was not "
-            "measured, and goes with both treatment and outcome by that risk ratio, could explain the estimate away."
+            f"E-value {self.e_value.estimate:.2f} (interval {self.e_value.limit:.2f}): only something unmeasured "
+            "that is associated with both treatment and outcome by that risk ratio could explain the estimate away."
         )
         if self.placebo and not self.placebo.low <= 0 <= self.placebo.high:
-            said.append("The placebo differs between matched groups: they differ for other reasons than the treatment.")
+            said.append("The placebo differs between matched groups: they differ for reasons other than the treatment.")
         if self.by_codes:
             said.append(TAGGERS_CODES)
-        said.append("What was not measured is not balanced: this is no experiment.")
+        said.append("What was not measured is not balanced: this is not an experiment.")
         return tuple(said)
 
     def _errors(self) -> str:
         """How far counselors count in the errors of the estimates."""
         clustered = [effect for effect in self.effects if effect.errors in (BY_COUNSELOR, BY_PAIR_AND_COUNSELOR)]
         if not clustered:
-            return "Errors do not count that chats of one counselor are alike."
-        told = "all estimates" if len(clustered) == len(self.effects) else "some estimates (see the column errors)"
+            return "Standard errors ignore that chats of one counselor are alike."
+        told = (
+            "all estimates"
+            if len(clustered) == len(self.effects)
+            else "some estimates (see the column standard errors)"
+        )
         fewest = int(min(effect.df for effect in clustered)) + 1
         few = (
-            f", in part of only {fewest} clusters: p values may be somewhat too small, although intervals are by the t "
-            f"distribution with {fewest - 1} degrees of freedom"
+            f"; some have only {fewest} clusters, so p values may be somewhat too small, although intervals are from "
+            "the "
+            f"t distribution with {fewest - 1} degrees of freedom"
         )
-        return f"Errors of {told} are clustered by counselor{few if fewest < ENOUGH_CLUSTERS else ''}."
+        return f"Standard errors of {told} are clustered by counselor{few if fewest < ENOUGH_CLUSTERS else ''}."
 
     def love_plot(self) -> "Figure":
         """Standardized mean differences before and after."""
@@ -248,7 +255,7 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     keep = kept.rows
     if not keep.any():
         raise ModelProblem(
-            f"No row is left to match for {outcome.name}: {kept.reasons}. Where counselors are not known, write "
+            f"No row is left to match for {outcome.name}: {kept.reasons}. If counselors are not known, write "
             'counselor: "" under data.'
         )
     names, chosen, notes = _varying(pd.concat(columns, axis=1)[keep])
@@ -322,7 +329,7 @@ def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, 
     if matching.treated:
         values = column_of(chats.frame, matching.treated, "matching.treated").to_numpy()
         if not np.isin(values[~np.isnan(values)], (0, 1)).all():
-            raise UsageProblem(f"matching.treated: {matching.treated} must hold 1 for treated rows and 0 for others.")
+            raise UsageProblem(f"matching.treated: {matching.treated} must be 1 for treated rows and 0 for others.")
         return values, f"{matching.treated} against not"
     techniques = study.techniques
     groups = technique_groups(techniques) | {code: (code,) for code in techniques.reference}

@@ -19,7 +19,7 @@ BOUNDS = (
 def matched_document(matched: Matched) -> Document:
     """Sentences, estimates, balance of every attempt, bounds, and who was left out."""
     bounds = pd.DataFrame([{"gamma": bound.gamma, "p_from": bound.low, "p_to": bound.high} for bound in matched.bounds])
-    caption = f"Treated less untreated, with {level_text(matched.alpha)}"
+    caption = f"Treated minus untreated, with {level_text(matched.alpha)}"
     data = {"estimates": matched.tidy(), "balance": matched.balance_table(), "bounds": bounds}
     sections = [
         Section("Estimates", [Table(_estimates(matched), caption=caption)]),
@@ -67,16 +67,20 @@ def _estimates(matched: Matched) -> pd.DataFrame:
             "estimate": interval_text(row["estimate"], row["ci_low"], row["ci_high"]),
             "p": p_text(row["p"]),
             "rows": int(row["n"]),
-            "errors": row["errors"],
+            "standard errors": row["errors"],
         }
         for _, row in matched.tidy().iterrows()
     )
 
 
-def write_matched(matched: Matched, study: Study, folder: Path, output: Path) -> str:
+def write_matched(matched: Matched, study: Study, folder: Path, output: Path, force: bool = False) -> str:
     """Write report, tables, love plot and overlap to `output`, and return the report in Markdown, without pictures.
 
     Args:
         folder: what the paths in the study start from.
+        force: as in `write_document`.
+
+    Raises:
+        UsageProblem: a file is in the way, as `history.refuse_to_overwrite` says.
     """
-    return to_markdown(write_document(matched_document(matched), study, folder, output), pictures=False)
+    return to_markdown(write_document(matched_document(matched), study, folder, output, force), pictures=False)

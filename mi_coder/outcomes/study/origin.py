@@ -16,7 +16,7 @@ def check_codebook(paths: Iterable[Path]) -> None:
     """Refuse files that were tagged by another codebook; files without a sidecar are taken as they are.
 
     Raises:
-        UsageProblem: the codebook is another one, with the command that mends it.
+        UsageProblem: the codebook is another one, with the command that fixes it.
     """
     for path in paths:
         meta = read_meta(RunPaths("-", path).meta)

@@ -31,18 +31,22 @@ def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | Non
     values = columns[0]
     known = values[~np.isnan(values)]
     if outcome.type == "binary" and not np.isin(known, (0, 1)).all():
-        raise ModelProblem(f"{outcome.name} is said to be binary, and has other values than 0 and 1.")
+        raise ModelProblem(f"{outcome.name} is declared as binary, but has values other than 0 and 1.")
     if outcome.type == "count" and not ((known >= 0) & (known == np.floor(known))).all():
-        raise ModelProblem(f"{outcome.name} is said to be a count, and has values that are no whole numbers from 0 on.")
+        raise ModelProblem(
+            f"{outcome.name} is declared as a count, but has values that are not whole numbers of at least 0."
+        )
     if outcome.type == "rating" and outcome.levels and not np.isin(known, outcome.levels).all():
         wrong = int((~np.isin(known, outcome.levels)).sum())
         levels = ", ".join(f"{level:g}" for level in outcome.levels)
-        raise ModelProblem(f"{outcome.name}: {wrong} ratings are none of the levels {levels}. Mend them or the levels.")
+        raise ModelProblem(
+            f"{outcome.name}: {wrong} ratings are not among the levels {levels}. Fix the ratings or the levels."
+        )
     return values, None
 
 
 def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Classes of change and labelled effect sizes of a symptom, with what to keep in mind.
+    """Classes of change and labeled effect sizes of a symptom, with what to keep in mind.
 
     Returns:
         Rows of what, value and, where the value is a number of chats, percent of the chats with both scores.
@@ -63,19 +67,20 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
     rows = [(what, float(count), 100 * count / sizes.pairs) for what, count in counts.items()]
     rows += [(what, value, math.nan) for what, value in figures.items()]
     notes = [
-        f"{outcome.name}: who scores high before tends to score lower after without any help (regression to the mean), "
-        "and there is no group without chats here: the mean change is not an effect of the chats."
+        f"{outcome.name}: clients with high scores before tend to score lower after without any help (regression to "
+        "the "
+        "mean), and there is no group without chats here: the mean change is not an effect of the chats."
     ]
     if threshold is None:
         notes.append(
-            f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has points for "
-            f"the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in reliable_change."
+            f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has thresholds "
+            f"for the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in reliable_change."
         )
     both = ~np.isnan(before.values) & ~np.isnan(after.values)
     if prorated := int(((before.prorated | after.prorated) & both).sum()):
         notes.append(
             f"{outcome.name}: {prorated:,} chats miss up to {before.scale.may_miss} items of the {before.scale.name} "
-            "before or after, and have the mean of their other items in place of them (prorate)."
+            "before or after; the mean of the other items replaces them (prorate)."
         )
     return pd.DataFrame(rows, columns=["what", "value", "percent"]), tuple(notes)
 

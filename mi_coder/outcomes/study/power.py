@@ -116,9 +116,9 @@ class Plan:
         """What the plan is for, and what it was made from."""
         return (
             f"{self.outcome}, {self.model}: {self.budget.n:,} chats, {self.budget.n_gold:,} of them with gold codes"
-            + (" drawn from the tagger's errors." if self.simulated else ".")
+            + (" simulated from the tagger's errors." if self.simulated else ".")
             + (
-                " Differences between counselors have no budget: gold chats do not correct them."
+                " Differences between counselors are not planned: gold chats do not correct them."
                 if any(term.level == "between" for term in self.design.terms)
                 else ""
             )
@@ -168,9 +168,10 @@ class Plan:
     def least(self) -> str:
         """What it takes to correct at all."""
         return (
-            f"{FEWEST}: the width asks for no more, but `relate` corrects by no fewer than {self.budget.least_gold} "
-            f"gold chats ({ROWS_PER_PARAMETER} for each of the {self.budget.parameters} parameters), of no fewer than "
-            f"{self.budget.least_gold_clusters} clusters (counselors, or what inference.cluster names)."
+            f"{FEWEST}: fewer would do for the width, but for a correction `relate` needs at least "
+            f"{self.budget.least_gold} gold chats ({ROWS_PER_PARAMETER} for each of the {self.budget.parameters} "
+            f"parameters), from at least {self.budget.least_gold_clusters} clusters (counselors, or what "
+            "inference.cluster names)."
         )
 
     def probabilities(self, size: int) -> pd.DataFrame:
@@ -209,13 +210,14 @@ def plan_study(
     has_gold = bool(setting.gold or setting.counts)
     if not has_gold and tagger is None:
         raise UsageProblem(
-            "It takes some gold chats (label_error.gold) or the tagger's errors: give a table with code, precision and "
+            "Planning needs some gold chats (label_error.gold) or the tagger's errors: a table with code, precision "
+            "and "
             "recall, such as tagger.csv of mi-code relate."
         )
     outcome = study.outcomes[0]
     model = next((each for each in models_of(outcome) if each in CORRECTABLE), None)
     if model is None:
-        raise UsageProblem(f"{outcome.name}: budgets are for {', '.join(CORRECTABLE)}.")
+        raise UsageProblem(f"{outcome.name}: planning is for the models {', '.join(CORRECTABLE)}.")
     chats = read_chats(study.data, folder) if chats is None else chats
     values, before = outcome_values(outcome, chats)
     family, data, _ = family_data(model, outcome, design_of(study, outcome, chats, values, before))
@@ -264,14 +266,14 @@ def read_tagger(path: Path) -> pd.DataFrame:
     for name in ("code", "precision", "recall"):
         if name not in table.columns:
             raise UsageProblem(
-                f"{path} has no column {name!r}.{did_you_mean(name, map(str, table.columns))} It takes code, precision "
-                "and recall, as tagger.csv of mi-code relate."
+                f"{path} has no column {name!r}.{did_you_mean(name, map(str, table.columns))} The table needs code, "
+                "precision and recall, as in tagger.csv of mi-code relate."
             )
     return table
 
 
 def _figures(tagger: pd.DataFrame, codes: Collection[str]) -> pd.DataFrame:
-    """Precision and recall by code, of all `codes` at least: without, the tagger would count as free of errors.
+    """Precision and recall by code, of all `codes` at least: without them, the tagger would count as free of errors.
 
     Raises:
         UsageProblem: a code has none, or they are not above 0 and at most 1.
@@ -280,8 +282,8 @@ def _figures(tagger: pd.DataFrame, codes: Collection[str]) -> pd.DataFrame:
     figures = figures.apply(pd.to_numeric, errors="coerce").dropna()
     if without := sorted(set(codes) - set(figures.index)):
         raise UsageProblem(
-            f"The table has no precision and recall for {', '.join(without)}: without, the tagger would count as free "
-            "of errors. Add them, or leave these codes out of techniques.codes."
+            f"The table has no precision and recall for {', '.join(without)}: without them, the tagger would count as "
+            "free of errors. Add them, or leave these codes out of techniques.codes."
         )
     outside = figures.index[~((figures > 0) & (figures <= 1)).all(axis=1)]
     if len(outside):

@@ -39,9 +39,10 @@ HELD_CONSTANT: Mapping[str, tuple[str, ...]] = {
         "the seeker's positive sentiment",
     ),
 }
-"""What a paper holds constant and only the study's own columns can tell."""
+"""What a paper adjusts for and only the study's own columns have."""
 _UNMATCHED = (
-    "all rows were used, unmatched, as the paper does for techniques (Table 7). For what chatting does at all it "
+    "all rows were used, unmatched, as in the paper for techniques (Table 7). For the effect of chatting itself the "
+    "paper "
     "matches first (Table 4): add a block `matching` with treated (a column) or technique, and with covariates; the "
     "paper has the seeker's age, earlier chats, tenure, active days and the score before."
 )
@@ -67,14 +68,15 @@ def preset_notes(study: Study) -> tuple[str, ...]:
     named = [covariate.field for covariate in study.adjusted_for if covariate.field != LENGTH]
     said = []
     if wanted and len(named) < len(wanted):
-        paper = f"the paper holds {', '.join(wanted[:-1])} and {wanted[-1]} constant"
+        paper = f"the paper adjusts for {', '.join(wanted[:-1])} and {wanted[-1]}"
         has = f"only {', '.join(named)}" if named else "none of them"
         said.append(
-            f"{paper}, and the study names {has} in covariates. Name the columns there, such as covariates: "
-            "[column_1, {field: column_2, transform: log1p}]; without, figures do not compare with the paper's."
+            f"{paper}, but the study names {has} in covariates. Name the columns there, such as covariates: "
+            "[column_1, {field: column_2, transform: log1p}]; without them, figures cannot be compared with the "
+            "paper's."
         )
     if study.preset == "shah2022" and len(named) < len(study.adjusted_for):
-        said.append(f"{LENGTH} is left out: the paper does not hold the length of chats constant.")
+        said.append(f"{LENGTH} is left out: the paper does not adjust for the length of chats.")
     if study.preset == "yang2024":
         said.append(_MATCHED if takes_matching(study) else _UNMATCHED)
     return tuple(said)
@@ -118,7 +120,7 @@ def _yang2024(study: Study) -> Study:
 
 def _preset(study: Study, outcomes: tuple[Outcome, ...], wanted: str, techniques: Techniques) -> Study:
     if not outcomes:
-        raise UsageProblem(f"preset {study.preset} relates codes to {wanted}, and the study has no such outcome.")
+        raise UsageProblem(f"preset {study.preset} relates codes to {wanted}, but the study has no such outcome.")
     return replace(study, preset="", outcomes=outcomes, techniques=techniques, interactions=(), response_weights=False)
 
 

@@ -65,6 +65,6 @@ def no_quality(study: Study) -> str:
         else "no chat has the codes of each message both from the tagger and as gold"
     )
     return (
-        f"The tagger's F1 beside each code is not given: {reason}. It takes files of mi-code tag in data.chats, and "
+        f"The tagger's F1 for each code is not shown: {reason}. It needs files of mi-code tag in data.chats, and "
         "gold codes of the same messages in label_error.gold."
     )

@@ -103,7 +103,7 @@ class Result:
 
     @property
     def level(self) -> str:
-        """Of the intervals, as "95 % intervals"."""
+        """Of the intervals, as "95% intervals"."""
         return rendering.level_text(self.study.inference.alpha)
 
     def to_markdown(self, outcome: str | None = None, model: str | None = None) -> str:
@@ -137,7 +137,7 @@ class Result:
         name = f"predicted: {outcome}" if outcome else (names[0] if names else "")
         if name not in self.tables:
             raise UnknownName(
-                f"There are no predicted ratings of {outcome or 'any outcome'}: it takes an ordinal model."
+                f"There are no predicted ratings of {outcome or 'any outcome'}: they need an ordinal model."
             )
         table = self.tables[name]
         chosen = table[(table["term"] == code) | (table["term"] == f"{code} (within)")]

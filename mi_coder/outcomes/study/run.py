@@ -29,8 +29,8 @@ from mi_coder.outcomes.study.spec import SATISFIED, STANDS_IN, STARS, Model, Out
 from mi_coder.outcomes.study.term import Term
 
 WITHOUT_CLUSTERS = (
-    'To fit without clusters, write inference: {cluster: ""} in the study file: chats count as independent then, and '
-    "the report says that it is about these counselors alone."
+    'To fit without clusters, write inference: {cluster: ""} in the study file: chats then count as independent, and '
+    "the report says that it is about these counselors only."
 )
 
 
@@ -49,7 +49,7 @@ def run_study(
 
     Raises:
         UsageProblem: files, columns or codes that are missing or do not fit.
-        ModelProblem: not one model could be fitted.
+        ModelProblem: no model could be fitted.
     """
     folder = study.data.folder if folder is None else folder
     gold = _gold_of(study, folder) if gold is None else gold
@@ -151,8 +151,8 @@ def _told_cut(outcome: Outcome, ratings: Floats) -> list[str]:
         return []
     count = int((ratings >= outcome.satisfied).sum())
     return [
-        f"{outcome.name}, logit: ratings are cut at {outcome.satisfied:g}, which is made for levels of 1 to 5: "
-        f"{count:,} of {len(ratings):,} chats count as 1. outcomes.satisfied sets another cut."
+        f"{outcome.name}, logit: ratings are cut at {outcome.satisfied:g}, which is meant for levels of 1 to 5: "
+        f"{count:,} of {len(ratings):,} chats count as 1. Set another cut in outcomes.satisfied."
     ]
 
 
@@ -250,7 +250,7 @@ def _matched(study: Study, chats: Chats) -> Part:
     )
     rows.loc[rows["code"] != "", "warnings"] = UNCORRECTED
     part.rows.append(rows)
-    left_out = {**found.dropped, "treated without a partner": len(found.chosen.pairs.dropped)}
+    left_out = {**found.dropped, "treated without a match": len(found.chosen.pairs.dropped)}
     part.glance.append(
         {
             "model": rows["model"].iloc[0],

@@ -11,8 +11,9 @@ from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.spec import Model, Study
 
 _HARM = (
-    "Outcomes stand side by side and are never merged into one score: what is rated well need not help, and advice was "
-    "rated well and went with worse symptoms in published studies."
+    "Outcomes are shown side by side and never merged into one score: what is rated well need not help, and in "
+    "published "
+    "studies advice was rated well and went with worse symptoms."
 )
 _BETTER = {
     "rating": {"higher": "a better rating", "lower": "a worse rating"},
@@ -35,7 +36,7 @@ def what_can_be_said(result: Result, gold: bool, stood_in: Sequence[str] = ()) -
     said = list(_limits(result.study, uncorrected, gold, bool(corrected)))
     if ((rows["correction"] == "naive") & (rows["level"] == "between")).any():
         said.append(
-            "Differences between counselors are uncorrected: they have naive rows alone, since people coded too few "
+            "Differences between counselors are uncorrected: they have naive rows only, since people coded too few "
             "chats of each counselor to know the counselor's mean. With techniques.within_between: false the pooled "
             "slope, which mixes both levels, is corrected."
         )
@@ -50,8 +51,8 @@ def stands_in(outcome: str, model: Model, instead: Model, by: str) -> str:
     """
     return (
         f"{outcome}, {model}: {by} variance is estimated as 0 (given all columns, chats of one {by} are no more alike "
-        f"than chats of several), so that there is no random effect to fit. The {instead} model with errors clustered "
-        f"by {by} says the same, and stands in its place."
+        f"than chats of several), so there is no random effect to fit. The {instead} model with standard errors "
+        f"clustered by {by} says the same, and is shown instead."
     )
 
 
@@ -70,13 +71,14 @@ def _errors_by_outcome(result: Result) -> Sequence[str]:
             said.append(f"{among} it could not be tested whether the tagger's errors depend on the outcome.")
         elif p < CLEAR:
             said.append(
-                f"{among} the tagger's errors were seen to depend on the outcome ({shown}): naive figures can be wrong "
-                "in size and in sign, and corrected ones allow for it."
+                f"{among} the tagger's errors were found to depend on the outcome ({shown}): naive figures can be "
+                "wrong in size and "
+                "in sign; corrected figures account for this."
             )
         else:
             said.append(
-                f"{among} there was no sign that the tagger's errors depend on the outcome ({shown}). That is no "
-                "proof that they do not: the test misses small differences, the more so the fewer the gold chats."
+                f"{among} there was no sign that the tagger's errors depend on the outcome ({shown}). This does "
+                "not prove that they do not: the test misses small differences, especially with few gold chats."
             )
     return said
 
@@ -98,21 +100,24 @@ def _findings(result: Result) -> Sequence[str]:
         better = _BETTER.get(types[outcome], {})
         if not adjusted:
             said.append(
-                f"{outcome}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for how many "
-                f"were looked at (by chance alone some {0.05 * tested:.1f} would)"
+                f"{outcome}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for multiple "
+                f"tests (by chance alone, about {0.05 * tested:.1f} would)"
                 + (": " if len(clear) else "")
                 + "; ".join(_finding(row, better) for _, row in clear.iterrows())
                 + "."
             )
         elif clear.empty:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, none stands out from chance once all are counted (q < "
-                ".05). That is no proof of none: read the width of the intervals."
+                f"{outcome}: of {tested} associations in {size}, none is clear after adjustment for multiple tests (q "
+                "< .05). This does not prove that there is none: look at the width of the intervals."
             )
         else:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, {len(clear)} stand{'s' * (len(clear) == 1)} out from "
-                "chance (q < .05): " + "; ".join(_finding(row, better) for _, row in clear.iterrows()) + "."
+                f"{outcome}: of {tested} associations in {size}, {len(clear)} {'is' if len(clear) == 1 else 'are'} "
+                "clear after "
+                "adjustment for multiple tests (q < .05): "
+                + "; ".join(_finding(row, better) for _, row in clear.iterrows())
+                + "."
             )
     return said
 
@@ -130,16 +135,18 @@ def _few_clusters(result: Result) -> Sequence[str]:
             continue
         if len(corrected):
             said.append(
-                f"{outcome}: corrected figures rest on gold chats of only {fewest} clusters (counselors, or what "
-                f"inference.cluster names). Their p is made for few (by the wild cluster bootstrap), and intervals are "
-                f"by the t distribution, which is too narrow under {ENOUGH_CLUSTERS}. Where an interval and its p do "
-                "not agree, go by p; gold chats of more counselors mend it."
+                f"{outcome}: corrected figures are based on gold chats of only {fewest} clusters (counselors, or what "
+                f"inference.cluster names). Their p values are suited to few clusters (wild cluster bootstrap). Their "
+                f"intervals are from the t distribution, which is too narrow with fewer than {ENOUGH_CLUSTERS} "
+                "clusters. "
+                "Where an interval and its p value disagree, use p; gold chats of more counselors help."
             )
         else:
             how = shown["warnings"].iloc[0].partition("; ")[0].partition(": ")[2]
             said.append(
-                f"{outcome}: there are only {fewest} clusters (counselors, or what inference.cluster names), and "
-                f"errors are made for few ({how}). Where an interval and its p do not agree, go by the wider of both."
+                f"{outcome}: there are only {fewest} clusters (counselors, or what inference.cluster names). Standard "
+                f"errors are suited to few clusters ({how}). Where an interval and its p value disagree, use the wider "
+                "of both."
             )
     return said
 
@@ -168,13 +175,13 @@ def _limits(study: Study, uncorrected: Sequence[str], gold: bool, corrected: boo
         )
     else:
         said.append(
-            "Differences within and between counselors are not told apart here: a technique may stand for the "
+            "Differences within and between counselors are not separated here: a technique may stand for the "
             "counselors who use it."
         )
     if study.data.counselor and not study.inference.cluster:
         said.append(
-            "Errors take every chat for independent of the others (inference.cluster is empty), and chats of one "
-            "counselor mostly are not: what is found is about these counselors alone."
+            "Standard errors assume that chats are independent of each other (inference.cluster is empty), but chats "
+            "of one counselor mostly are not: the results are about these counselors only."
         )
     if study.techniques.form == "share":
         step = "10 points" if study.techniques.per == "unit" else "one standard deviation"
@@ -186,19 +193,21 @@ def _limits(study: Study, uncorrected: Sequence[str], gold: bool, corrected: boo
     if uncorrected and gold:
         said.append(
             f"The gold chats could not correct {', '.join(uncorrected)} (the reason is among what was left out): these "
-            "intervals take the tagger's codes as true, and errors can hide effects, make them up or turn them round."
+            "intervals take the tagger's codes as true, and errors can hide effects, make them up or reverse them."
         )
     elif uncorrected:
         said.append(
             "The codes are the tagger's, and intervals take them as true. Errors can hide effects, make them up or "
-            "turn them round; code a random part of the chats by hand and give it in label_error.gold."
+            "reverse them; code a random part of the chats by hand and give it in label_error.gold."
         )
     if corrected and study.label_error.sampling == "convenience":
-        said.append("The gold chats were not drawn at random: the correction holds only if they are like the others.")
+        said.append(
+            "The gold chats were not drawn at random: the correction is valid only if they are like the other chats."
+        )
     elif corrected:
         said.append(
-            "Corrected figures hold whatever errors the tagger makes, also errors that depend on the outcome, as long "
-            "as the gold chats were drawn as stated and their codes are right."
+            "Corrected figures are valid whatever errors the tagger makes, even errors that depend on the outcome, as "
+            "long as the gold chats were drawn as stated and their codes are right."
         )
     if len(study.outcomes) > 1:
         said.append(_HARM)

@@ -26,7 +26,7 @@ BEFORE = "before"
 """What interactions call the score before, whatever its column is called."""
 STARS = (1.0, 2.0, 3.0, 4.0, 5.0)
 SATISFIED = 4.0
-"""Where the binary model cuts a rating if nothing is said: made for stars."""
+"""Where the binary model cuts a rating by default: made for stars."""
 Text = Annotated[str, Meta(min_length=1)]
 Share = Annotated[float, Meta(gt=0, lt=1)]
 
@@ -55,7 +55,12 @@ class Data(_Strict, frozen=True, kw_only=True, dict=True):
 
         It is no key of the file and not in the digest: a study means the same wherever it is.
         """
-        return Path(self.__dict__.get("folder", ""))
+        return self.file.parent if self.file else Path()
+
+    @property
+    def file(self) -> Path | None:
+        """The file that the study was read from, if any; no key of it either."""
+        return self.__dict__.get("file")
 
 
 class Techniques(_Strict, frozen=True, kw_only=True):
@@ -65,7 +70,7 @@ class Techniques(_Strict, frozen=True, kw_only=True):
         Form,
         Meta(
             description="share: percent of all codes given, in steps of 10 points, against the reference; count: "
-            "number of messages beside the log of the chat's length; presence: used at all."
+            "number of messages, with the log of the chat's length as a covariate; presence: used at all."
         ),
     ] = "share"
     codes: Annotated[tuple[Text, ...], Meta(description="Codes or merged codes; empty for all.")] = ()
@@ -73,7 +78,7 @@ class Techniques(_Strict, frozen=True, kw_only=True):
         msgspec.field(default_factory=dict)
     )
     reference: Annotated[
-        tuple[Text, ...], Meta(description="Codes whose share is given up where that of another rises.")
+        tuple[Text, ...], Meta(description="Codes whose share falls where that of another code rises.")
     ] = ("OT", "CC")
     per: Annotated[
         Literal["unit", "sd"], Meta(description="Effects per unit (10 points, a message) or per standard deviation.")
@@ -84,11 +89,11 @@ class Techniques(_Strict, frozen=True, kw_only=True):
     within_between: Annotated[
         bool, Meta(description="Split every column into the counselor's mean and the deviation from it.")
     ] = True
-    min_chats: Annotated[int, Meta(ge=1, description="Codes used in fewer chats are left out, and named.")] = 30
+    min_chats: Annotated[int, Meta(ge=1, description="Codes used in fewer chats are left out and named.")] = 30
 
 
 class Covariate(_Strict, frozen=True, kw_only=True):
-    """A column that is held constant."""
+    """A column to adjust for."""
 
     field: Text
     transform: Literal["none", "log", "log1p", "standardize", "category"] = "none"
@@ -107,33 +112,38 @@ class Outcome(_Strict, frozen=True, kw_only=True):
     ]
     field: Annotated[str, Meta(description="Column of a rating, binary or count; the name if empty.")] = ""
     levels: Annotated[tuple[float, ...], Meta(description="Levels of the rating; empty for those that occur.")] = ()
-    satisfied: Annotated[float, Meta(description="Ratings from here on are the 1 of the binary model.")] = SATISFIED
+    satisfied: Annotated[float, Meta(description="Ratings of this value or more are the 1 of the binary model.")] = (
+        SATISFIED
+    )
     scale: Annotated[str, Meta(description="PHQ-2, PHQ-4, PHQ-9, GAD-2 or GAD-7, for a symptom.")] = ""
     before: Annotated[
         str | tuple[Text, ...],
-        Meta(description="Column before the chat. Of a symptom also a list: its items, in the order of the scale."),
+        Meta(
+            description="Column with the score before the chat. For a symptom also a list: its items, in the order of "
+            "the scale."
+        ),
     ] = ""
-    after: Annotated[str | tuple[Text, ...], Meta(description="Column or items after the chat.")] = ""
+    after: Annotated[str | tuple[Text, ...], Meta(description="Column or items with the score after the chat.")] = ""
     prorate: Annotated[
         bool | msgspec.UnsetType,
         Meta(
-            description="Make up for up to 2 missing items of the PHQ-9 or 1 of the GAD-7 by the mean of the others; "
-            "without, a chat that misses an item has no score."
+            description="Replace up to 2 missing items of the PHQ-9 or 1 of the GAD-7 by the mean of the others; "
+            "otherwise a chat that misses an item has no score."
         ),
     ] = msgspec.UNSET
     reliable_change: Annotated[
         Annotated[float, Meta(gt=0)] | msgspec.UnsetType,
         Meta(
             description="Points from which a change of the symptom is reliable: 1.96 sd sqrt(2 (1 - reliability)) of "
-            "your population. Without, the 6 of the PHQ-9 and 4 of the GAD-7; the others have no classes of change."
+            "your population. Default: 6 for the PHQ-9 and 4 for the GAD-7; the others have no classes of change."
         ),
     ] = msgspec.UNSET
     cutoff: Annotated[
         Annotated[int, Meta(gt=0)] | msgspec.UnsetType,
-        Meta(description="Lowest score of a case, for recovery; without, the one that is usual for the scale."),
+        Meta(description="Lowest score of a case, for recovery. Default: the usual one of the scale."),
     ] = msgspec.UNSET
     models: Annotated[tuple[Model, ...], Meta(description="Empty for those that suit the type.")] = ()
-    balanced: Annotated[bool, Meta(description="Weight both classes of the binary model alike.")] = False
+    balanced: Annotated[bool, Meta(description="Weight both classes of the binary model equally.")] = False
 
     def __post_init__(self) -> None:
         # Unset, the key is not in the digest: studies from before it keep theirs, and `false` says nothing else.
@@ -152,31 +162,36 @@ class Outcome(_Strict, frozen=True, kw_only=True):
 
 
 class Inference(_Strict, frozen=True, kw_only=True):
-    """Errors, intervals and the family over which tests are adjusted."""
+    """Standard errors, intervals and the family over which tests are adjusted."""
 
     cluster: Annotated[
-        str, Meta(description="Column whose rows hang together: counselor, client or a column of the data.")
+        str,
+        Meta(
+            description="Column of the clusters, whose rows are not independent: counselor, client or a column of the "
+            "data."
+        ),
     ] = "counselor"
-    alpha: Annotated[Share, Meta(description="Intervals hold 1 - alpha.")] = 0.05
+    alpha: Annotated[Share, Meta(description="Intervals have the level 1 - alpha.")] = 0.05
     adjust: Annotated[Literal["bh", "by", "none"], Meta(description="Benjamini-Hochberg or Benjamini-Yekutieli.")] = (
         "bh"
     )
     family: Annotated[
-        Literal["outcome", "study"], Meta(description="Tests adjusted together: of one outcome, or all of the study.")
+        Literal["outcome", "study"],
+        Meta(description="Tests adjusted together: those of one outcome, or all of the study."),
     ] = "outcome"
-    draws: Annotated[int, Meta(ge=99, description="Draws of the wild bootstrap where clusters are few.")] = 999
+    draws: Annotated[int, Meta(ge=99, description="Draws of the wild bootstrap, used if there are few clusters.")] = 999
 
 
 class LabelError(_Strict, frozen=True, kw_only=True):
-    """The tagger's errors: a random part of the chats that people coded corrects for them."""
+    """The tagger's errors: gold codes of a random part of the chats correct for them."""
 
     correction: Annotated[
-        Literal["auto", "ptd", "none"], Meta(description="auto: predict-then-debias where gold is given.")
+        Literal["auto", "ptd", "none"], Meta(description="auto: predict-then-debias if gold is given.")
     ] = "auto"
     gold: Annotated[
-        tuple[Text, ...], Meta(description="Files with gold codes of some of the chats, in full, by the same ids.")
+        tuple[Text, ...], Meta(description="Files with complete gold codes of some of the chats, with the same ids.")
     ] = ()
-    counts: Annotated[str, Meta(description="Instead of gold: a table as data.counts.")] = ""
+    counts: Annotated[str, Meta(description="Instead of gold: a table like data.counts.")] = ""
     sampling: Annotated[
         Literal["random", "weights", "convenience"], Meta(description="How the gold chats were chosen.")
     ] = "random"
@@ -194,17 +209,18 @@ class ByExperience(_Strict, frozen=True, kw_only=True):
     time: Annotated[
         str, Meta(description="Column with the date or time of the chat; experience is the number of earlier chats.")
     ] = ""
-    field: Annotated[str, Meta(description="Column with the experience, from 0 on, in place of earlier chats.")] = ""
-    min_chats: Annotated[int, Meta(ge=1, description="Counselors with fewer chats are left out, and counted.")] = 1
+    field: Annotated[str, Meta(description="Column with the experience, at least 0, instead of earlier chats.")] = ""
+    min_chats: Annotated[int, Meta(ge=1, description="Counselors with fewer chats are left out and counted.")] = 1
     min_months: Annotated[
-        float, Meta(ge=0, description="Counselors whose first and last chat are nearer are left out, and counted.")
+        float,
+        Meta(ge=0, description="Counselors with fewer months between first and last chat are left out and counted."),
     ] = 0.0
 
 
 class Matching(_Strict, frozen=True, kw_only=True):
     """A matched comparison of chats with high and low use of one technique, or of any treated and untreated rows."""
 
-    technique: Annotated[str, Meta(description="Code or merged codes; chats with high use are the treated.")] = ""
+    technique: Annotated[str, Meta(description="Code or merged codes; chats with high use are the treated rows.")] = ""
     high: Annotated[
         Literal["any", "median"], Meta(description="High use: any at all, or above the median. Set it before looking.")
     ] = "any"
@@ -212,7 +228,9 @@ class Matching(_Strict, frozen=True, kw_only=True):
     covariates: Annotated[
         tuple[Covariate | str, ...], Meta(min_length=1, description="What was known before the chat.")
     ]
-    caliper: Annotated[float, Meta(gt=0, description="Widest pair, in standard deviations of the logit.")] = 0.2
+    caliper: Annotated[
+        float, Meta(gt=0, description="Largest distance within a pair, in standard deviations of the logit.")
+    ] = 0.2
     within: Annotated[str, Meta(description="Column: pairs only among rows with the same value.")] = ""
     placebo: Annotated[str, Meta(description="Column that the treatment cannot have changed.")] = ""
 
@@ -235,10 +253,10 @@ class Study(_Strict, frozen=True, kw_only=True):
     experience: Annotated[ByExperience | None, Meta(description="For `mi-code experience`.")] = None
     interactions: Annotated[
         tuple[tuple[Text, Text], ...],
-        Meta(description="Pairs of columns whose product is held constant too; `before` is the score before."),
+        Meta(description="Pairs of columns whose product is a covariate, too; `before` is the score before."),
     ] = ()
     response_weights: Annotated[
-        bool, Meta(description="Weight chats with an outcome by the inverse of their probability to have one.")
+        bool, Meta(description="Weight chats with an outcome by the inverse of their probability of having one.")
     ] = True
     seed: int = 1
 
@@ -292,13 +310,13 @@ def read_study(path: str | Path) -> Study:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         raise UsageProblem(f"{path} cannot be read: {reason}.") from None
     except msgspec.DecodeError as error:
-        raise UsageProblem(f"{path} is no JSON: {error}.") from None
+        raise UsageProblem(f"{path} is not JSON: {error}.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f":{mark.line + 1}" if mark else ""
-        raise UsageProblem(f"{path}{place} is no YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None
+        raise UsageProblem(f"{path}{place} is not YAML: {getattr(error, 'problem', None) or 'malformed'}.") from None
     study = study_of(content, str(path))
-    study.data.__dict__["folder"] = path.parent.absolute()
+    study.data.__dict__["file"] = path.absolute()
     return study
 
 
@@ -312,7 +330,7 @@ def study_of(content: object, source: str = "study") -> Study:
         UsageProblem: a key is unknown or missing, or a value does not fit.
     """
     if not isinstance(content, dict):
-        raise UsageProblem(f"{source} must hold keys such as data, outcomes and techniques.")
+        raise UsageProblem(f"{source} must have keys such as data, outcomes and techniques.")
     refuse_unknown(content, Study, source)
     try:
         study = msgspec.convert(content, Study)
@@ -347,7 +365,7 @@ def _check(study: Study, source: str) -> None:
     if (gold.sampling == "weights") != bool(gold.probability):
         raise UsageProblem(f"{source}: label_error.sampling weights and label_error.probability go together.")
     if study.inference.cluster == "client" and not data.client:
-        raise UsageProblem(f"{source}: inference.cluster is client: name its column in data.client.")
+        raise UsageProblem(f"{source}: inference.cluster is client: name the column of clients in data.client.")
     names = [outcome.name for outcome in study.outcomes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageProblem(f"{source}: outcomes named twice: {', '.join(twice)}.")
@@ -365,11 +383,11 @@ def _check_outcome(outcome: Outcome, data: Data, place: str) -> None:
     allowed = (*MODELS[outcome.type], *ON_REQUEST.get(outcome.type, ()))
     unfit = [model for model in outcome.models if model not in allowed]
     if unfit:
-        raise UsageProblem(f"{place}: {unfit[0]} is no model of a {outcome.type}. There are {', '.join(allowed)}.")
+        raise UsageProblem(f"{place}: {unfit[0]} is not a model of a {outcome.type}. There are {', '.join(allowed)}.")
     if "crossed" in outcome.models and not (data.counselor and data.client):
         raise UsageProblem(
             f"{place}: crossed has a random intercept for every counselor and one for every client: name their "
-            "columns in data.counselor and data.client. Where clients are not known, leave crossed out."
+            "columns in data.counselor and data.client. If clients are not known, leave crossed out."
         )
 
 
@@ -383,9 +401,9 @@ def _check_items(outcome: Outcome, place: str) -> None:
                 f"{place}: {' and '.join(items)} must be one column: only a symptom is scored from a list of items."
             )
         if outcome.prorate:
-            raise UsageProblem(f"{place}: prorate makes up for missing items of a symptom, and this is none.")
+            raise UsageProblem(f"{place}: prorate replaces missing items of a symptom, and this is not a symptom.")
         if (outcome.reliable_change, outcome.cutoff) != (msgspec.UNSET, msgspec.UNSET):
-            raise UsageProblem(f"{place}: reliable_change and cutoff are of a symptom, and this is none.")
+            raise UsageProblem(f"{place}: reliable_change and cutoff are for a symptom, and this is not a symptom.")
         return
     try:
         scale = scale_named(outcome.scale)
@@ -394,11 +412,11 @@ def _check_items(outcome: Outcome, place: str) -> None:
     for key in ("reliable_change", "cutoff"):
         points = getattr(outcome, key)
         if points is not msgspec.UNSET and points > scale.highest:
-            raise UsageProblem(f"{place}: {key} is {points:g}, and the {scale.name} goes from 0 to {scale.highest}.")
+            raise UsageProblem(f"{place}: {key} is {points:g}, but the {scale.name} goes from 0 to {scale.highest}.")
     for side, columns in items.items():
         if len(columns) != scale.items:
             raise UsageProblem(
-                f"{place}: {side} lists {len(columns)} columns, and the {scale.name} has {scale.items} items. List "
+                f"{place}: {side} lists {len(columns)} columns, but the {scale.name} has {scale.items} items. List "
                 "all, in the order of the questionnaire, or name one column with the total."
             )
     named = [name for given in sides.values() for name in ([given] if isinstance(given, str) else given)]
@@ -406,7 +424,7 @@ def _check_items(outcome: Outcome, place: str) -> None:
         raise UsageProblem(f"{place}: before and after name {', '.join(twice)} more than once.")
     if outcome.prorate and not (items and scale.may_miss):
         raise UsageProblem(
-            f"{place}: prorate makes up for missing items, so it needs lists of items in before or after."
+            f"{place}: prorate replaces missing items, so it needs lists of items in before or after."
             if scale.may_miss
             else f"{place}: the {scale.name} is too short to prorate: a chat that misses an item has no score."
         )

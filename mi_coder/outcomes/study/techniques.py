@@ -98,8 +98,8 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
     if means is not None and "between" not in recipe.levels:
         beside = f" and {others} further parameters" if fewest > both else ""
         note = (
-            f"Differences between counselors are not estimated: {len(kept)} codes{beside} take {fewest} counselors or "
-            f"more, and there are {len(means)}. Every code is compared within counselors."
+            f"Differences between counselors are not estimated: {len(kept)} codes{beside} need {fewest} counselors or "
+            f"more, but there are {len(means)}. Every code is compared within counselors."
         )
         recipe = replace(recipe, left_out=(*left_out, note))
     return recipe
@@ -116,7 +116,7 @@ def technique_groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
         _known(code, book.ids)
     merged = [code for codes in techniques.merge.values() for code in codes]
     if twice := sorted({code for code in merged if merged.count(code) > 1}):
-        raise UsageProblem(f"techniques.merge: {', '.join(twice)} stands there more than once, and would count twice.")
+        raise UsageProblem(f"techniques.merge: {', '.join(twice)} is there more than once and would count twice.")
     groups: dict[str, tuple[str, ...]] = {code: (code,) for code in book.ids if code not in merged}
     groups |= {name: tuple(codes) for name, codes in techniques.merge.items()}
     for name in techniques.codes:
@@ -127,7 +127,7 @@ def technique_groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
         if clash := sorted(set(groups[name]) & set(reference)):
             raise UsageProblem(
                 f"techniques.codes: {name} is in the reference ({', '.join(clash)}), to whose share the others are "
-                "compared. Leave it out of one of both."
+                "compared. Remove it from one of the two."
             )
     return {name: groups[name] for name in asked if not set(groups[name]) & set(reference)}
 

@@ -14,14 +14,18 @@ PREDICTED = 3
 """Techniques of which predicted ratings are drawn; all are in the table."""
 
 
-def write_result(result: Result, folder: Path, output: Path) -> Result:
+def write_result(result: Result, folder: Path, output: Path, force: bool = False) -> Result:
     """Write all that a result holds to `output`, and return it with its provenance.
 
     Args:
         folder: what the paths in the study start from.
-        output: made if it does not exist; files of an earlier run are written over, its history is kept.
+        output: made if it does not exist; files of an earlier run are overwritten, its history is kept.
+        force: overwrite other files, too, but no inputs.
+
+    Raises:
+        UsageProblem: a file is in the way, as `history.refuse_to_overwrite` says.
     """
-    document = write_document(result_document(result), result.study, folder, output)
+    document = write_document(result_document(result), result.study, folder, output, force)
     return replace(result, sentences=document.sentences, provenance=document.provenance)
 
 

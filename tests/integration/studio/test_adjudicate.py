@@ -187,7 +187,7 @@ def test_the_doctor_knows_that_an_adjudication_project_hides_predictions_on_purp
 
     found = look()
     assert {one.level for one in found.values()} == {"good"}
-    assert "the project is for adjudication: codings are told in words, and none is filled in" in found
+    assert "the project is for adjudication: codings are shown as text, and none is filled in" in found
 
     client.update_project(client.project("Doctor").id, show_collab_predictions=True)
     [bad] = [one for one in look().values() if one.level == "bad"]

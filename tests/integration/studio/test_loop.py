@@ -224,7 +224,7 @@ def test_planted_older_and_unsubmitted_codings_are_told_apart(
     assert [(f"{row['conversation_id']}#{row['index']}", row["codes"]) for row in rows(codes)] == [(twice, "SU")]
     assert [row["conversation_id"] for row in rows(tmp_path / "ann.planted.csv")] == ["k0"]
     assert "1 codings of planted messages" in pulled.output
-    assert "1 older codings left out" in pulled.output and "(1 of them with other codes)" in pulled.output
+    assert "1 older codings left out" in pulled.output and "(1 of them with different codes)" in pulled.output
     assert f"1 annotations saved but not submitted (1 by {CODERS[0]})" in pulled.output
     assert run(studio, "studio", "progress", "Told: ann").stdout.splitlines()[2].split()[-1] == "1"
 
@@ -236,4 +236,4 @@ def test_planted_older_and_unsubmitted_codings_are_told_apart(
     refused = CliRunner(env={URL_VARIABLE: studio.url, TOKEN_VARIABLE: studio.token}).invoke(
         mi_code, ["studio", "push", "Told: cho", str(path)]
     )
-    assert "have no suggestions, as blind coding needs it" in str(refused.exception)
+    assert "have no suggestions, as blind coding requires" in str(refused.exception)

@@ -114,7 +114,7 @@ def test_a_server_that_keeps_failing_is_told_and_the_next_push_ends_it(studio: S
 
     with (
         proxy(studio.url, second_chunk_fails) as between,
-        pytest.raises(StudioProblem, match="give the same command"),
+        pytest.raises(StudioProblem, match="run the same command"),
     ):
         push(Client(between.url, studio.token), project, many(50), chunk=20)
     assert sum(names(client, project).values()) == 20
@@ -194,7 +194,7 @@ def test_a_project_to_read_in_is_no_trouble(studio: Studio) -> None:
 
 
 def test_a_wrong_token_and_a_wrong_project_are_explained(studio: Studio) -> None:
-    with pytest.raises(StudioProblem, match="does not take the token") as caught:
+    with pytest.raises(StudioProblem, match="does not accept the token") as caught:
         Client(studio.url, "0" * 40).whoami()
     assert "0000" not in str(caught.value)
     with pytest.raises(NotThere, match="no project 99999"):

@@ -14,11 +14,12 @@ from mi_coder.cli.profile import command
 from mi_coder.conversation import Coding, Conversation, Message
 from mi_coder.errors import UsageProblem
 from mi_coder.measures.intervals import intervals
-from mi_coder.measures.profile import Figure, Profile, count, profile
+from mi_coder.measures.patterns import Patterns
+from mi_coder.measures.profile import Counted, Figure, Profile, count, profile
 from mi_coder.measures.reading import Chat, read_chats
 from mi_coder.measures.summaries import CANNOT_TELL, LEFT_OPEN, MEASURES, NEEDS_DEPTH, NOTHING, legend
-from mi_coder.measures.tally import AT, CODES, OPEN, Turn, tally
-from mi_coder.measures.validation import Errors, errors_of
+from mi_coder.measures.tally import AT, CODES, COLUMNS, OPEN, Turn, tally
+from mi_coder.measures.validation import SPLITS, Errors, TaggerErrors, errors_of
 
 CLIENT = Turn("client", None, None, None, 4)
 
@@ -73,9 +74,24 @@ def test_every_figure_says_what_it_is_made_of() -> None:
     assert (row["numerator"], row["denominator"], row["n"]) == (4, 2, 2)
 
 
-def test_the_legend_has_formulas_thresholds_and_why_asking_leave_is_consistent() -> None:
-    assert "fair 0.4, good 0.5" in legend() and "MICO / (MICO + MIIN)" in legend()
+def test_the_legend_has_formulas_thresholds_and_why_asking_permission_is_consistent() -> None:
+    assert "; fair 40%, good 50%" in legend() and "; fair 1, good 2" in legend() and "MICO / (MICO + MIIN)" in legend()
+    assert "MI-adherent per message" in legend() and "(SC + AF + EA) / volleys" in legend("volley")
+    assert "Brackets: 95% intervals over conversations." in legend()
     assert "asking permission as emphasizing control" in legend()
+
+
+def test_what_is_named_a_percentage_is_shown_as_one_and_kept_as_a_fraction() -> None:
+    turns = [_turn("REF", depth="complex"), _turn("REF", depth="simple"), _turn("OQ"), _turn("SC"), CLIENT]
+    found = profile([Chat(f"c{i}", turns, {}) for i in range(5)], ["all"])
+    shown = found.summary()
+    assert "% complex reflections        50%  [50%, 50%]  (5 / 10)" in shown
+    assert "R:Q                          2.00  [2.00, 2.00]  (10 / 5)" in shown
+    assert "MI-adherent per message      0.25  [0.25, 0.25]  (5 / 20)" in shown and "per unit" not in shown
+    rows = {row["measure"]: row for row in found.long()}
+    assert rows["% complex reflections"]["value"] == 0.5 and rows["% complex reflections"]["fair"] == 0.4
+    assert rows["MI-adherent per unit"]["formula"] == "(SC + AF + EA) / units, MITI 4.2.1 total MIA"
+    assert "MI-adherent per volley" in profile([Chat("c", turns, {})], ["all"], "volley").summary()
 
 
 def test_in_a_volley_each_code_counts_once_and_complex_wins() -> None:
@@ -274,3 +290,51 @@ def test_conversations_in_memory_are_profiled_as_they_are() -> None:
     )
     (figure,) = (each for each in profile([coded], ["who"]).figures if each.measure == "OQ")
     assert (figure.group, figure.value) == (("k",), 1.0)
+
+
+def test_groups_side_by_side_are_what_each_is_alone() -> None:
+    """To the last bit, corrected or not: the sums of one group do not depend on how many others there are."""
+    errors = TaggerErrors(
+        "message",
+        {code: Errors(31, 7, 11) for code in CODES},
+        {code: ((9, 4), (3, 8)) for code in SPLITS},
+    )
+    random = np.random.default_rng(3)
+    counts = random.integers(1, 50, (40, len(COLUMNS))).astype(float)
+    for code, (_, first, second) in SPLITS.items():
+        counts[:, AT[code]] = counts[:, AT[first]] + counts[:, AT[second]]
+    counts[:, AT["units"]], counts[:, [AT[name] for name in OPEN.values()]] = 400, 0
+    names = [f"k{i % 8}" for i in range(len(counts))]
+
+    def figures(places: list[int], known: TaggerErrors | None) -> tuple[Figure, ...]:
+        fields = tuple({"who": names[i]} for i in places)
+        counted = Counted("message", tuple(map(str, places)), fields, counts[places], Patterns(), False)
+        return counted.profile(["who"], errors=known).figures
+
+    for known in (None, errors):
+        together = figures(list(range(len(counts))), known)
+        for who in set(names):
+            alone = figures([i for i, name in enumerate(names) if name == who], known)
+            assert alone == tuple(figure for figure in together if figure.group == (who,))
+            assert all(figure.value is not None for figure in alone)
+            assert any(figure.corrected for figure in alone) is (known is not None)
+
+
+def test_only_some_groups_and_only_summaries_get_the_figures_that_they_have_among_all() -> None:
+    counted, told = count(_chats(33)), []
+    whole = counted.profile(["counselor_id", "month"], "at", min_chats=6)
+    wanted = sorted(_groups(whole))[1:3]
+    some = counted.profile(
+        ["counselor_id", "month"], "at", min_chats=6, only=wanted, rates=False, progress=lambda *at: told.append(at)
+    )
+    expected = [one for one in whole.figures if one.group in wanted and one.measure not in CODES]
+    assert list(some.figures) == expected and expected
+    assert told == [(1, 2), (2, 2)]
+    assert (some.few(), some.groups, some.left_out) == (whole.few(), whole.groups, whole.left_out)
+    sizes = {one.group: one.units for one in whole.figures if one.measure == "R:Q"}
+    assert counted.units(["counselor_id", "month"], "at", 6) == sizes
+
+
+def test_rows_are_the_long_table() -> None:
+    found = count(_chats()).profile(["counselor_id"])
+    assert list(found.rows()) == found.long() and len(found.long()) == len(found.figures)

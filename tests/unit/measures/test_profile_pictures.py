@@ -49,6 +49,7 @@ def test_a_panel_per_measure_with_points_intervals_and_thresholds() -> None:
     assert lines[:2] == [[1.0, 1.0], [2.0, 2.0]], "fair and good of MITI"
     assert lines[2] == [1.0, 1.0] and len(lines) == 5, "two points, and an interval each"
     assert list(depth.get_lines()[2].get_xdata()) == [], "what cannot be told has no point"
+    assert [list(line.get_xdata()) for line in depth.get_lines()[:2]] == [[40.0, 40.0], [50.0, 50.0]], "in percent"
 
 
 def test_any_measure_or_code_can_be_drawn_and_others_are_refused() -> None:

@@ -60,16 +60,17 @@ def test_the_taggers_errors_mend_the_figure_and_widen_the_interval() -> None:
     assert (plain.corrected, mended.corrected) == (False, True)
 
 
-def test_only_figures_of_which_all_codes_are_validated_hold_the_errors() -> None:
+def test_only_figures_of_which_all_codes_are_validated_are_corrected() -> None:
     plain = _of(None)
     found = _of(_errors(OQ=Errors(40, 10, 40), REF=Errors(30, 3, 3), CQ=Errors(4, 0, 0)))
     for measure in ("R:Q", "% open questions", "CQ", "SU", "AF", "MI-adherent total", "% MI-consistent"):
         one, same = found[measure], plain[measure]
         assert (one.value, one.low, one.high) == (same.value, same.low, same.high), measure
         assert one.interval == "conversations" and not one.corrected
-        assert one.note.startswith("tagger's errors not in: "), measure
-    assert found["R:Q"].note == "tagger's errors not in: CQ rightly found fewer than 5 times"
-    assert found["MI-adherent total"].note == "tagger's errors not in: SC, AF, EA rightly found fewer than 5 times"
+        assert one.note.startswith("not corrected for the tagger's errors: "), measure
+    why, few = "not corrected for the tagger's errors: ", "found correctly fewer than 5 times in the validation chats"
+    assert found["R:Q"].note == f"{why}CQ was {few}"
+    assert found["MI-adherent total"].note == f"{why}SC, AF, EA were each {few}"
     assert (found["talk share"].interval, found["talk share"].note) == ("conversations", "")
     assert {one.measure for one in found.values() if one.corrected} == {"OQ", "REF"}
     enough = _of(_errors(OQ=Errors(40, 10, 40), REF=Errors(30, 3, 3), CQ=Errors(5, 0, 0)))
@@ -79,7 +80,8 @@ def test_only_figures_of_which_all_codes_are_validated_hold_the_errors() -> None
 def test_depth_is_shared_out_as_gold_has_it() -> None:
     perfect = Errors(1_000_000, 0, 0)
     plain = _of(None)["% complex reflections"]
-    assert "depth by the tagger: weak, see the model card" in plain.note and plain.value is not None
+    weak = "depth comes from the tagger, which is often wrong on it: check on your own chats with mi-code evaluate"
+    assert plain.note == weak and plain.value is not None
     # Of 100 that the tagger calls simple 30 are complex, of 50 that it calls complex 40 are.
     mended = _of(_errors({"REF": ((70, 30), (10, 40))}, REF=perfect))["% complex reflections"]
     assert mended.value == pytest.approx((1 - plain.value) * 30.5 / 101 + plain.value * 40.5 / 51, rel=1e-5)
@@ -89,7 +91,8 @@ def test_depth_is_shared_out_as_gold_has_it() -> None:
     assert _width(mended) > 1.3 * _width(many)
     few = _of(_errors({"REF": ((70, 30), (3, 1))}, REF=perfect))["% complex reflections"]
     assert few.value == plain.value and few.interval == "conversations"
-    assert few.note.startswith("tagger's errors not in: a depth of REF checked fewer than 5 times; depth by the tagger")
+    why = "not corrected for the tagger's errors: fewer than 5 validated messages for one value of depth of REF"
+    assert few.note == f"{why}; {weak}"
 
 
 def test_reflections_that_are_corrected_keep_their_depths_in_proportion() -> None:

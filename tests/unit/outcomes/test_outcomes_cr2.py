@@ -103,7 +103,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(TooFewClusters, match="4 clusters"):
         fit_cr2(outcome, NAMES, columns, codes % 4)
     more = np.column_stack([columns, columns**2, columns**3])
-    with pytest.raises(TooFewClusters, match="6 clusters are too few for clustered errors of 7 coefficients"):
+    with pytest.raises(TooFewClusters, match="6 clusters are too few for clustered standard errors of 7 coefficients"):
         fit_cr2(outcome, list("abcdef"), more, codes)
     with pytest.raises(AliasedColumn):
         fit_cr2(outcome, NAMES, columns[:, [0, 0]], codes)

@@ -322,7 +322,7 @@ def test_stayers_differ_from_leavers_in_first_chats_where_survival_depends_on_us
     assert tidy.loc["C", "effect_low"] > 1.2
     assert tidy.loc["I", "effect_low"] < 1 < tidy.loc["I", "effect_high"]
     told = found.summary()
-    assert "it is who stays, not learning" in told and "began too late" in told and "\nI:" not in told
+    assert "it is due to who stays, not to learning" in told and "began too late" in told and "\nI:" not in told
     assert f"12+: {found.stayers} of {found.could['12+']} who could" in told
     assert found.notes == ("First chats, Q: never used in " + f"{found.stayers + found.leavers} chats, so left out.",)
 

@@ -205,7 +205,7 @@ def test_rows_without_rating_do_not_change_the_names_of_levels(ratings: np.ndarr
     # OrderedModel: thresholds are named "1.0/2.0" instead of "1/2" where a rating is missing.
     gaps = ratings.copy()
     gaps[:5] = np.nan
-    refused(lambda: fit_ordinal(gaps, NAMES, columns), Gaps, "no value in row 1 (5 gaps in all)", "drop rows", "count")
+    refused(lambda: fit_ordinal(gaps, NAMES, columns), Gaps, "no value in row 1 (5 gaps in all)", "drop and count rows")
     rated = np.isfinite(gaps)
     levels = fit_ordinal(gaps[rated], NAMES, columns[rated]).levels
     assert levels == fit_ordinal(ratings.astype(int), NAMES, columns).levels == (1, 2, 3, 4, 5)
@@ -237,7 +237,9 @@ def test_three_counselors(ratings: np.ndarray, columns: np.ndarray) -> None:
     for name in RANDOM:
         refused(fits[name], TooFewClusters, "3 clusters ('anna', 'ben', 'cleo')", "fixed effects")
     for name in ("ordinal", "linear, equations", "logit", "response", "proportional odds"):
-        refused(fits[name], TooFewClusters, "3 clusters ('anna', 'ben', 'cleo') are too few for clustered errors")
+        refused(
+            fits[name], TooFewClusters, "3 clusters ('anna', 'ben', 'cleo') are too few for clustered standard errors"
+        )
     refused(fits["wild bootstrap"], TooFewClusters, "3 clusters are too few")
 
 
@@ -248,7 +250,7 @@ def test_rows_without_outcome_and_without_counselor(
     ratings[[6, 8]] = np.nan
     fits = fits_of(ratings, columns, counselors)
     for name in ("ordinal", "ordinal, random intercept", "random intercept", "linear, equations", "wild bootstrap"):
-        refused(fits[name], Gaps, "no value in row 7 (2 gaps in all)", "count them")
+        refused(fits[name], Gaps, "no value in row 7 (2 gaps in all)", "drop and count rows")
     unknown = counselors.astype(object)
     unknown[[3, 4, 5]] = None
     kept = np.where(np.isnan(ratings), 1.0, ratings)
@@ -270,7 +272,7 @@ def test_one_counselor(ratings: np.ndarray, columns: np.ndarray) -> None:
     # ZeroDivisionError
     fits = fits_of(ratings, columns, np.full(ROWS, "anna"))
     for name in ("ordinal", "linear, equations", "logit, equations", "logit", "response", "proportional odds"):
-        refused(fits[name], TooFewClusters, "All rows are of one cluster ('anna')", "this counselor alone")
+        refused(fits[name], TooFewClusters, "All rows are of one cluster ('anna')", "this counselor only")
     for name in RANDOM:
         refused(fits[name], TooFewClusters, "There is 1 cluster ('anna')")
     refused(fits["wild bootstrap"], TooFewClusters, "1 cluster is too few")
@@ -283,7 +285,7 @@ def test_no_more_counselors_than_coefficients(ratings: np.ndarray, columns: np.n
     names = (*NAMES, "affirm2", "warn2", "question2")
     fits = fits_of(ratings, more, six, names)
     for name in ("ordinal", "linear, equations", "logit, equations", "logit", "response", "proportional odds"):
-        refused(fits[name], TooFewClusters, "6 clusters are too few for clustered errors of", "wild bootstrap")
+        refused(fits[name], TooFewClusters, "6 clusters are too few for clustered standard errors of", "wild bootstrap")
     assert fits["wild bootstrap"]().clusters == 6
 
 

@@ -205,7 +205,7 @@ def test_weights_are_checked(family: Family) -> None:
 
 def test_a_logit_of_three_levels_and_counts_below_0() -> None:
     outcome, columns, _ = sample("ordinal")
-    with pytest.raises(ModelProblem, match="two levels, and this one has 4: cut it in two"):
+    with pytest.raises(ModelProblem, match="two levels, but this one has 4: cut it in two"):
         fit_family("logit", outcome, NAMES, columns)
     with pytest.raises(ModelProblem, match="count is below 0"):
         fit_family("poisson", outcome - 2, NAMES, columns)
@@ -213,7 +213,7 @@ def test_a_logit_of_three_levels_and_counts_below_0() -> None:
 
 def test_an_offset_is_for_counts_and_checked() -> None:
     outcome, columns, _ = sample("poisson")
-    with pytest.raises(ModelProblem, match="Only a Poisson model takes an offset, and this model is linear"):
+    with pytest.raises(ModelProblem, match="Only a Poisson model takes an offset, but this model is linear"):
         fit_family("linear", outcome, NAMES, columns, offset=OFFSET)
     with pytest.raises(BadShape, match=re.escape("600 outcomes and an offset of shape (599,)")):
         fit_family("poisson", outcome, NAMES, columns, offset=OFFSET[1:])
@@ -245,7 +245,7 @@ def test_a_column_of_zero_counts_alone_is_named(rows: int) -> None:
     outcome, columns, _ = sample("poisson")
     columns[:, 1] = 0
     columns[np.flatnonzero(outcome == 0)[:rows], 1] = 1
-    with pytest.raises(Separation, match="'advise' tells rows apart in which every count is 0") as caught:
+    with pytest.raises(Separation, match="'advise' identifies rows in which every count is 0") as caught:
         fit_family("poisson", outcome, NAMES, columns, offset=OFFSET)
     assert caught.value.columns == ("advise",)
 
@@ -297,7 +297,7 @@ def test_outcomes_that_tell_nothing_or_are_missing(family: Family) -> None:
     outcome[9] = np.nan
     with pytest.raises(Gaps, match="outcome has no value in row 10"):
         fit_family(family, outcome, NAMES, columns)
-    with pytest.raises(BadShape, match=re.escape("(600, 2), and it is (600, 3)")):
+    with pytest.raises(BadShape, match=re.escape("(600, 2), but it is (600, 3)")):
         fit_family(family, sample(family)[0], NAMES[:2], columns)
 
 
@@ -305,7 +305,7 @@ def test_too_few_clusters() -> None:
     fit, _ = fitted("ordinal")
     with pytest.raises(TooFewClusters, match="4 clusters"):
         clustered_covariance(fit, np.arange(ROWS) % 4)
-    with pytest.raises(TooFewClusters, match="6 clusters are too few for clustered errors of 6 coefficients"):
+    with pytest.raises(TooFewClusters, match="6 clusters are too few for clustered standard errors of 6 coefficients"):
         clustered_covariance(fit, np.arange(ROWS) % 6)
     assert clustered_covariance(fit, np.arange(ROWS) % 7).shape == (3, 3)
     with pytest.raises(BadShape, match="clusters of shape"):

@@ -100,7 +100,7 @@ def test_order_labels_and_units_do_not_matter() -> None:
 
 def test_what_cannot_be_fitted() -> None:
     outcome, columns, clusters = sample("logit")
-    with pytest.raises(ModelProblem, match=r"two levels, and this one has 3: cut it in two"):
+    with pytest.raises(ModelProblem, match=r"two levels, but this one has 3: cut it in two"):
         fit_gee("logit", outcome + (columns[:, 0] > 1), NAMES, columns, clusters)
     with pytest.raises(Separation, match="'affirm' rises"):
         fit_gee("logit", outcome, NAMES, np.column_stack([outcome, columns[:, 1]]), clusters)

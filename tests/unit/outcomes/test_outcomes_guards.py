@@ -134,7 +134,7 @@ def test_gaps_are_counted(ratings: np.ndarray, columns: np.ndarray, clusters: np
 
 
 def test_shapes(ratings: np.ndarray, columns: np.ndarray, clusters: np.ndarray) -> None:
-    with pytest.raises(BadShape, match=re.escape("(412, 2), and it is (412, 3)")):
+    with pytest.raises(BadShape, match=re.escape("(412, 2), but it is (412, 3)")):
         standardize(["a", "b"], columns, ROWS)
     with pytest.raises(BadShape, match=r"412 outcomes and clusters of shape .411"):
         cluster_codes(clusters[1:], ROWS)
@@ -156,7 +156,7 @@ def test_levels() -> None:
     assert (codes.tolist(), levels) == ([2, 0, 1, 2], (1, 3, 5))
     with pytest.raises(EmptyLevel, match=r"No row has 2, 4: .* the 3 levels that occur .1, 3, 5."):
         level_codes(ratings, [1, 2, 3, 4, 5])
-    with pytest.raises(EmptyLevel, match="Row 1 has 5, and the levels are 1, 2, 3"):
+    with pytest.raises(EmptyLevel, match="Row 1 has 5, but the levels are 1, 2, 3"):
         level_codes(ratings, [3, 2, 1])
 
 
@@ -222,7 +222,7 @@ def test_one_cluster_and_few(ratings: np.ndarray, columns: np.ndarray) -> None:
 def test_as_many_coefficients_as_clusters_have_no_clustered_errors() -> None:
     seven = cluster_codes(np.arange(70) % 7, 70)
     check_clustered_errors(seven, 6)
-    with pytest.raises(TooFewClusters, match="7 clusters are too few for clustered errors of 7 coefficients"):
+    with pytest.raises(TooFewClusters, match="7 clusters are too few for clustered standard errors of 7 coefficients"):
         check_clustered_errors(seven, 7)
 
 

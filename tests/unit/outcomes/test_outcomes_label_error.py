@@ -218,7 +218,7 @@ def test_gold_chats_taken_as_they_came_are_warned_of() -> None:
 def test_too_few_gold_chats() -> None:
     data = chats("linear")
     rows = data.rows[:19]
-    with pytest.raises(TooLittleGold, match=r"19 gold chats are too few for 4 parameters: it takes at least 20"):
+    with pytest.raises(TooLittleGold, match=r"19 gold chats are too few for 4 parameters: at least 20 are needed"):
         replace(data, rows=rows).correct("linear")
     assert replace(data, rows=data.rows[:20]).correct("linear").n_gold == 20
 
@@ -234,9 +234,9 @@ def test_a_code_that_gold_chats_do_not_tell_of() -> None:
 
 def test_gold_chats_of_few_counselors() -> None:
     data = chats("linear")
-    with pytest.raises(TooFewClusters, match=r"The gold chats are of 4 clusters: .* at least 5\. Code chats of more"):
+    with pytest.raises(TooFewClusters, match=r"The gold chats are of 4 clusters, .* at least 5\. Code chats of more"):
         replace(data, rows=np.flatnonzero(data.clusters < 4)).correct("linear")
-    with pytest.raises(TooFewClusters, match="of 6 clusters, too few for clustered errors of 6 parameters"):
+    with pytest.raises(TooFewClusters, match="of 6 clusters, too few for clustered standard errors of 6 parameters"):
         replace(chats("ordinal"), rows=np.flatnonzero(chats("ordinal").clusters < 6)).correct("ordinal")
     assert replace(data, rows=np.flatnonzero(data.clusters < 6)).correct("linear").clusters == 6
 
@@ -244,7 +244,7 @@ def test_gold_chats_of_few_counselors() -> None:
 def test_a_rating_that_no_gold_chat_has() -> None:
     data = chats("ordinal")
     rows = data.rows[data.outcome[data.rows] != 2]
-    with pytest.raises(TooLittleGold, match=r"No gold chat has the rating 2: .* join it with its neighbor"):
+    with pytest.raises(TooLittleGold, match=r"No gold chat has the rating 2: .* merge it with its neighbor"):
         replace(data, rows=rows).correct("ordinal")
 
 

@@ -125,7 +125,7 @@ def test_balance_that_holds_says_so() -> None:
     score = np.array([1.0, 2, 3, 1, 2, 9, 3])
     result = balance(("score",), score[:, None], TREATED, np.array([1.0, 1, 1, 1, 1, 0, 1]))
     assert result.passed
-    assert result.sentence().startswith("Balance holds")
+    assert result.sentence().startswith("Balance is reached")
 
 
 def test_a_gap_of_the_threshold_itself_fails() -> None:
@@ -145,7 +145,7 @@ def test_a_covariate_that_treated_rows_share_is_infinitely_far() -> None:
 
 def test_weights_must_fit() -> None:
     score = np.arange(7.0)[:, None]
-    with pytest.raises(UsageProblem, match="from 0 on"):
+    with pytest.raises(UsageProblem, match="numbers of at least 0"):
         balance(("score",), score, TREATED, np.full(7, -1.0))
     with pytest.raises(UsageProblem, match="at least two rows"):
         balance(("score",), score, TREATED, np.array([1.0, 0, 0, 1, 1, 1, 1]))

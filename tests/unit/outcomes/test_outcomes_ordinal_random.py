@@ -129,7 +129,7 @@ def test_too_few_nodes() -> None:
 
 def test_a_quadrature_too_rough_for_the_data_is_refused() -> None:
     ratings, columns, clusters = sample(seed=5, counselors=500, sd=8.0)
-    with pytest.raises(ModelProblem, match="10 nodes are too few for these data: with 20, an estimate would move by"):
+    with pytest.raises(ModelProblem, match="10 nodes are too few for these data: with 20, an estimate would change by"):
         fit_ordinal_random(ratings, NAMES, columns, clusters)
 
 

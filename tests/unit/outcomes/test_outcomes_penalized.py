@@ -198,7 +198,7 @@ def test_what_is_refused() -> None:
     names = ["a", "b", "c"]
     with pytest.raises(UnknownName, match="no column 'd'"):
         penalized_terms(outcome, names, columns, ["d"])
-    with pytest.raises(TooFewClusters, match="4, and it takes at least 5"):
+    with pytest.raises(TooFewClusters, match="4, but at least 5 are needed"):
         penalized_terms(outcome, names, columns, ["c"], np.arange(60) % 4)
     with pytest.raises(AliasedColumn):
         fit_penalized(outcome, names, np.column_stack([columns[:, :2], columns[:, 0] + columns[:, 1]]))

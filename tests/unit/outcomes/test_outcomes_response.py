@@ -118,7 +118,7 @@ def test_what_cannot_be_fitted() -> None:
     with pytest.raises(BadShape, match=r"weights of shape \(399,\)"):
         compare_responders(responded, NAMES, columns, np.ones(399))
     model = fit_response(responded, NAMES, columns)
-    with pytest.raises(BadShape, match="fitted to 400 rows, and 399"):
+    with pytest.raises(BadShape, match="fitted to 400 rows, but 399"):
         response_weights(model, responded[1:])
     for percentile in (50, 101, float("nan")):
         with pytest.raises(UsageProblem, match="percentile above 50"):

@@ -58,7 +58,7 @@ def test_an_untagged_file_names_the_command(tmp_path: Path) -> None:
 def test_an_id_twice_names_both_files(tmp_path: Path) -> None:
     for name in ("x.jsonl", "y.jsonl"):
         _write(tmp_path / name, [_chat("a", [_said(["OQ"])])])
-    with pytest.raises(UsageProblem, match=r"'a' stands in .*x\.jsonl and again in .*y\.jsonl"):
+    with pytest.raises(UsageProblem, match=r"'a' is in .*x\.jsonl and again in .*y\.jsonl"):
         read_chats(Data(chats=("x.jsonl", "y.jsonl")), tmp_path)
 
 
@@ -108,6 +108,7 @@ def test_a_table_of_counts_and_one_of_outcomes(tmp_path: Path) -> None:
     [
         ({"chat": ["1"], "messages": [1], "OQ": [1]}, "no column 'id'"),
         ({"id": ["1", "1"], "messages": [1, 1], "OQ": [1, 1]}, "more than once, the first is '1'"),
+        ({"id": ["I cry"] * 2, "messages": [1, 1], "OQ": [1, 1]}, r"1 ids are there more than once\. The table must"),
         ({"id": ["1", None], "messages": [1, 1], "OQ": [1, 1]}, "1 rows have no id"),
         ({"id": ["1"], "OQ": [1]}, "column `messages`"),
         ({"id": ["1"], "messages": [1], "XX": [1]}, "one column per code"),
@@ -119,6 +120,13 @@ def test_a_table_of_counts_that_is_none(tmp_path: Path, columns: dict[str, list[
     _table(tmp_path / "counts.csv", **columns)
     with pytest.raises(UsageProblem, match=said):
         read_chats(Data(counts="counts.csv", id="id"), tmp_path)
+
+
+def test_a_table_with_ragged_rows_is_refused_on_one_line(tmp_path: Path) -> None:
+    (tmp_path / "counts.csv").write_text("id,messages,OQ\n1,5,2\n2,4,1,7,8\n")
+    with pytest.raises(UsageProblem, match=r"counts\.csv cannot be read as a table: .*line 3.*[^.\s]\.$") as caught:
+        read_chats(Data(counts="counts.csv", id="id"), tmp_path)
+    assert "\n" not in str(caught.value)
 
 
 def test_outcomes_of_other_chats_or_with_the_same_columns(tmp_path: Path) -> None:
@@ -137,7 +145,7 @@ def test_a_table_of_gold_has_a_column_for_every_code(tmp_path: Path) -> None:
     given = LabelError(counts="gold.csv"), Data(counts="counts.csv", id="id"), tmp_path
     assert len(read_gold(*given)) == 1
     _table(tmp_path / "gold.csv", id=["1"], messages=[25], **{code: [1] for code in full if code not in ("OT", "CC")})
-    with pytest.raises(UsageProblem, match="no column CC, OT: gold chats are coded in full"):
+    with pytest.raises(UsageProblem, match="no column CC, OT: gold chats must be coded in full"):
         read_gold(*given)
 
 
@@ -147,22 +155,26 @@ UP_TO_MESSAGES = "between 0 and the number of `messages` of the chat"
 @pytest.mark.parametrize(
     ("code", "cell", "said"),
     [
-        ("OQ", "", "OQ is no number in 2 rows, the first is '2'. Write 0 where there was none, also in empty cells."),
-        ("OQ", " ", "OQ is no number in 2 rows, the first is '2'. Write 0"),
-        ("OQ", "x", "OQ is no number in 2 rows, the first is '2'. Write 0"),
+        (
+            "OQ",
+            "",
+            "OQ is not a number in 2 rows, the first is '2'. Write 0 where there was none, also in empty cells.",
+        ),
+        ("OQ", " ", "OQ is not a number in 2 rows, the first is '2'. Write 0"),
+        ("OQ", "x", "OQ is not a number in 2 rows, the first is '2'. Write 0"),
         (
             "OQ",
             0.5,
-            f"OQ is no whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 0.5.",
+            f"OQ is not a whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 0.5.",
         ),
         (
             "OQ",
             26,
-            f"OQ is no whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 26.",
+            f"OQ is not a whole number {UP_TO_MESSAGES} in 2 rows, the first is '2': 26.",
         ),
-        ("messages", "", "messages is no number in 2 rows, the first is '2'. Write how many messages"),
-        ("messages", 24.5, "messages is no whole number from 0 on in 2 rows, the first is '2': 24.5."),
-        ("messages", "inf", "messages is no whole number from 0 on in 2 rows, the first is '2': inf."),
+        ("messages", "", "messages is not a number in 2 rows, the first is '2'. Write how many messages"),
+        ("messages", 24.5, "messages is not a whole number of at least 0 in 2 rows, the first is '2': 24.5."),
+        ("messages", "inf", "messages is not a whole number of at least 0 in 2 rows, the first is '2': inf."),
     ],
 )
 def test_counts_that_are_empty_or_no_whole_number_are_refused(

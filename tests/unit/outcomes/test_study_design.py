@@ -66,7 +66,7 @@ def test_within_and_between_add_up_to_the_share() -> None:
 def test_few_counselors_are_not_compared_with_each_other() -> None:
     design = _design(_chats())
     assert {term.level for term in design.terms} == {"within"}
-    said = "19 codes and 4 further parameters take 43 counselors or more, and there are 6"
+    said = "19 codes and 4 further parameters need 43 counselors or more, but there are 6"
     assert any(said in note for note in design.notes)
 
 
@@ -164,9 +164,9 @@ def test_products_with_the_score_before() -> None:
         ({"techniques": {"codes": ["REFF"]}}, "no code 'REFF'. Did you mean 'REF'"),
         ({"techniques": {"reference": ["XX"]}}, "no code 'XX'"),
         ({"techniques": {"merge": {"Q": ["OQ", "QC"]}}}, "no code 'QC'"),
-        ({"covariates": [{"field": "topic", "transform": "log"}]}, "topic is no number in 60 chats"),
+        ({"covariates": [{"field": "topic", "transform": "log"}]}, "topic is not a number in 60 chats"),
         ({"outcomes": [{"name": "ratin", "type": "rating"}]}, "Did you mean 'rating'"),
-        ({"outcomes": [{"name": "topic", "type": "rating"}]}, "no number"),
+        ({"outcomes": [{"name": "topic", "type": "rating"}]}, "is not a number"),
     ],
 )
 def test_what_the_data_do_not_have(study: dict[str, Any], said: str) -> None:
@@ -179,9 +179,9 @@ def test_what_the_data_do_not_have(study: dict[str, Any], said: str) -> None:
 def test_ratings_off_the_levels_and_other_types() -> None:
     chats = _chats()
     for outcome, said in (
-        ({"name": "rating", "type": "rating", "levels": [1, 2]}, "none of the levels 1, 2"),
-        ({"name": "rating", "type": "binary"}, "other values than 0 and 1"),
-        ({"name": "age", "type": "count"}, "no whole numbers"),
+        ({"name": "rating", "type": "rating", "levels": [1, 2]}, "not among the levels 1, 2"),
+        ({"name": "rating", "type": "binary"}, "values other than 0 and 1"),
+        ({"name": "age", "type": "count"}, "not whole numbers"),
     ):
         with pytest.raises(ModelProblem, match=said):
             _design(chats, outcomes=[outcome])
@@ -196,17 +196,17 @@ def test_a_number_with_stray_texts_is_no_category() -> None:
     assert _design(chats, covariates=["years"], techniques={"min_chats": 1}).dropped == {"no years": 2}
     chats.frame.loc[["chat7", "chat9"], "years"] = "unknown"
     with pytest.raises(
-        UsageProblem, match="years is no number in 2 chats and a number in 56, the first is 'chat7'"
+        UsageProblem, match="years is not a number in 2 chats and a number in 56, the first is 'chat7'"
     ) as told:
         _design(chats, covariates=["years"])
-    category = "where years is a category, write {field: years, transform: category}"
-    assert f"To mend it, correct these cells or leave them empty; or {category}." in str(told.value)
+    category = "if years is a category, write {field: years, transform: category}"
+    assert f"To fix it, correct these cells or leave them empty; or {category}." in str(told.value)
     mostly = _chats()
     mostly.frame["years"] = ["0", *["1-2"] * (len(mostly.frame) - 1)]
-    with pytest.raises(UsageProblem, match=r"a number in 1, the first is .* To mend it, where years is a category"):
+    with pytest.raises(UsageProblem, match=r"a number in 1, the first is .* To fix it, if years is a category"):
         _design(mostly, covariates=["years"])
     log = [{"field": "years", "transform": "log"}]
-    with pytest.raises(UsageProblem, match="years is no number in 2 chats, the first is 'chat7', and log needs"):
+    with pytest.raises(UsageProblem, match="years is not a number in 2 chats, the first is 'chat7', and log needs"):
         _design(chats, covariates=log)
     as_category = [{"field": "years", "transform": "category"}]
     names = _design(chats, covariates=as_category, techniques={"min_chats": 1, "within_between": False}).names

@@ -1,6 +1,7 @@
 """Reports of studies: what stands in them, in three formats and for programs, and that their figures are the CSV's."""
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from html import escape
 from html.parser import HTMLParser
@@ -14,9 +15,19 @@ pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
+from matplotlib.figure import Figure  # noqa: E402
+
 from mi_coder.formats.results import read_results  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
-from mi_coder.outcomes.study.document import Document, Section, Table, stem_of, to_markdown, write_document  # noqa: E402
+from mi_coder.outcomes.study.document import (  # noqa: E402
+    Document,
+    Picture,
+    Section,
+    Table,
+    stem_of,
+    to_markdown,
+    write_document,
+)
 from mi_coder.outcomes.study.experience import run_experience  # noqa: E402
 from mi_coder.outcomes.study.experience_writing import write_experience  # noqa: E402
 from mi_coder.outcomes.study.match import run_matching  # noqa: E402
@@ -24,6 +35,7 @@ from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
 from mi_coder.outcomes.study.quality import no_quality, tagger_quality  # noqa: E402
 from mi_coder.outcomes.study.spec import Study, study_of  # noqa: E402
 from mi_coder.outcomes.study.writing import write_result  # noqa: E402
+from mi_coder.report.page import POLICY  # noqa: E402
 
 STUDY: dict[str, Any] = {
     "data": {"counts": "chats.csv", "client": "client_id"},
@@ -68,7 +80,7 @@ class _Page(HTMLParser):
         self.seen.append(tag)
         self.outside += [value or "" for name, value in attrs if name in ("src", "href") and value and value[0] != "#"]
         self.folded_tables += tag == "table" and "details" in self.open
-        if tag != "meta":
+        if tag not in ("meta", "img"):
             self.open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -84,9 +96,12 @@ def test_one_page_without_scripts_holds_all_pictures(folder: Path, verb: str) ->
     page = _Page(text)
     results = read_results(folder / verb, verb)
     pictures = [each for each in results.files if each.file.endswith(".svg")]
-    assert page.seen.count("svg") == len(pictures) > 0 and "script" not in page.seen and not page.outside
+    assert len(pictures) > 0 and "script" not in page.seen
+    drawn = [(folder / verb / each.file).read_bytes() for each in pictures]
+    assert page.outside == [f"data:image/svg+xml;base64,{b64encode(svg).decode()}" for svg in drawn]
+    assert "svg" not in page.seen and f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">' in text
     assert "color-scheme:light dark" in text and "prefers-color-scheme:dark" in text
-    assert all(f'aria-label="{escape(each.title)}"' in text for each in pictures)
+    assert all(f'alt="{escape(each.title)}"' in text for each in pictures)
     assert page.seen.count("h1") == 1
 
 
@@ -194,7 +209,7 @@ def test_checks_are_those_of_the_csv(folder: Path) -> None:
 def test_classes_of_change_and_effect_sizes(folder: Path) -> None:
     csv = pd.read_csv(folder / "relate" / "change_mood.csv").set_index("what")
     rows = {row[0]: row[1:] for row in _rows(folder, "mood: before and after")}
-    assert rows["chats with both scores"] == [str(int(csv.loc["chats with both scores", "value"])), "100.0 %"]
+    assert rows["chats with both scores"] == [str(int(csv.loc["chats with both scores", "value"])), "100.0%"]
     classes = ["reliable improvement", "no reliable change", "reliable deterioration", "recovered"]
     assert sum(int(rows[name][0]) for name in classes) == int(rows["chats with both scores"][0])
     assert csv.loc[classes, "percent"].sum() == pytest.approx(100)
@@ -212,6 +227,39 @@ def test_texts_and_names_are_quoted(tmp_path: Path) -> None:
     assert "<b>" not in html and html.count("&lt;b&gt;a &amp; b") >= 8
     assert r"100 \% \_x\_" in latex and not re.search(r"(?<!\\)[%&_]", latex.replace(" & ", ""))
     assert "## Record" not in to_markdown(document)
+
+
+def test_markdown_takes_no_name_for_marks_or_tags(tmp_path: Path) -> None:
+    hostile = "stars</style>\n<script>alert(1)</script> ](https://evil.example) [x] `code` *a* | _b_ &lt;"
+    study = study_of({"data": {"counts": "none"}, "outcomes": [{"name": "r", "type": "rating"}]})
+    (tmp_path / "none").write_text("")
+    picture = Picture(Figure(), "forest", "forest", hostile)
+    section = Section(hostile, [picture, Table(pd.DataFrame({"a": [1]}), hostile)])
+    document = Document("relate", hostile, (hostile,), [section], (hostile,), {})
+    write_document(document, study, tmp_path, tmp_path / "out")
+    written = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    text = r"stars\</style> \<script>alert(1)\</script> ]\(https://evil.example) [x] \`code\` \*a\* \| \_b\_ \&lt;"
+    for line in (f"# {text}", f"## {text}", f"### {text}", f"- {text}"):
+        assert f"\n{line}\n" in f"\n{written}"
+    assert written.partition("## Left out")[2].count(text) == 1
+    title = re.sub(r"([\[\]])", r"\\\1", text)
+    assert f"![{title}](forest.svg)" in written
+    assert not re.search(r"(?<!\\)</?[a-z]", written.partition("## Record")[0])
+    assert to_markdown(document).startswith(f"# {text}\n")
+
+
+@pytest.mark.parametrize("name", ["stars " * 50, "気分" * 150, "𝒳" * 300])
+def test_long_names_of_outcomes_have_files(folder: Path, tmp_path: Path, name: str) -> None:
+    sides = {"before": "phq9_pre", "after": "phq9_post"}
+    given = {"type": "symptom", "scale": "PHQ-9", "models": ["linear"], **sides}
+    outcomes = [{"name": name + each, **given} for each in ("a", "b")]
+    study = study_of({**STUDY, "outcomes": outcomes, "label_error": {}})
+    write_result(study.fit(folder), folder, tmp_path / "out")
+    results = read_results(tmp_path / "out", "relate")
+    files = [each.file for each in results.files]
+    assert len(set(files)) == len(files) and all((tmp_path / "out" / file).is_file() for file in files)
+    assert max(len(path.name.encode()) for path in (tmp_path / "out").iterdir()) < 130
+    assert sum(each.kind == "forest" for each in results.files) == 2
 
 
 def _coded(*messages: str) -> tuple[frozenset[str], ...]:
@@ -244,7 +292,7 @@ def test_why_there_is_no_quality(change: dict[str, Any], said: str) -> None:
 
 def test_a_note_says_why_counts_have_no_quality(folder: Path) -> None:
     notes = read_results(folder / "relate", "relate").notes
-    assert sum("The tagger's F1 beside each code is not given" in note for note in notes) == 1
+    assert sum("The tagger's F1 for each code is not shown" in note for note in notes) == 1
 
 
 def test_merged_codes_have_a_quality_in_the_tidy_table(tmp_path: Path, tagged_chats: Callable[[Path], Study]) -> None:
@@ -328,7 +376,7 @@ def test_every_outcome_has_its_own_files(
     markdown = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
     assert [f"(forest_{stem}.svg)" in markdown for stem in stems] == [True, True]
     page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert len(set(re.findall(r"<svg.*?</svg>", page, flags=re.S))) == 2
+    assert len(set(re.findall(r'<img src="([^"]*)"', page))) == 2
     write(outcomes[:1])
     left = {path.name for path in (tmp_path / "out").iterdir() if path.name.startswith(("forest", "change"))}
     assert left == {f"change_{stems[0]}.csv", f"forest_{stems[0]}.svg", f"forest_{stems[0]}.png"}

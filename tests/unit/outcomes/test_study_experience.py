@@ -136,7 +136,7 @@ def test_slopes_that_point_apart_are_said_to_be_who_stays() -> None:
     told = _found(Chats(chats.counts.assign(AF=used.astype(float)), chats.frame, {}))
     rows = _slopes(told, "AF")["estimate"]
     assert rows["within"] < -0.1 and rows["pooled"] > 0.1
-    assert any("point the other way for Affirm (AF):" in sentence for sentence in told.sentences())
+    assert any("have the opposite sign for Affirm (AF):" in sentence for sentence in told.sentences())
 
 
 def test_chats_left_out_are_counted_by_reason(chats: Chats) -> None:
@@ -210,12 +210,12 @@ def test_nobody_is_named(found: ExperienceResult) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"experience": None}, "takes `experience`"),
+        ({"experience": None}, "needs `experience`"),
         ({"data": {"counts": "x", "counselor": ""}}, r"data\.counselor"),
         ({"experience": {"time": "startd_at"}}, "Did you mean 'started_at'"),
         ({"experience": {"field": "earlie"}}, "Did you mean 'earlier'"),
-        ({"experience": {"time": "earlier"}}, "earlier holds numbers"),
-        ({"experience": {"time": "counselor_id"}}, "counselor_id is no date or time"),
+        ({"experience": {"time": "earlier"}}, "earlier has numbers"),
+        ({"experience": {"time": "counselor_id"}}, "counselor_id is not a date or time"),
         ({"data": {"counts": "x", "counselor": "counsellor_id"}}, "Did you mean 'counselor_id'"),
     ],
 )
@@ -231,9 +231,9 @@ def test_times_in_another_form_are_refused_and_empty_ones_left_out(chats: Chats)
     frame.iloc[2, column] = None
     assert _found(Chats(chats.counts, frame, {})).dropped == {"no started_at": 3}
     frame.iloc[[5, 9], column] = "31.05.2024 18:30"
-    with pytest.raises(UsageProblem, match="started_at is no date or time") as told:
+    with pytest.raises(UsageProblem, match="started_at is not a date or time") as told:
         _found(Chats(chats.counts, frame, {}))
-    said = f"in 2 chats, the first is {frame.index[5]!r}: '31.05.2024 18:30'. Write all in this form"
+    said = f"in 2 chats, the first is {frame.index[5]!r}: '31.05.2024 18:30'. Write all times in this form"
     assert said in str(told.value)
     frame.iloc[[5, 9], column] = "2024-05-31 18:30:00 UTC"
     assert _found(Chats(chats.counts, frame, {})).dropped == {"no started_at": 3}

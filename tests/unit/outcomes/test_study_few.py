@@ -46,10 +46,10 @@ def test_few_counselors_are_said_in_sentences_and_below_tables(tmp_path: Path, g
     found = _fit(tmp_path, 14, gold=gold, outcomes=[{**DEPRESSION, "models": ["linear"]}])
     said = found.sentences[1]
     assert said.startswith("depression: ") and "clusters (counselors" in said
-    assert ("gold chats of only 13" in said) == gold and ("CR2 errors" in said) != gold
+    assert ("gold chats of only 13" in said) == gold and ("CR2 standard errors" in said) != gold
     assert "wild cluster bootstrap" in said
     write_result(found, tmp_path, tmp_path / "out")
-    note = "Between, naive: only 14 clusters: CR2 errors" if gold else "Only 14 clusters: CR2 errors"
+    note = "Between, naive: only 14 clusters: CR2 standard errors" if gold else "Only 14 clusters: CR2 standard errors"
     for name in ("report.md", "report.html", "tables.tex"):
         text = (tmp_path / "out" / name).read_text(encoding="utf-8")
         assert note in text, name
@@ -114,7 +114,7 @@ def test_random_effects_of_few_counselors_have_the_t_distribution(tmp_path: Path
 
 def test_chats_that_are_taken_for_independent_are_said_to_be(tmp_path: Path) -> None:
     found = _fit(tmp_path, 3, outcomes=[RATING], inference={"cluster": ""})
-    assert any("about these counselors alone" in sentence for sentence in found.sentences)
+    assert any("about these counselors only" in sentence for sentence in found.sentences)
 
 
 def test_within_counselors_is_fitted_where_both_levels_are_too_much(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_within_counselors_is_fitted_where_both_levels_are_too_much(tmp_path: Pa
     codes = {"techniques": {"codes": ["REF", "EA", "PR"], "min_chats": 5}, "covariates": ["log_messages"]}
     ten = _fit(tmp_path, 10, outcomes=[{**RATING, "models": ["ordinal"]}], **codes)
     assert set(ten.tidy()["level"]) == {"within"} and ten.headlines() == [("rating", "ordinal")]
-    assert any("3 codes and 5 further parameters take 12 counselors or more, and there are 10" in n for n in ten.notes)
+    assert any("3 codes and 5 further parameters need 12 counselors or more, but there are 10" in n for n in ten.notes)
     twelve = _fit(tmp_path, 12, outcomes=[{**RATING, "models": ["ordinal"]}], **codes)
     assert set(twelve.tidy()["level"]) == {"within", "between"}
     by_client = _fit(
@@ -183,7 +183,7 @@ def test_a_short_scale_says_why_it_has_no_classes_of_change(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("key", "message"), [({"cutoff": 9}, "goes from 0 to 6"), ({"type": "change", "scale": ""}, "of a symptom")]
+    ("key", "message"), [({"cutoff": 9}, "goes from 0 to 6"), ({"type": "change", "scale": ""}, "for a symptom")]
 )
 def test_points_of_a_scale_are_checked(key: dict[str, Any], message: str) -> None:
     worry = {"name": "worry", "type": "symptom", "scale": "GAD-2", "before": "pre", "after": "post"}

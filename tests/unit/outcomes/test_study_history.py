@@ -1,7 +1,8 @@
 """Histories of runs: what makes a run exploratory, damaged lines, folders that cannot be written, and stale files."""
 
 import json
-from collections.abc import Collection
+import os
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("yaml", reason="PyYAML is not installed: pip install 'mi-coder[analysis]'")
 
+from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.study import history
-from mi_coder.outcomes.study.history import LOG, STUDY_LOG, read_log, recorded, remarks
-from mi_coder.outcomes.study.spec import Study, study_of
+from mi_coder.outcomes.study.history import LOG, STUDY_LOG, read_log, record, remarks
+from mi_coder.outcomes.study.spec import Study, read_study, study_of
 
 RATING = {"name": "rating", "type": "rating"}
 STRESS = {"name": "stress", "type": "change", "before": "stress_pre", "after": "stress_post"}
@@ -22,12 +24,16 @@ def _study(**changed: Any) -> Study:
     return study_of({"data": {"counts": "chats.csv"}, "outcomes": [RATING], **changed})
 
 
-def _run(folder: Path, output: str, study: Study, verb: str = "relate", files: Collection[str] = ()) -> dict[str, Any]:
+def _run(
+    folder: Path,
+    output: str,
+    study: Study,
+    verb: str = "relate",
+    files: Collection[str] = (),
+    force: bool = False,
+) -> dict[str, Any]:
     """Run a study whose files hold their names."""
-    with recorded(study, folder, folder / output, verb, files) as facts:
-        for name in files:
-            (folder / output / name).write_text(name)
-    return facts
+    return record(study, folder, folder / output, verb, files, lambda _: {name: name.encode() for name in files}, force)
 
 
 @pytest.fixture
@@ -97,7 +103,7 @@ def test_a_damaged_line_is_skipped_and_named(folder: Path, log: str, damage: byt
     path = folder / "out" / log if log == LOG else folder / log
     path.write_bytes(path.read_bytes() + b"\n" + damage)
     facts = _run(folder, "out", _study())
-    assert facts["remarks"] == [f"{path}:3 is damaged: the run that it stood for does not count."]
+    assert facts["remarks"] == [f"{path}:3 is damaged: the run on this line is not counted."]
     assert facts["runs_before"] == 1 and not facts["exploratory"] and remarks(facts) == tuple(facts["remarks"])
     # The cut line does not swallow the next.
     assert len(read_log(path)[0]) == 2
@@ -148,7 +154,7 @@ def test_files_of_the_last_run_go_and_no_others(folder: Path) -> None:
         *(LOG, "run.json", "study.resolved.yaml"),
     }
     assert facts["remarks"] == [
-        f"{out / 'edited.csv'} is of an earlier run, and was changed since: it is not of this run."
+        f"{out / 'edited.csv'} is from an earlier run and was changed since then: it does not belong to this run."
     ]
     assert _run(folder, "out", _study(), files=["report.md"])["remarks"] == []
 
@@ -162,9 +168,142 @@ def test_files_of_another_command_stay(folder: Path) -> None:
 
 def test_nothing_goes_where_a_run_fails(folder: Path) -> None:
     _run(folder, "out", _study(), files=["report.md", "old.csv"])
-    with pytest.raises(ZeroDivisionError), recorded(_study(), folder, folder / "out", "relate", ["report.md"]):
-        raise ZeroDivisionError
-    assert (folder / "out" / "old.csv").exists() and len(read_log(folder / "out" / LOG)[0]) == 1
+    before = _content(folder)
+    with pytest.raises(ZeroDivisionError):
+        record(_study(), folder, folder / "out", "relate", ["report.md"], lambda facts: {"report.md": bytes(1 // 0)})
+    assert _content(folder) == before and len(read_log(folder / "out" / LOG)[0]) == 1
+
+
+def _content(folder: Path) -> dict[str, bytes | str]:
+    """All files, and where links lead."""
+    return {
+        str(path.relative_to(folder)): str(path.readlink()) if path.is_symlink() else path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() or path.is_file()
+    }
+
+
+FILES = ["report.md", "tidy.csv"]
+WRITTEN = [*FILES, LOG, "run.json", "study.resolved.yaml"]
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_file_that_no_run_wrote_is_overwritten_only_when_forced(folder: Path, name: str) -> None:
+    (folder / "out").mkdir()
+    (folder / "out" / name).write_text("mine")
+    before = _content(folder)
+    with pytest.raises(UsageProblem, match=r"exists, and is not as an earlier run of mi-code wrote it.*--force"):
+        _run(folder, "out", _study(), files=FILES)
+    assert _content(folder) == before
+    _run(folder, "out", _study(), files=FILES, force=True)
+    assert ((folder / "out" / name).read_text() == "mine") is False
+    _run(folder, "out", _study(), files=FILES)
+
+
+def test_a_file_that_was_changed_since_the_run_is_no_file_of_it(folder: Path) -> None:
+    _run(folder, "out", _study(), files=FILES)
+    (folder / "out" / "tidy.csv").write_text("with a remark of mine")
+    before = _content(folder)
+    with pytest.raises(UsageProblem, match=r"tidy\.csv exists, and is not as an earlier run"):
+        _run(folder, "out", _study(), files=FILES)
+    assert _content(folder) == before
+    _run(folder, "out", _study(), files=FILES, force=True)
+    assert (folder / "out" / "tidy.csv").read_text() == "tidy.csv"
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("force", [False, True])
+def test_nothing_is_written_through_a_link(folder: Path, name: str, force: bool) -> None:
+    _run(folder, "out", _study(), files=FILES)
+    mine = folder / "mine.txt"
+    mine.write_bytes((folder / "out" / name).read_bytes())
+    for target in (mine, folder / "none.txt"):
+        (folder / "out" / name).unlink()
+        (folder / "out" / name).symlink_to(target)
+        before = _content(folder)
+        with pytest.raises(UsageProblem, match="is a link"):
+            _run(folder, "out", _study(), files=FILES, force=force)
+        assert _content(folder) == before
+
+
+@pytest.mark.parametrize("target", ["mine.txt", "none.txt"])
+def test_the_history_beside_the_study_is_not_kept_through_a_link(folder: Path, target: str) -> None:
+    (folder / "mine.txt").write_text("")
+    (folder / STUDY_LOG).symlink_to(folder / target)
+    (said,) = _run(folder, "out", _study(), files=FILES)["remarks"]
+    assert "No history could be kept" in said and "it is a link" in said
+    assert (folder / "mine.txt").read_text() == "" and not (folder / "none.txt").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])
+def test_what_is_no_file_stays(folder: Path, name: str, make: Callable[[Path], None]) -> None:
+    (folder / "out").mkdir()
+    make(folder / "out" / name)
+    for force in (False, True):
+        with pytest.raises(UsageProblem, match="folder, pipe or device"):
+            _run(folder, "out", _study(), files=FILES, force=force)
+    assert [path.name for path in (folder / "out").iterdir()] == [name]
+
+
+@pytest.mark.parametrize("part", ["counts", "outcomes", "gold"])
+@pytest.mark.parametrize("name", [*WRITTEN, f"../{STUDY_LOG}"])
+def test_inputs_are_never_written(folder: Path, part: str, name: str) -> None:
+    """Not by their own names, nor by others, forced or not, nor where an earlier run wrote them."""
+    path = f"out/{name}"
+    studies = {
+        "counts": _study(data={"counts": path}),
+        "outcomes": _study(data={"counts": "chats.csv", "outcomes": path}),
+        "gold": _study(label_error={"counts": path}),
+    }
+    _run(folder, "out", _study(), files=FILES)
+    before = _content(folder)
+    for force in (False, True):
+        with pytest.raises(UsageProblem, match="is an input and would be overwritten"):
+            _run(folder, "out", studies[part], files=FILES, force=force)
+    (folder / "out" / "hard.csv").hardlink_to(folder / "out" / "tidy.csv")
+    with pytest.raises(UsageProblem, match=r"tidy\.csv is an input"):
+        _run(folder, "out", _study(data={"counts": "out/hard.csv"}), files=FILES, force=True)
+    (folder / "out" / "hard.csv").unlink()
+    assert _content(folder) == before
+
+
+def test_an_input_that_an_earlier_run_wrote_stays(folder: Path) -> None:
+    _run(folder, "out", _study(), files=["report.md", "chats.csv", "old.csv"])
+    _run(folder, "out", _study(data={"counts": "out/chats.csv"}), files=["report.md"])
+    assert (folder / "out" / "chats.csv").exists() and not (folder / "out" / "old.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["study.resolved.yaml", "tidy.csv"])
+def test_the_study_file_is_an_input_too(folder: Path, name: str) -> None:
+    _run(folder, "out", _study(), files=FILES)
+    (folder / "out" / name).write_text(_study().to_yaml())
+    before = _content(folder)
+    with pytest.raises(UsageProblem, match="is an input and would be overwritten"):
+        _run(folder, "out", read_study(folder / "out" / name), files=FILES, force=True)
+    assert _content(folder) == before
+
+
+def test_a_run_that_is_killed_while_it_writes_is_followed_by_the_next(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _run(folder, "out", _study(), files=FILES)
+    (folder / "out" / "tidy.csv").unlink()
+    whole = history.atomic_file
+
+    def killed(path: Path) -> Any:
+        if path.name == "tidy.csv":
+            raise KeyboardInterrupt
+        return whole(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(history, "atomic_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _run(folder, "out", _study(seed=2), files=FILES)
+    assert "seed: 2" in (folder / "out" / "study.resolved.yaml").read_text()
+    _run(folder, "out", _study(seed=2), files=FILES)
+    assert {path.name for path in (folder / "out").iterdir()} == set(WRITTEN)
 
 
 @pytest.mark.parametrize("name", ["../chats.csv", "sub/file.csv", "/etc/hostname", "link.csv"])
@@ -176,7 +315,7 @@ def test_a_forged_history_takes_nothing_from_elsewhere(folder: Path, name: str) 
     (out / "link.csv").symlink_to(folder / "chats.csv")
     (run,) = read_log(out / LOG)[0]
     content = history._hash(out / name) if (out / name).is_file() else ""
-    (out / LOG).write_text(json.dumps({**run, "files": {name: content}}) + "\n")
+    (out / LOG).write_text(json.dumps({**run, "files": {**run["files"], name: content}}) + "\n")
     _run(folder, "out", _study(), files=["report.md"])
     assert (folder / "chats.csv").exists() and (out / "sub" / "file.csv").exists() and (out / "link.csv").is_symlink()
 

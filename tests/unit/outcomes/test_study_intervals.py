@@ -72,14 +72,14 @@ def test_matched_effects_and_their_caption(chats: Chats) -> None:
     assert wide.random_effects is not None and narrow.random_effects is not None
     assert widths(narrow.random_effects) == pytest.approx(HALF_AS_WIDE * widths(wide.random_effects), rel=0.05)
     captions = [matched_document(each).sections[0].parts[0].caption for each in (wide, narrow)]
-    assert captions == [f"Treated less untreated, with {level} % intervals" for level in (95, 50)]
+    assert captions == [f"Treated minus untreated, with {level}% intervals" for level in (95, 50)]
 
 
 def test_experience_says_its_level_and_its_own_adjustment(chats: Chats) -> None:
     plain = run_experience(study(RATING, experience={"time": "started_at"}), chats=chats)
     changed = {"alpha": 0.2, "adjust": "none"}
     other = run_experience(study(RATING, experience={"time": "started_at"}, inference=changed), chats=chats)
-    for each, level in ((plain, "95 % intervals"), (other, "80 % intervals")):
+    for each, level in ((plain, "95% intervals"), (other, "80% intervals")):
         tables = [part for section in experience_document(each).sections for part in section.parts]
         captions = [part.caption for part in tables if isinstance(part, Table)]
         assert len(captions) >= 2 and all(caption.endswith(level) for caption in captions)
@@ -94,7 +94,7 @@ def test_tables_of_ratings_say_their_level(chats: Chats, tmp_path: Path) -> None
     (tmp_path / "chats.csv").touch()
     write_result(run_study(study(RATING, inference={"alpha": 0.2}), chats=chats), tmp_path, tmp_path / "out")
     report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
-    assert report.count("80 % intervals") >= 3 and "95 % intervals" not in report
+    assert report.count("80% intervals") >= 3 and "95% intervals" not in report
 
 
 def test_merged_codes_named_like_a_code_keep_their_own_name(chats: Chats) -> None:

@@ -76,14 +76,14 @@ def test_chats_without_both_scores_are_not_among_the_prorated() -> None:
 def test_a_value_that_is_no_answer_names_chat_and_column() -> None:
     with pytest.raises(UsageProblem, match=r"Row b, item 3 of the PHQ-9 \(item3_post\) is 4: an item is 0, 1, 2 or 3"):
         outcome_values(_outcome(), _chats(item3_post=[1, 4, 1]))
-    with pytest.raises(UsageProblem, match=r"mood: item3_post is no number in 1 chats, the first is 'c'"):
+    with pytest.raises(UsageProblem, match=r"mood: item3_post is not a number in 1 chats, the first is 'c'"):
         outcome_values(_outcome(), _chats(item3_post=[1, 1, "often"]))  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"before": BEFORE[:8]}, "before lists 8 columns, and the PHQ-9 has 9 items"),
+        ({"before": BEFORE[:8]}, "before lists 8 columns, but the PHQ-9 has 9 items"),
         ({"scale": "GAD-7"}, "the GAD-7 has 7 items"),
         ({"before": []}, "needs the columns before and after"),
         ({"after": [*AFTER[:8], "item1_post"]}, "name item1_post more than once"),
@@ -92,7 +92,7 @@ def test_a_value_that_is_no_answer_names_chat_and_column() -> None:
         ({"scale": "PHQ-99"}, "outcomes[0] (mood): No scale 'PHQ-99'. Did you mean"),
         ({"type": "change", "scale": ""}, "before and after must be one column: only a symptom"),
         ({"type": "rating", "scale": "", "after": ""}, "before must be one column"),
-        ({"type": "binary", "scale": "", "before": "", "after": "", "prorate": True}, "and this is none"),
+        ({"type": "binary", "scale": "", "before": "", "after": "", "prorate": True}, "and this is not a symptom"),
         ({"before": "pre", "after": "post", "prorate": True}, "it needs lists of items"),
         ({"scale": "PHQ-2", "before": ["a", "b"], "after": ["c", "d"], "prorate": True}, "too short to prorate"),
         ({"before_items": BEFORE}, "unknown key 'outcomes[0].before_items'. Did you mean"),

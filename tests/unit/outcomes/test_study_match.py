@@ -88,7 +88,7 @@ def test_the_effect_behind_confounding_is_found_by_all_ways(matched: Matched) ->
     assert [effect.estimate < -0.6 for effect in matched.effects] == [True] * 4
     assert matched.chosen.balance.passed
     said = " ".join(matched.sentences())
-    assert "agree that there is a difference, and on its direction" in said and "this is no experiment" in said
+    assert "agree that there is a difference and on its direction" in said and "this is not an experiment" in said
     assert "(change: after - before)" in said
 
 
@@ -146,7 +146,7 @@ def test_a_second_score_that_cannot_be_fitted_is_told(monkeypatch: pytest.Monkey
     found = _matched(_chats(500, confounded=4.0))
     said = " ".join(found.sentences())
     assert len(found.attempts) == 1 and not found.chosen.balance.passed
-    assert "squares and products was tried too, and could not be fitted" in said and "Refit the score" not in said
+    assert "squares and products was also tried, but could not be fitted" in said and "Refit the score" not in said
 
 
 def test_all_errors_are_clustered_by_counselor_where_there_are_five(matched: Matched) -> None:
@@ -164,7 +164,7 @@ def test_all_errors_are_clustered_by_counselor_where_there_are_five(matched: Mat
     weighted = statsmodels.WLS(change, design[:, :2], weights=att_weights(matched.chosen.score, treated))
     plain = weighted.fit(cov_type="cluster", cov_kwds={"groups": np.unique(by, return_inverse=True)[1]})
     assert matched.effects[2].se == pytest.approx(plain.bse[1])
-    assert "Errors of all estimates are clustered by counselor." in matched.sentences()
+    assert "Standard errors of all estimates are clustered by counselor." in matched.sentences()
 
 
 def test_with_few_counselors_the_t_distribution_has_few_degrees_and_it_is_said() -> None:
@@ -173,7 +173,7 @@ def test_with_few_counselors_the_t_distribution_has_few_degrees_and_it_is_said()
     found = _matched(chats)
     assert {effect.df for effect in found.effects} == {6}
     assert any(
-        "of only 7 clusters" in sentence and "6 degrees of freedom" in sentence for sentence in found.sentences()
+        "some have only 7 clusters" in sentence and "6 degrees of freedom" in sentence for sentence in found.sentences()
     )
     widths = [(effect.high - effect.low) / effect.se for effect in found.effects]
     assert widths == pytest.approx([2 * 2.446912] * 4, rel=1e-5)
@@ -187,10 +187,9 @@ def test_without_five_counselors_errors_do_not_count_them_and_it_is_said(named: 
         del chats.frame["counselor_id"]
     found = _matched(chats, data={"counts": "x", "counselor": "counselor_id" if named else ""})
     assert [effect.errors for effect in found.effects] == ["clustered by pair"] * 2 + ["robust (HC1)", "robust (HC3)"]
-    assert "Errors do not count that chats of one counselor are alike." in found.sentences()
-    assert (
-        any("of 4 counselors: errors clustered by counselor need at least 5" in note for note in found.notes) == named
-    )
+    assert "Standard errors ignore that chats of one counselor are alike." in found.sentences()
+    few = "of 4 counselors: standard errors clustered by counselor need at least 5"
+    assert any(few in note for note in found.notes) == named
     assert not any("Ann" in note for note in found.notes)
 
 
@@ -243,7 +242,7 @@ def test_a_column_of_treated_rows_in_place_of_a_technique() -> None:
     chats.frame.loc["chat0", "seen"] = np.nan
     assert _matched(chats, matching=given).dropped == {"no seen": 1}
     chats.frame["seen"] = 2.0
-    with pytest.raises(UsageProblem, match="seen must hold 1 for treated rows and 0"):
+    with pytest.raises(UsageProblem, match="seen must be 1 for treated rows and 0"):
         _matched(chats, matching=given)
 
 

@@ -133,7 +133,8 @@ def test_no_plan_is_below_what_it_takes_to_correct(pilot: Budget) -> None:
     least = 5 * pilot.parameters
     assert pilot.gold_needed(4_000, 100.0) == [least] * len(NAMES) == [pilot.fewest_gold(4_000)] * len(NAMES)
     assert pilot.gold_needed(least - 1, 100.0) == [None] * len(NAMES)
-    with pytest.raises(UsageProblem, match=f"at least {least}, of {pilot.parameters + 1} clusters"):
+    needs = f"at least {least} gold chats, from at least {pilot.parameters + 1} clusters"
+    with pytest.raises(UsageProblem, match=needs):
         pilot.width(4_000, least - 1)
     for needed in pilot.chats_needed(0.1, 100.0):
         assert needed is not None and needed == pilot.fewest_chats(0.1) and round(0.1 * needed) == least
@@ -277,7 +278,7 @@ def test_the_plan_says_where_the_model_asks_for_gold_and_not_the_width(folder: P
     assert list(table["gold needed of 30 chats"]) == ["all are too few"] * 4
     assert list(table["gold needed of 472 chats"]) == ["40 (fewest)"] * 4
     assert all(str(cell).endswith(" (fewest)") for cell in table["chats needed, a tenth gold"])
-    assert "no fewer than 40 gold chats (5 for each of the 8 parameters), of no fewer than 9 clusters" in plan.least()
+    assert "at least 40 gold chats (5 for each of the 8 parameters), from at least 9 clusters" in plan.least()
     assert not plan.table(0.3, [5_000]).astype(str).apply(lambda column: column.str.contains("fewest")).any(axis=None)
     with pytest.raises(UsageProblem, match="at least 40"):
         plan.frame([472], [39])
@@ -347,7 +348,7 @@ def test_a_tagger_without_figures_is_not_free_of_errors(folder: Path, change: di
 def test_what_a_plan_needs(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"label_error\.gold"):
         _plan(folder, label_error={})
-    with pytest.raises(UsageProblem, match="budgets are for"):
+    with pytest.raises(UsageProblem, match="planning is for"):
         _plan(folder, outcomes=[{"name": "rating", "type": "rating", "models": ["ordinal_random"]}])
     with pytest.raises(UsageProblem, match="cannot be read"):
         read_tagger(tmp_path / "none.csv")
@@ -358,5 +359,5 @@ def test_what_a_plan_needs(folder: Path, tmp_path: Path) -> None:
         (tmp_path / name).write_text((folder / name).read_text())
     gold = pd.read_csv(tmp_path / "gold.csv")
     gold.assign(conversation_id="x" + gold["conversation_id"]).to_csv(tmp_path / "gold.csv", index=False)
-    with pytest.raises(UsageProblem, match="Not one of the 360 gold chats"):
+    with pytest.raises(UsageProblem, match="None of the 360 gold chats"):
         _plan(tmp_path)

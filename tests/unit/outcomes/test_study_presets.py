@@ -78,7 +78,8 @@ def test_the_model_that_stands_in_is_there_though_it_was_not_asked_for(
     direct = fit_model(instead, study, study.outcomes[0], design).rows
     assert np.allclose(result.rows["estimate"], direct["estimate"])
     said = [sentence for sentence in result.sentences if "counselor variance is estimated as 0" in sentence]
-    assert len(said) == 1 and f"The {instead} model with errors clustered by counselor says the same" in said[0]
+    assert len(said) == 1
+    assert f"The {instead} model with standard errors clustered by counselor says the same" in said[0]
     assert any(f"{asked}: counselor variance estimated as 0" in note for note in result.notes)
     glance = result.glance().set_index("model")
     assert glance.loc[asked, "instead"] == instead and glance.loc[asked, "icc"] == 0
@@ -146,7 +147,7 @@ def test_the_first_study_has_the_papers_columns_and_weights() -> None:
     codes = [code for code in Codebook.load().subset("shah17") if code != "OT"]
     assert list(rows["term"]) == [*codes, *controls]
     assert any(
-        note == "shah2022: log_messages is left out: the paper does not hold the length of chats constant."
+        note == "shah2022: log_messages is left out: the paper does not adjust for the length of chats."
         for note in result.notes
     )
     assert "log_messages" in set(result.recommended["term"])

@@ -84,7 +84,7 @@ def test_a_covariate_named_as_a_technique_is_refused() -> None:
     chats, _ = _chats()
     chats.frame["REF"] = 1.0
     study = _study(RATING, covariates=["REF"], techniques={"codes": CODES, "within_between": False})
-    with pytest.raises(UsageProblem, match="REF is the name of a technique"):
+    with pytest.raises(UsageProblem, match="REF is also the name of a technique"):
         _design(study, chats)
 
 
@@ -328,7 +328,7 @@ def test_counts_that_are_no_numbers_are_named(tmp_path: Path, column: str, value
     table = simulate(chats=30, counselors=5).tagged.astype({column: object})
     table.loc[table.index[3], column] = value
     table.to_csv(tmp_path / "chats.csv", index_label="conversation_id")
-    with pytest.raises(UsageProblem, match=f"{column} is no number in 1 rows, the first is 'chat00003'"):
+    with pytest.raises(UsageProblem, match=f"{column} is not a number in 1 rows, the first is 'chat00003'"):
         read_chats(_study(RATING).data, tmp_path)
 
 
@@ -339,14 +339,14 @@ def test_studies_in_json_with_tabs_and_by_a_plain_path(tmp_path: Path) -> None:
     )
     assert read_study(str(path)).outcomes[0].name == "r"
     path.write_text("{")
-    with pytest.raises(UsageProblem, match="is no JSON"):
+    with pytest.raises(UsageProblem, match="is not JSON"):
         read_study(path)
 
 
 def test_codes_that_would_count_twice_are_refused() -> None:
     chats, _ = _chats()
     twice = {"merge": {"A": ["OQ"], "B": ["OQ", "CQ"]}, "codes": ["A", "B"]}
-    with pytest.raises(UsageProblem, match="OQ stands there more than once"):
+    with pytest.raises(UsageProblem, match="OQ is there more than once"):
         _design(_study(RATING, techniques=twice), chats)
     with pytest.raises(UsageProblem, match="OT is in the reference"):
         _design(_study(RATING, techniques={"codes": ["OT", "OQ"]}), chats)

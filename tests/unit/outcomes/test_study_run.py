@@ -239,7 +239,7 @@ def test_six_counselors_are_tested_by_the_wild_bootstrap(platform: Platform) -> 
     # With 6 clusters there are 32 pairs of sign vectors, and no other p values than n / 32.
     assert np.allclose(rows["p"] * 32, np.round(rows["p"] * 32))
     # Intervals by errors and degrees of freedom of their own, of each column.
-    assert "CR2 errors" in rows["warnings"][0] and (rows["n_clusters"] == 6).all()
+    assert "CR2 standard errors" in rows["warnings"][0] and (rows["n_clusters"] == 6).all()
     assert rows["df"].between(1, 6).all() and rows["df"].nunique() > 1
     half = stats.t.ppf(0.975, rows["df"]) * rows["se"]
     assert (rows["ci_high"] - rows["estimate"]).to_numpy() == pytest.approx(half.to_numpy())
@@ -317,10 +317,11 @@ def test_a_code_that_separates_has_a_penalized_estimate_beside(platform: Platfor
     penalized = found.rows[found.rows["model"] == f"{model} (penalized)"]
     assert list(penalized["code"]) == ["CO"] and set(found.tidy("rating", model)["code"]) == {"REF", "AF"}
     assert found.headlines() == [("rating", model)]
-    assert f"rating: {model}: {model} (penalized) has finite estimates of CO, beside all columns." in found.notes
+    beside = f"rating: {model}: {model} (penalized) has finite estimates of CO, with all columns in the model."
+    assert beside in found.notes
     row = penalized.iloc[0]
     assert row["warnings"].startswith("the column separates the outcome: estimate with Firth's penalty")
-    assert "clusters counted by a design effect of" in row["warnings"] and UNCORRECTED in row["warnings"]
+    assert "clustering accounted for by a design effect of" in row["warnings"] and UNCORRECTED in row["warnings"]
     assert 0 < row["ci_low"] < row["estimate"] < row["ci_high"] and row["p"] < 0.05 and np.isnan(row["q_bh"])
     assert row["effect_low"] == pytest.approx(np.exp(row["ci_low"])) and row["unit"].startswith("odds ratio")
     study = _study(**given)
@@ -360,7 +361,8 @@ def test_what_the_ordinal_model_means_is_named_where_it_cannot_be_told(platform:
     # As many parameters as counselors: no clustered errors of the ordinal model, but of the linear one.
     few = _of_counselors(platform.tagged.dropna(subset=["rating"]), 6)
     crowded = _fit(few, **{**given, "techniques": {"codes": ["REF"], "within_between": False, "min_chats": 5}})
-    assert any(note.startswith(f"{missing}6 clusters are too few for clustered errors of 6") for note in crowded.notes)
+    said = f"{missing}6 clusters are too few for clustered standard errors of 6"
+    assert any(note.startswith(said) for note in crowded.notes)
     for found in (alone, crowded):
         assert "linear" in set(found.rows["model"])
         assert not {"marginal effects: rating", "proportional odds: rating"} & set(found.tables)
@@ -386,7 +388,7 @@ def test_a_logit_of_a_rating_says_where_it_cuts(platform: Platform) -> None:
         wide = _fit(ten, outcomes=[{**outcome, "levels": levels}], techniques=codes)
         [note] = [note for note in wide.notes if "ratings are cut at 4" in note]
         many = int((ten["rating"] >= 4).sum())
-        assert f"rating, logit: ratings are cut at 4, which is made for levels of 1 to 5: {many} of 472 chats" in note
+        assert f"rating, logit: ratings are cut at 4, which is meant for levels of 1 to 5: {many} of 472 chats" in note
     asked = _fit(ten, outcomes=[{**outcome, "levels": list(range(11)), "satisfied": 9}], techniques=codes)
     assert not any("ratings are cut" in note for note in asked.notes)
     assert asked.unit("rating", "logit") == "odds ratio of a rating of 9 or more per 10 points of share"
@@ -412,17 +414,17 @@ def test_a_star_that_nobody_gave(platform: Platform) -> None:
 
 def test_gold_of_other_chats(platform: Platform) -> None:
     gold = platform.gold.set_axis("other-" + platform.gold.index)
-    with pytest.raises(UsageProblem, match="Not one of the 360 gold chats is among the 900 chats"):
+    with pytest.raises(UsageProblem, match="None of the 360 gold chats is among the 900 chats"):
         _fit(platform.tagged, gold)
     some = pd.concat([platform.gold, gold.iloc[:10]])
     notes = _fit(platform.tagged, some, outcomes=[DEPRESSION]).notes
-    assert "depression: 10 of 370 gold chats are not among the chats that are fitted." in notes
+    assert "depression: 10 of 370 gold chats are not among the fitted chats." in notes
 
 
 def test_gold_chats_without_the_outcome_say_so(platform: Platform) -> None:
     unrated = platform.tagged["rating"].isna().reindex(platform.gold.index)
     found = _fit(platform.tagged, platform.gold[unrated], outcomes=[RATING])
-    assert any("no gold chat is among the chats that are fitted" in note for note in found.notes)
+    assert any("no gold chat is among the fitted chats" in note for note in found.notes)
     assert set(found.rows["correction"]) == {""}
     assert any("could not correct rating" in sentence for sentence in found.sentences)
 
@@ -436,7 +438,7 @@ def test_a_code_without_gold_is_named(platform: Platform) -> None:
 
 def test_too_little_gold_and_convenience(platform: Platform) -> None:
     few = _fit(platform.tagged, platform.gold.iloc[:40], outcomes=[RATING])
-    assert any("28 gold chats are too few for 17 parameters: it takes at least 85" in note for note in few.notes)
+    assert any("28 gold chats are too few for 17 parameters: at least 85 are needed" in note for note in few.notes)
     handy = _fit(
         platform.tagged,
         platform.gold,
@@ -461,7 +463,7 @@ def test_shah2022_beside_the_recommended_design(platform: Platform) -> None:
     marginal = marginal_effects(found, "rating")[0]
     assert "per 10 points of share" in marginal.caption, "of the recommended design, not of the preset before it"
     assert {"ptd", "gold", "naive"} <= set(own["correction"]) and set(own["outcome"]) == {"rating", "depression"}
-    assert any(note.startswith("shah2022: rating, logit: with classes weighted alike") for note in found.notes)
+    assert any(note.startswith("shah2022: rating, logit: with equally weighted classes") for note in found.notes)
     assert found.headlines() == [("rating", "ordinal"), ("depression", "linear")]
 
     tagged = platform.tagged.dropna(subset=["rating"])
@@ -507,7 +509,7 @@ def test_the_same_seed_gives_the_same_result(platform: Platform) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"covariates": ["started_at"]}, "started_at is a text of 900 values"),
+        ({"covariates": ["started_at"]}, "started_at is a text with 900 values"),
         ({"covariates": ["counselor_id"]}, "counselor_id is the counselor"),
         ({"covariates": ["endless"]}, "endless is infinite in 1 chats"),
         ({"outcomes": [{"name": "endless", "type": "count"}]}, "endless is infinite in 1 chats"),

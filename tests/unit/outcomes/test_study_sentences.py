@@ -1,4 +1,4 @@
-"""Findings in words: which way is better, and whether the tagger's errors were seen to depend on the outcome."""
+"""Findings in words: which way is better, and whether the tagger's errors were found to depend on the outcome."""
 
 from typing import Any
 
@@ -69,7 +69,7 @@ def _gold(errors: str) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("errors", "said", "p"),
     [
-        ("by outcome", "the tagger's errors were seen to depend on the outcome (p", "< .001"),
+        ("by outcome", "the tagger's errors were found to depend on the outcome (p", "< .001"),
         ("even", "there was no sign that the tagger's errors depend on the outcome (p", "= "),
         ("none", "it could not be tested whether the tagger's errors depend on the outcome", ""),
     ],
@@ -78,7 +78,7 @@ def test_errors_that_depend_on_the_outcome_are_a_sentence(errors: str, said: str
     found = [each for each in _sentences(SYMPTOM, 0, _gold(errors)) if "the tagger's errors" in each and "gold" in each]
     assert len(found) == 1 and found[0].startswith("depression: in 300 gold chats") and said in found[0]
     assert p in found[0]
-    assert ("That is no proof that they do not: the test misses small differences" in found[0]) == (errors == "even")
+    assert ("This does not prove that they do not: the test misses small differences" in found[0]) == (errors == "even")
 
 
 def test_without_gold_nothing_is_said_of_errors_by_outcome() -> None:

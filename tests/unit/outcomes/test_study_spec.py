@@ -46,7 +46,7 @@ def test_the_resolved_study_means_the_same() -> None:
         ({"outcomes": SMALL["outcomes"] * 2}, "named twice: rating"),
         ({"outcomes": [{"name": "r", "type": "rating", "models": ["poisson"]}]}, "There are ordinal"),
         ({"outcomes": [{"name": "r", "type": "rating", "models": ["crossed"]}]}, "in data.counselor and data.client"),
-        ({"outcomes": [{"name": "r", "type": "count", "models": ["crossed"]}]}, "crossed is no model of a count"),
+        ({"outcomes": [{"name": "r", "type": "count", "models": ["crossed"]}]}, "crossed is not a model of a count"),
         ({"data": {}}, "data.chats"),
         ({"data": {"chats": ["a"], "counts": "b"}}, "data.chats"),
         ({"label_error": {"correction": "ptd"}}, "needs gold"),
