@@ -24,13 +24,6 @@ MISSED = (
     ("practice", "permission"),
 )
 
-PLAIN = {
-    "gone on from": "continued from",
-    "told from": "predicted from",
-    "for them where gold tells a code": "for them if gold knows the code",
-}
-"""Descriptions are stored with the runs: what is written on the page in place of some of their words."""
-
 SHOWN = {"calibration": "calibration error (ECE)", "doubt": "exact-match error removed by review"}
 """Titles of rows of the section on limits, where they are not the names of the stored figures."""
 
@@ -194,7 +187,7 @@ def _group(runs: Sequence[Stored]) -> list[str]:
     corpora = [corpus for corpus in JUDGED if any(corpus in one for one in runs)]
     columns = ["run", "what", "training messages", *(f"{JUDGED[corpus]}: macro-F1, difference" for corpus in corpora)]
     rows = [
-        [f"`{one['name']}`", _plain(one["what"]), _size(one), *(cell(one.get(corpus)) for corpus in corpora)]
+        [f"`{one['name']}`", one["what"], _size(one), *(cell(one.get(corpus)) for corpus in corpora)]
         for one in runs
     ]
     return [
@@ -203,13 +196,6 @@ def _group(runs: Sequence[Stored]) -> list[str]:
         _markdown(columns, rows),
         *_curve(runs),
     ]
-
-
-def _plain(what: str) -> str:
-    """The description of a run in the words of the page."""
-    for stored, plain in PLAIN.items():
-        what = what.replace(stored, plain)
-    return what
 
 
 def _size(one: Stored) -> str:
@@ -311,7 +297,7 @@ def _limits(runs: Sequence[Stored], folds: Sequence[Judged]) -> str:
             ".72). The folds were trained with settings of their own (`benchmarks/annomi_folds.py`)",
         ]
     )
-    return "\n\n".join([_LIMITS.format(tagger=_plain(tagger["what"])), _markdown(columns, rows)])
+    return "\n\n".join([_LIMITS.format(tagger=tagger["what"]), _markdown(columns, rows)])
 
 
 def _of(one: Stored, corpus: str, what: str) -> float | None:

@@ -76,7 +76,7 @@ class Agreement:
         the values that the interval means little, it is uncertain at best.
         """
         if math.isnan(self.alpha.value):
-            return "all the same" if self.units else "not told"
+            return "all the same" if self.units else "not compared"
         low = math.nan if self._few_conversations else self.alpha.low
         if low >= RELIABLE:
             return "reliable"

@@ -25,7 +25,7 @@ def fit_depth(model: Coder, train: Sequence[Tokens], dev: Known) -> bool:
     """Give the last head but one of `model` weights for `Coder.echo`, in place; False where it has none.
 
     How rare a word piece is comes from the windows of `train`. The weights of encoder and echo are fitted on `dev`,
-    which the encoder has not learned by heart, where the client has said something. Where that knows too little, and in
+    which the encoder has not memorized, where the client has said something. Where that knows too little, and in
     a model that had such weights before, these stay, and what is fitted adds to them.
 
     Raises:

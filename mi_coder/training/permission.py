@@ -25,7 +25,7 @@ def fit_permission(model: Coder, train: Known, dev: Known) -> bool:
     """Give the last head of `model` weights for the client's word pieces, in place; False where it has none.
 
     The weights are fitted on `train`. How much they and the encoder count is fitted on `dev`, which the encoder has not
-    learned by heart. Where these know too little, and in a model that had such weights before, these stay, and what is
+    memorized. Where these know too little, and in a model that had such weights before, these stay, and what is
     fitted adds to them.
 
     Raises:

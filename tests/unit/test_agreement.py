@@ -49,7 +49,7 @@ def test_codes_sets_and_attributes() -> None:
     assert (rows["REF"].alpha.value, rows["REF"].verdict, rows["REF"].few) == (1, "uncertain", True)
     assert math.isnan(rows["IP"].alpha.value)
     assert rows["IP"].reading == "all the same"
-    assert (rows["permission of RC"].units, rows["permission of RC"].verdict) == (0, "not told")
+    assert (rows["permission of RC"].units, rows["permission of RC"].verdict) == (0, "not compared")
     assert rows["depth of REF"].units == 2
     assert rows["depth of REF"].alpha.value == pytest.approx(1 - 3 * 1 / (3 * 1))
     assert exact_match(UNITS) == 3 / 4
