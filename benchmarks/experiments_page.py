@@ -114,7 +114,7 @@ LIMITS = (
     Limit(
         "doubt",
         ("esconv", "practice", "annomi"),
-        "40% lower",
+        "at least .40",
         "exactly the same codes: 85%, 94%, 86% of messages",
         "in part the codes: a second reader gives other codes to one message in seven, in ESConv and in AnnoMI, and "
         "review can only pick out errors that the words reveal. In ESConv a third of the messages do not match "
@@ -187,8 +187,7 @@ def _group(runs: Sequence[Stored]) -> list[str]:
     corpora = [corpus for corpus in JUDGED if any(corpus in one for one in runs)]
     columns = ["run", "what", "training messages", *(f"{JUDGED[corpus]}: macro-F1, difference" for corpus in corpora)]
     rows = [
-        [f"`{one['name']}`", one["what"], _size(one), *(cell(one.get(corpus)) for corpus in corpora)]
-        for one in runs
+        [f"`{one['name']}`", one["what"], _size(one), *(cell(one.get(corpus)) for corpus in corpora)] for one in runs
     ]
     return [
         f"## Dev as of {_day(runs)}: {dev['messages']:,} messages",

@@ -17,6 +17,8 @@ from mi_coder.annotation.suggest import Suggester
 from mi_coder.errors import MiCoderError, need
 
 MODEL_CLASS = "MICoder"
+HOSTS = (*LOOPBACK, "host.docker.internal")
+"""Names of this machine: the last is Docker's, for a Label Studio in a container on it."""
 MOST_BYTES = 16 << 20
 """The largest body of a request that is read."""
 
@@ -47,7 +49,7 @@ def application(
 
     def local(answer: Callable[[Request], Awaitable[JSONResponse]]) -> Callable[[Request], Awaitable[JSONResponse]]:
         async def checked(request: Request) -> JSONResponse:
-            if "origin" in request.headers or (request.url.hostname or "") not in LOOPBACK:
+            if "origin" in request.headers or (request.url.hostname or "") not in HOSTS:
                 return JSONResponse({"detail": "Only programs on this machine may ask for this."}, status_code=403)
             return await answer(request)
 

@@ -137,7 +137,8 @@ def settle(
     if restless := [one.code for one in estimates if not one.converged]:
         click.echo(f"The estimate did not converge for {', '.join(restless)}.", err=True)
     if any(one.gold is None for one in settled):
-        click.echo(f"Decide the rest:  mi-code adjudicate push TITLE CHATS {' '.join(map(str, codes))}", err=True)
+        only = f"{' '.join(map(str, codes))} --only {still_open or 'FILE'}"
+        click.echo(f"Decide the rest:  mi-code adjudicate push TITLE CHATS {only}", err=True)
 
 
 @command.command(

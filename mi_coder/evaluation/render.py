@@ -140,7 +140,7 @@ def doubt_lines(doubt: "Doubt") -> Iterator[str]:
         yield (
             f"Review: {figure(review.sent)} of the messages are sent to people. Exact-match error is "
             f"{figure(review.error)} over all messages and {figure(review.kept_error)} over the rest: "
-            f"{figure(review.reduction)} lower."
+            f"{figure(review.reduction)} of the error is removed."
         )
 
 

@@ -105,7 +105,12 @@ def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], li
     if any(message.gold for one in conversations for message in one.messages):
         return list(filter(has_gold, conversations)), []
     coded = [from_codes(one, Codebook.load().ids) for one in conversations]
-    return list(filter(has_gold, coded)), [f"{path.name} has no field gold: its field codes is taken as complete gold."]
+    remarks = [f"{path.name} has no field gold: its field codes is taken as complete gold."]
+    if any(message.coding and message.coding.scores for one in conversations for message in one.messages):
+        remarks.append(
+            "Its codes have scores, so a tagger gave them: the figures say how far taggers agree, not how good one is."
+        )
+    return list(filter(has_gold, coded)), remarks
 
 
 def _without_coding(conversation: Conversation) -> Conversation:

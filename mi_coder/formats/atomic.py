@@ -44,8 +44,8 @@ def permissions(path: Path, texts: Iterable[Path] = ()) -> int:
 
 
 def _mode(path: Path, otherwise: int) -> int:
-    """The permissions of a regular file, or `otherwise` where there is none."""
-    with suppress(FileNotFoundError):
+    """The permissions of a regular file, or `otherwise` where there is none, as behind a link that leads nowhere."""
+    with suppress(OSError):
         state = path.stat()
         if stat.S_ISREG(state.st_mode):
             return stat.S_IMODE(state.st_mode)

@@ -355,8 +355,9 @@ def check_random_intercept(clusters: Clusters) -> None:
         )
     repeated = int((clusters.sizes > 1).sum())
     if repeated < FEWEST_REPEATED:
+        of = f" of {len(clusters)}" if repeated < len(clusters) else ""
         raise TooFewClusters(
-            f"Only {repeated} of {len(clusters)} clusters have two rows or more: a random intercept needs "
+            f"Only {repeated}{of} clusters have two rows or more: a random intercept needs "
             f"{FEWEST_REPEATED} counselors with at least two conversations. Use clustered standard errors instead."
         )
 

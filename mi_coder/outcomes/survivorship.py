@@ -87,8 +87,9 @@ class Survivorship:
             )
         ]
         lines.append(
-            f"First chats of {self.stayers:,} counselors who reached months {last} against {self.leavers:,} who left "
-            f"before; {self.recent:,} recent counselors are in neither group."
+            f"First chats of {self.stayers:,} counselor{'' if self.stayers == 1 else 's'} who reached months {last} "
+            f"against {self.leavers:,} who left before; {self.recent:,} recent "
+            f"counselor{' is' if self.recent == 1 else 's are'} in neither group."
         )
         tidy = self.tidy()
         differing = tidy[tidy["q_bh"] < CLEAR]
@@ -163,8 +164,8 @@ def who_stays(
 def _check_sides(stayers: int, leavers: int) -> None:
     if min(stayers, leavers) < FEWEST_CLUSTERS:
         raise TooFewClusters(
-            f"{stayers} counselors stayed and {leavers} left: comparing their first chats needs at least "
-            f"{FEWEST_CLUSTERS} of each."
+            f"{stayers} counselor{'' if stayers == 1 else 's'} stayed and {leavers} left: comparing their first chats "
+            f"needs at least {FEWEST_CLUSTERS} of each."
         )
 
 

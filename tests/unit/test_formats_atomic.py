@@ -143,6 +143,8 @@ def test_what_holds_a_text_is_no_more_open_than_it(
 def test_a_folder_counts_as_its_files_and_what_is_no_file_as_nothing(tmp_path: Path) -> None:
     (tmp_path / "corpus").mkdir(0o755)
     (tmp_path / "corpus" / "utterances.jsonl").touch(0o644)
+    (tmp_path / "corpus" / "nowhere").symlink_to("missing")
+    (tmp_path / "corpus" / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe", 0o600)
     usual = permissions(tmp_path / "new")
     for other in (tmp_path / "corpus", tmp_path / "pipe", Path("-")):

@@ -116,7 +116,7 @@ def test_other_pages_and_hosts_learn_nothing_but_that_it_runs(tagger: Tagger, me
             assert made.get("/health", headers=headers).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "host.docker.internal"])
 def test_this_machine_may_ask_by_any_of_its_names(tagger: Tagger, host: str) -> None:
     with testclient.TestClient(base_url=f"http://{host}:9090", app=application(Suggester(tagger))) as made:
         assert made.post("/predict", json={"tasks": [task()]}).status_code == 200

@@ -23,8 +23,8 @@ CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poiss
 """Models whose errors by cluster come from rows, so that gold rows can correct them."""
 UNCORRECTED = "uncorrected: intervals ignore the tagger's errors"
 BETWEEN_UNCORRECTED = (
-    "uncorrected: the counselors' means are the tagger's, and gold codes correct the pooled slope of "
-    "techniques.within_between: false"
+    "uncorrected: the counselors' means are the tagger's (with techniques.within_between: false the pooled slope is "
+    "corrected)"
 )
 
 

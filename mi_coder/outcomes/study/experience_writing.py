@@ -48,7 +48,7 @@ def experience_document(result: ExperienceResult) -> Document:
         )
     if further:
         sections.append(Section("Tenure, and who stays", further))
-    left_out = [f"{count:,}: {reason}" for reason, count in result.dropped.items()]
+    left_out = [f"{count:,} chat{'' if count == 1 else 's'}: {reason}" for reason, count in result.dropped.items()]
     return Document(
         "experience",
         "Technique use and experience",

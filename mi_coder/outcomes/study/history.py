@@ -48,8 +48,8 @@ def record(
 ) -> Run:
     """Write a run to `output`, with the resolved study and its provenance, log it, and return its provenance.
 
-    Each file is written whole or not at all, and none where a file is in the way. Then files go that the last run of
-    the same verb wrote to `output` and this one does not, unless they were changed or the study reads them.
+    Each file is written whole or not at all, and none where a file is in the way. Before that files go that the last
+    run of the same verb wrote to `output` and this one does not, unless they were changed or the study reads them.
 
     Args:
         folder: of the study file, and what the paths in the study start from.
@@ -83,16 +83,16 @@ def record(
     }
     run = {name: facts[name] for name in ("run", "time", "verb", "study", "design", "fields", "data", "codebook")}
     output.mkdir(parents=True, exist_ok=True)
-    # Before the files, so that those of a run that is killed are known as its own.
+    # Before the files, so that those of a run that is killed are known as its own, and none of the last run stays.
     hashes = {name: hashlib.sha256(contents[name]).hexdigest()[:_DIGITS] for name in sorted(contents)}
     _add_to_log(output / LOG, {**run, "files": hashes})
-    for name, content in contents.items():
-        with atomic_file(output / name) as file:
-            file.write(content)
     inputs = _inputs(study, folder)
     for path in (output / name for name in stale):
         if identity(path) not in inputs:
             path.unlink(missing_ok=True)
+    for name, content in contents.items():
+        with atomic_file(output / name) as file:
+            file.write(content)
     if not _unwritable(folder / STUDY_LOG):
         _add_to_log(folder / STUDY_LOG, run)
     return facts

@@ -46,7 +46,7 @@ def matched_document(matched: Matched) -> Document:
             ],
         )
     )
-    left_out = [f"{count:,}: {reason}" for reason, count in matched.dropped.items()]
+    left_out = [f"{count:,} chat{'' if count == 1 else 's'}: {reason}" for reason, count in matched.dropped.items()]
     return Document("match", "Matched comparison", matched.sentences(), sections, (*left_out, *matched.notes), data)
 
 

@@ -288,7 +288,7 @@ def test_the_study_file_is_an_input_too(folder: Path, name: str) -> None:
 def test_a_run_that_is_killed_while_it_writes_is_followed_by_the_next(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _run(folder, "out", _study(), files=FILES)
+    _run(folder, "out", _study(), files=[*FILES, "forest_stress.svg"])
     (folder / "out" / "tidy.csv").unlink()
     whole = history.atomic_file
 
@@ -302,6 +302,7 @@ def test_a_run_that_is_killed_while_it_writes_is_followed_by_the_next(
         with pytest.raises(KeyboardInterrupt):
             _run(folder, "out", _study(seed=2), files=FILES)
     assert "seed: 2" in (folder / "out" / "study.resolved.yaml").read_text()
+    assert not (folder / "out" / "forest_stress.svg").exists()
     _run(folder, "out", _study(seed=2), files=FILES)
     assert {path.name for path in (folder / "out").iterdir()} == set(WRITTEN)
 
