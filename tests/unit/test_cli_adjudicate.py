@@ -89,6 +89,7 @@ def test_majority(tmp_path: Path) -> None:
     assert {row["round"] for row in rows} == {"adjudicated"}
     assert (tmp_path / "open.txt").read_text() == "c#2\nc#3\n"
     assert "4 of 6 messages settled (1 agreed, 2 majority, 1 single), 2 open" in done.output
+    assert done.output.endswith(f" --only {tmp_path / 'open.txt'}\n"), "what the rule settled is not sent again"
     [row] = [row for row in read_standoff(tmp_path / "gold.csv") if row.index == 1]
     assert row.gold_from == "settled from codings by: person ann; person ben; person cho"
     assert [line["index"] for line in log] == list(range(6))

@@ -235,6 +235,12 @@ def test_codes_stand_in_for_gold_and_the_report_says_so(tagged: Path, tmp_path: 
     report = figures(human, "--tagged", tagged)
     assert report["exact"]["coder"]["value"] == pytest.approx(1 / 3)
     assert report["notes"][0] == "human.jsonl has no field gold: its field codes is taken as complete gold."
+    assert not any("a tagger gave them" in note for note in report["notes"])
+
+
+def test_codes_of_a_tagger_are_told_from_those_of_people(tagged: Path, tmp_path: Path) -> None:
+    scored = write(tmp_path / "out.jsonl", lambda codes: {"codes": codes, "scores": dict.fromkeys(codes, 0.9)}, GOLD)
+    assert "Its codes have scores, so a tagger gave them" in figures(scored, "--tagged", tagged)["notes"][1]
 
 
 def test_codes_are_not_gold_where_any_message_has_gold(gold: Path, tagged: Path, tmp_path: Path) -> None:

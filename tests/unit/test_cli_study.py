@@ -140,7 +140,10 @@ def test_files_of_others_are_overwritten_only_when_forced(
         for module in ("run.run_study", "match.run_matching", "experience.run_experience"):
             patch.setattr(f"mi_coder.outcomes.study.{module}", None)  # Refused before anything is fitted.
         said = refused(verb, study, "-o", out)
-    assert "report.html exists, and is not as an earlier run" in said and "--force" in said
+    assert (
+        "report.html exists, and the history of this folder does not list it as it is now." in said
+        and "--force" in said
+    )
     assert [path.name for path in out.iterdir()] == ["report.html"] and not (folder / ".study.history.jsonl").exists()
     done(verb, study, "-o", out, "--force")
     assert (out / "report.html").read_text().startswith("<!doctype html>")

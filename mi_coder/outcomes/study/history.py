@@ -22,7 +22,7 @@ import mi_coder
 from mi_coder.batch.paths import FileIdentity, identity
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.formats.atomic import atomic_file
+from mi_coder.formats.atomic import atomic_file, remove_left_behind
 from mi_coder.outcomes.study.spec import Study
 
 LOG = "history.jsonl"
@@ -90,6 +90,7 @@ def record(
     for path in (output / name for name in stale):
         if identity(path) not in inputs:
             path.unlink(missing_ok=True)
+    remove_left_behind(*(output / name for name in contents))
     for name, content in contents.items():
         with atomic_file(output / name) as file:
             file.write(content)
@@ -124,8 +125,8 @@ def refuse_to_overwrite(study: Study, folder: Path, output: Path, files: Collect
     for path in there:
         if not _is_of(runs, path):
             raise UsageProblem(
-                f"{path} exists, and is not as an earlier run of mi-code wrote it. Overwrite it with --force, or name "
-                "another folder with -o."
+                f"{path} exists, and the history of this folder does not list it as it is now. Overwrite it with "
+                "--force, or name another folder with -o."
             )
 
 

@@ -192,7 +192,9 @@ def test_a_file_that_no_run_wrote_is_overwritten_only_when_forced(folder: Path, 
     (folder / "out").mkdir()
     (folder / "out" / name).write_text("mine")
     before = _content(folder)
-    with pytest.raises(UsageProblem, match=r"exists, and is not as an earlier run of mi-code wrote it.*--force"):
+    with pytest.raises(
+        UsageProblem, match=r"history of this folder does not list it as it is now\. Overwrite it with --force"
+    ):
         _run(folder, "out", _study(), files=FILES)
     assert _content(folder) == before
     _run(folder, "out", _study(), files=FILES, force=True)
@@ -204,7 +206,7 @@ def test_a_file_that_was_changed_since_the_run_is_no_file_of_it(folder: Path) ->
     _run(folder, "out", _study(), files=FILES)
     (folder / "out" / "tidy.csv").write_text("with a remark of mine")
     before = _content(folder)
-    with pytest.raises(UsageProblem, match=r"tidy\.csv exists, and is not as an earlier run"):
+    with pytest.raises(UsageProblem, match=r"tidy\.csv exists, and the history of this folder does not list it"):
         _run(folder, "out", _study(), files=FILES)
     assert _content(folder) == before
     _run(folder, "out", _study(), files=FILES, force=True)
@@ -326,3 +328,10 @@ def test_histories_hold_nothing_of_a_chat(folder: Path) -> None:
     _run(folder, "out", _study(), files=["report.md"])
     for path in (folder / STUDY_LOG, folder / "out" / LOG):
         assert "secret-chat" not in path.read_text() and "Ann" not in path.read_text()
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next(folder: Path) -> None:
+    _run(folder, "out", _study(), files=FILES)
+    (folder / "out" / ".tidy.csv-01234567.tmp").write_text("half")
+    _run(folder, "out", _study(), files=FILES)
+    assert not list((folder / "out").glob(".tidy.csv-*"))
