@@ -1,6 +1,7 @@
 """Where encoders come from: the default, and parts of a zip file that packages ship (here invented ones)."""
 
 import io
+from importlib.metadata import Distribution, PackageNotFoundError, distributions
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -67,7 +68,16 @@ def test_the_parts_are_joined_once_and_then_needed_no_longer(
     assert mpnet_folder() == folder
 
 
-def test_missing_packages_are_named_with_the_line_that_installs_them(site: Path, cache: Path) -> None:
+def test_missing_packages_are_named_with_the_line_that_installs_them(
+    site: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(name: str) -> Distribution:
+        """Only what the test installs: the packages may also be in the environment that runs it."""
+        for one in distributions(name=name, path=[str(site)]):
+            return one
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(mpnet, "distribution", installed)
     install(site, zipped(FILES), (*PACKAGES[:2], PACKAGES[3]))
     with pytest.raises(MissingExtra) as caught:
         resolve_base("mpnet")
