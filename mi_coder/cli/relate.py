@@ -82,7 +82,7 @@ def command(study: Path, output: Path | None, check: bool, force: bool) -> None:
         click.echo(spec.to_yaml().encode(), nl=False)
         return
     output = folder_for(study, spec, output, ".results", force)
-    click.echo(f"{study}: {spec.digest}; resolved in {output}/study.resolved.yaml", err=True)
+    click.echo(f"{study}: {spec.digest}", err=True)
     start = monotonic()
     result = write_result(run_study(spec, study.parent), study.parent, output, force)
     for outcome, model in result.headlines():
@@ -93,4 +93,7 @@ def command(study: Path, output: Path | None, check: bool, force: bool) -> None:
         click.echo("\nLeft out, and why:")
         for note in result.notes:
             show(f"- {note}")
-    click.echo(f"{monotonic() - start:.0f} s. Look at {output}/report.html", err=True)
+    click.echo(
+        f"{monotonic() - start:.0f} s. Look at {output}/report.html; study.resolved.yaml beside it has all defaults.",
+        err=True,
+    )

@@ -380,6 +380,8 @@ def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, fo
 
     new_file(output, force, [Path(chats), *codes])
     standoff = list(chain.from_iterable(map(read_standoff, codes)))
+    if not standoff:
+        raise UsageProblem(f"There are no codings in {', '.join(map(str, codes))}: nothing would become gold.")
     if open_ones := differing(standoff, ROUND):
         settle = shlex.join(["mi-code", "adjudicate", "settle", *map(str, codes), "-o", "settled.csv"])
         raise UsageProblem(

@@ -126,7 +126,7 @@ def _doubt(doubt: "Doubt", markdown: bool) -> Iterator[str]:
 
 def doubt_lines(doubt: "Doubt") -> Iterator[str]:
     """What is known of the coder's confidence, in sentences."""
-    if risk := doubt.risk:
+    if (risk := doubt.risk) and not math.isnan(risk.reduction.value):
         yield (
             f"Keeping only the most confident {KEPT:.0%} of {risk.messages} messages removes {figure(risk.reduction)} "
             f"of the exact-match error; area under the risk-coverage curve (AURC) {figure(risk.area)}."
@@ -137,10 +137,10 @@ def doubt_lines(doubt: "Doubt") -> Iterator[str]:
             f"{sets.messages} messages, with {figure(sets.size)} codes per message."
         )
     if review := doubt.review:
+        removed = "" if math.isnan(review.reduction.value) else f": {figure(review.reduction)} of the error is removed"
         yield (
             f"Review: {figure(review.sent)} of the messages are sent to people. Exact-match error is "
-            f"{figure(review.error)} over all messages and {figure(review.kept_error)} over the rest: "
-            f"{figure(review.reduction)} of the error is removed."
+            f"{figure(review.error)} over all messages and {figure(review.kept_error)} over the rest{removed}."
         )
 
 

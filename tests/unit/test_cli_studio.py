@@ -172,6 +172,12 @@ def test_a_settled_coding_counts_after_others(chats: Path, tmp_path: Path) -> No
     assert "c#0" in refusal("gold", chats, settled, codes, "-o", tmp_path / "other.jsonl")
 
 
+def test_gold_refuses_a_file_without_codings(chats: Path, tmp_path: Path) -> None:
+    said = refusal("gold", chats, write_codes(tmp_path / "codes.csv"), "-o", tmp_path / "gold.jsonl")
+    assert f"There are no codings in {tmp_path / 'codes.csv'}: nothing would become gold." in said
+    assert not (tmp_path / "gold.jsonl").exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX")
 @pytest.mark.parametrize("name", ["gold.jsonl", "gold.csv"])
 def test_gold_is_no_more_open_than_the_chats(chats: Path, tmp_path: Path, name: str) -> None:

@@ -10,6 +10,7 @@ from mi_coder.conversation import Coding, Conversation, Gold, Message
 from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.doubt import doubt
 from mi_coder.evaluation.evaluate import evaluate
+from mi_coder.evaluation.render import doubt_lines
 from mi_coder.evaluation.report import Options, Source
 from mi_coder.evaluation.risk import Ranking, reduction
 
@@ -105,6 +106,20 @@ def test_review_of_a_report() -> None:
     assert review.kept_error.value == pytest.approx(1 / 3)
     assert review.reduction.value == pytest.approx(1 / 3)
     assert (review.sent.low, review.sent.high) == (0.0, 0.5)
+
+
+def test_where_nothing_is_wrong_no_share_of_the_error_is_named() -> None:
+    right = [
+        Conversation(name, [message(("OQ",), (0.9, 0.0, 0.0)), message(("CQ",), (0.1, 0.8, 0.0))]) for name in "ab"
+    ]
+    said = list(doubt_lines(doubt(compare(right, right, CODES), OPTIONS, None)))
+    assert len(said) == 1
+    assert said[0].endswith(
+        "Exact-match error is 0.000 [0.000, 0.000] over all messages and 0.000 [0.000, 0.000] over the rest."
+    )
+    wrong = list(doubt_lines(doubt(compare(CHATS, CHATS, CODES), OPTIONS, None)))
+    assert "removes 0.250" in wrong[0]
+    assert wrong[1].endswith("of the error is removed.")
 
 
 def test_only_messages_with_complete_gold_and_all_probabilities_are_judged() -> None:
