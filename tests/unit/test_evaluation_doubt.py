@@ -109,9 +109,8 @@ def test_review_of_a_report() -> None:
 
 
 def test_where_nothing_is_wrong_no_share_of_the_error_is_named() -> None:
-    right = [
-        Conversation(name, [message(("OQ",), (0.9, 0.0, 0.0)), message(("CQ",), (0.1, 0.8, 0.0))]) for name in "ab"
-    ]
+    messages = [message(("OQ",), (0.9, 0.0, 0.0)), message(("CQ",), (0.1, 0.8, 0.0), review=True)]
+    right = [Conversation(name, messages) for name in "ab"]
     said = list(doubt_lines(doubt(compare(right, right, CODES), OPTIONS, None)))
     assert len(said) == 1
     assert said[0].endswith(
