@@ -158,7 +158,7 @@ class Client:
 
     def whoami(self) -> str:
         """The e-mail address whose token this is."""
-        with self._answer("whose token it is"):
+        with self._answer("the owner of the token"):
             return str(self._sdk.users.whoami().email)
 
     def version(self) -> str:

@@ -197,7 +197,7 @@ def order(patterns: Patterns) -> Section:
     with_code = [Line(names[CODES[i]], CODES[i], patterns.together[i][i]) for i in used]
     few = (
         "The darkest shade is the highest share of the picture; a shade without a number is under 10%. "
-        f"Of fewer than {FEWEST} nothing is shaded: one message would look like a habit. The table has them."
+        f"Where n is below {FEWEST}, nothing is shaded, since one message would look like a habit; the table has all."
     )
     return Section(
         "order",
@@ -213,8 +213,8 @@ def order(patterns: Patterns) -> Section:
         )
         + _shares(
             "What comes next",
-            "Of the codes that follow a message of the client, or a code in the counselor's message before: percent; "
-            f"n: codes that follow. {few}",
+            "What percent of the codes that follow a message of the client, or a code in the counselor's message before, "
+            f"are this code; n: codes that follow. {few}",
             ("what comes before", before),
             [CODES[i] for i in used],
             [[patterns.following[i][j] for j in used] for i in origins],
