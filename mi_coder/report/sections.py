@@ -213,8 +213,8 @@ def order(patterns: Patterns) -> Section:
         )
         + _shares(
             "What comes next",
-            "What percent of the codes that follow a message of the client, or a code in the counselor's message before, "
-            f"are this code; n: codes that follow. {few}",
+            "What percent of the codes that follow a message of the client, or a code in the counselor's message "
+            f"before, are this code; n: codes that follow. {few}",
             ("what comes before", before),
             [CODES[i] for i in used],
             [[patterns.following[i][j] for j in used] for i in origins],
