@@ -20,7 +20,7 @@ from mi_coder.annotation.masi import masi_distances
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Gold
-from mi_coder.evaluation.bootstrap import draws
+from mi_coder.evaluation.bootstrap import draws, summed
 from mi_coder.evaluation.report import Figure
 from mi_coder.formats.coding import is_complete
 
@@ -231,7 +231,7 @@ def _agreement(name: str, given: Sequence[float], values: int, codings: _Codings
     """Agreement on a variable from its value in each coding: 0 to `values` - 1, or nan."""
     counts = _counts(given, values, codings)
     counts[counts.sum(axis=1) < 2] = 0
-    of_units = _by_conversation(terms(counts), codings)
+    of_units = summed(terms(counts), codings.conversation)
     of_pairs = _joint(given, values, codings)
     nominal, draw = (Nominal.of_totals(totals) for totals in _totals(of_units, codings))
     joint, joint_draw = (
@@ -337,13 +337,6 @@ def _distinct(has: NDArray[np.bool_], of: NDArray[np.intp]) -> int:
     found = np.zeros(has.shape, dtype=np.bool_)
     found[of[unit], value] = True
     return min(found.sum(axis=0).tolist(), default=0)
-
-
-def _by_conversation(of_units: Floats, codings: _Codings) -> Floats:
-    """[units, columns] summed to [conversations, columns]."""
-    sums = np.zeros((codings.weights.shape[1], of_units.shape[1]))
-    np.add.at(sums, codings.conversation, of_units)
-    return sums
 
 
 def _totals(of_conversations: Floats, codings: _Codings) -> tuple[Floats, Floats]:

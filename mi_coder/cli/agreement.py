@@ -60,7 +60,7 @@ class Most(click.IntRange):
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of these samples.")
 @choice("--as", "style", values=["table", "markdown", "json", "csv"], help="How the figures are written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 def command(
     codes: tuple[Path, ...],
     by: "By",

@@ -28,7 +28,7 @@ Examples:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of these samples.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 def command(
     codes: tuple[Path, ...],
     limit: float,

@@ -41,7 +41,7 @@ Examples:
 )
 @click.option("--export", type=click.Choice(EXPORTS), help="Write the whole codebook in this format.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for --export; else standard output.")
-@force_option("Overwrite an existing file.")
+@force_option()
 def command(
     names: tuple[str, ...],
     subset: str,

@@ -58,7 +58,7 @@ def list_corpora() -> None:
     required=True,
     help="The file to write (.jsonl, .csv or .tsv, each also with .gz or .zst, or .parquet); - for JSONL on stdout.",
 )
-@force_option("Overwrite an existing file.")
+@force_option()
 @choice("--layout", values=["conversation", "message"], help="One conversation or one message per line.")
 @click.option(
     "--codes",

@@ -62,7 +62,7 @@ _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 @threads_option("Messages coded at the same time. Changes no figure.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Overwrite an existing file.")
+@force_option()
 @click.option(
     "--part", type=click.Choice(PARTS), help="Only the conversations of this part of GOLD, as mi-code train cuts them."
 )

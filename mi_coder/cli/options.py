@@ -98,12 +98,22 @@ def threads_option(help: str, option: Callable[..., Decorator] = click.option) -
     return option("--threads", type=click.IntRange(1, 256), help=f"{help} Default: all cores.")
 
 
+def unit_option() -> Decorator:
+    """The option --unit of what is counted."""
+    return choice(
+        "--unit",
+        values=["message", "volley"],
+        help="What is counted: messages, or volleys (all that the counselor writes between two messages of the "
+        "client).",
+    )
+
+
 def cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def force_option(help: str) -> Decorator:
+def force_option(help: str = "Overwrite an existing file.") -> Decorator:
     """The flag --force."""
     return click.option("--force", is_flag=True, help=help)
 

@@ -43,7 +43,7 @@ Examples:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File for every chat's probability of being drawn (CSV)."
 )
-@force_option("Overwrite a file that exists.")
+@force_option()
 def command(
     study: Path,
     width: float,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.blas import keep_blas_to_one_thread
-from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.options import force_option, unit_option
 from mi_coder.cli.progress import Steps
 from mi_coder.cli.target import new_files, show
 from mi_coder.errors import UsageProblem
@@ -37,11 +37,7 @@ Examples:
     help="Fields of the conversation; conversation for each chat; month, week or year of --time.",
 )
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
-@choice(
-    "--unit",
-    values=["message", "volley"],
-    help="What is counted: messages, or volleys (all that the counselor writes between two messages of the client).",
-)
+@unit_option()
 @click.option(
     "--gold",
     is_flag=True,

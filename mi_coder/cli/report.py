@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mi_coder.cli.blas import keep_blas_to_one_thread
-from mi_coder.cli.options import choice, force_option
+from mi_coder.cli.options import choice, force_option, unit_option
 from mi_coder.cli.progress import Steps
 from mi_coder.cli.target import new_file
 
@@ -29,11 +29,7 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option("--counselor", default="", metavar="FIELD", help="Field with the counselor.")
 @click.option("--time", default="", metavar="FIELD", help="Field with the date or time of the chat.")
 @choice("--period", values=["month", "week", "year"], help="Steps of the pictures over time.")
-@choice(
-    "--unit",
-    values=["message", "volley"],
-    help="What is counted: messages, or volleys (all that the counselor writes between two messages of the client).",
-)
+@unit_option()
 @click.option(
     "--min-chats",
     default=1,

@@ -117,7 +117,7 @@ def command() -> None:
     help="Model folder of the tagger. Default: the bundled model.",
 )
 @click.option("--tagged", type=_FILE, help="The same chats tagged with --scores all, instead of tagging them now.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 @reading_options()
 def draw(
     chats: tuple[str, ...],
@@ -224,7 +224,7 @@ Example:
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(min=0), help="Seed of parts and intervals.")
 @choice("--as", "style", values=["table", "markdown", "json"], help="How the report is written.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File for the report. Default: standard output.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 @reading_options()
 def report(
     codes: tuple[Path, ...],

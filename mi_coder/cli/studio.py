@@ -320,7 +320,7 @@ def progress(project: tuple[str, ...], planted: Path | None, url: str, reading: 
     "-o", "--output", required=True, type=click.Path(path_type=Path), help="File for the codes (CSV, no text)."
 )
 @click.option("--round", "round_name", default="1", show_default=True, help="Name of this round of coding.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 @url_option
 def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, url: str) -> None:
     """Fetch the codings of PROJECTs.
@@ -365,7 +365,7 @@ def pull(project: tuple[str, ...], output: Path, round_name: str, force: bool, u
 @click.argument("codes", nargs=-1, required=True, type=_FILE)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="File for the chats with gold.")
 @click.option("--only-coded", is_flag=True, help="Leave out conversations that have no codes.")
-@force_option("Overwrite a file that exists.")
+@force_option()
 @reading_options()
 def gold(chats: str, codes: tuple[Path, ...], output: Path, only_coded: bool, force: bool, reading: Reading) -> None:
     """Write CODES into CHATS as gold, for evaluate and train.
