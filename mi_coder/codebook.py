@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
@@ -138,13 +139,23 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
         return tuple(code.id for code in self.codes)
 
     def in_order(self, codes: Iterable[str]) -> list[str]:
-        """Code ids as they follow one another in the book."""
+        """Code ids as they follow one another in the book.
+
+        Raises:
+            UnknownName: the book has no such code.
+        """
+        codes = list(codes)
+        for code in codes:
+            if code not in self._by_id:
+                raise self._no_such(code)
         return sorted(codes, key=self.ids.index)
 
     @cached_property
     def attributes(self) -> Mapping[str, tuple[str, ...]]:
         """The allowed values of each attribute."""
-        return {attribute.name: tuple(value.name for value in attribute.values) for attribute in self.attribute_details}
+        return MappingProxyType(
+            {attribute.name: tuple(value.name for value in attribute.values) for attribute in self.attribute_details}
+        )
 
     @cached_property
     def hash(self) -> str:
@@ -153,7 +164,7 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
         Wording, hotkeys, colors and crosswalks do not count, so that editing them does not orphan a model.
         """
         codes = [(code.id, code.set, code.shah17, code.attributes, code.groups) for code in self.codes]
-        digest = hashlib.sha256(msgspec.json.encode([codes, self.attributes])).hexdigest()
+        digest = hashlib.sha256(msgspec.json.encode([codes, dict(self.attributes)])).hexdigest()
         return f"sha256:{digest[:16]}"
 
     @cached_property
@@ -173,14 +184,21 @@ class Codebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=Tru
         try:
             return self._by_name[name.strip().casefold()]
         except KeyError:
-            hint = did_you_mean(name, [spelling for code in self.codes for spelling in (code.id, code.name)])
-            # A cell may hold the text of a message in the place of a code.
-            said = f"code {name!r}" if _LIKE_A_CODE.fullmatch(name.strip()) else "such code"
-            raise UnknownName(f"There is no {said}.{hint} The codes are: {', '.join(self.ids)}.") from None
+            raise self._no_such(name) from None
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the book has a code with this id or name. Case and outer spaces do not count."""
+        return isinstance(name, str) and self.get(name) is not None
 
     def get(self, name: str) -> Code | None:
         """The code with this id or name, or None."""
         return self._by_name.get(name.strip().casefold())
+
+    def _no_such(self, name: str) -> UnknownName:
+        hint = did_you_mean(name, [spelling for code in self.codes for spelling in (code.id, code.name)])
+        # A cell may hold the text of a message in the place of a code.
+        said = f"code {name!r}" if _LIKE_A_CODE.fullmatch(name.strip()) else "such code"
+        return UnknownName(f"There is no {said}.{hint} The codes are: {', '.join(self.ids)}.")
 
     def name_of(self, identity: str) -> str:
         """The name of the code with exactly this id; another name, such as that of merged codes, as it is."""

@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from mi_coder.errors import UnknownName, did_you_mean
+
 Role = Literal["counselor", "client", "other"]
 COUNSELOR: Role = "counselor"
 CLIENT: Role = "client"
 OTHER: Role = "other"
 ROLES: tuple[Role, ...] = (COUNSELOR, CLIENT, OTHER)
+_ROLES = frozenset(ROLES)
+_LONGEST_ROLE = 16
+"""What is longer, or is several words, may be the text of a message and is not shown."""
 
 MOST_CODES = 3
 """How many codes one message carries at most."""
@@ -107,7 +112,14 @@ class SentenceCoding:
 
 @dataclass(slots=True)
 class Message:
-    """One chat message. `text` is as it was written; `extra` holds every further field of its record."""
+    """One chat message. `text` is as it was written; `extra` holds every further field of its record.
+
+    Attributes:
+        role: counselor, client or other; `RoleTable().role(name)` gives that of a platform's own name.
+
+    Raises:
+        UnknownName: another role.
+    """
 
     role: Role
     text: str
@@ -115,6 +127,10 @@ class Message:
     gold: Gold | None = None
     coding: Coding | None = None
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.role, str) or self.role not in _ROLES:
+            raise _unknown_role(self.role)
 
     @property
     def is_counselor(self) -> bool:
@@ -135,6 +151,21 @@ class Conversation:
 
     def without_gold(self) -> "Conversation":
         return replace(self, messages=[replace(message, gold=None) for message in self.messages])
+
+
+def _unknown_role(name: object) -> UnknownName:
+    roles = ", ".join(ROLES)
+    if not isinstance(name, str):
+        return UnknownName(f"The role of a message is one of {roles}; here it is of the type {type(name).__name__}.")
+    if known := RoleTable().role(name):
+        return UnknownName(
+            f"There is no role {name!r}; a message has one of {roles}. RoleTable().role({name!r}) gives {known!r}."
+        )
+    said = f"role {name!r}" if len(name) <= _LONGEST_ROLE and len(name.split()) == 1 else "such role"
+    return UnknownName(
+        f"There is no {said}; a message has one of {roles}.{did_you_mean(name, ROLE_ALIASES)} RoleTable().role(name) "
+        "gives the role of a platform's own name, and RoleTable.extended adds names."
+    )
 
 
 # Zero-width and bidirectional controls carry no meaning for the model but split words for its tokenizer. A set, since a

@@ -46,9 +46,13 @@ def need(module: str, extra: str) -> ModuleType:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         package = module.partition(".")[0]
-        raise MissingExtra(
-            f"This needs the package {package}. Install it with:  {sys.executable} -m pip install 'mi-coder[{extra}]'"
-        ) from error
+        raise MissingExtra(f"This needs the package {package}. Install it with:  {install_line(extra)}") from error
+
+
+def install_line(extra: str) -> str:
+    """The command that installs an optional part for the Python that runs, as POSIX shells and cmd.exe take it."""
+    python = f'"{sys.executable}"' if " " in sys.executable else sys.executable
+    return f'{python} -m pip install "mi-coder[{extra}]"'
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

@@ -28,6 +28,8 @@ MARKS: Sequence[tuple[str, str]] = (
     (BLACK, "X"),
 )
 GRAY = "#777777"
+_SHIELD = "\u2060"
+"""Stands before labels that begin with "_", which matplotlib would leave out of a legend. It has no width."""
 _PALE = "#dddddd"
 
 
@@ -74,7 +76,7 @@ def points(
     color, shape = mark
     told = [(one, place) for one, place in zip(spreads, places, strict=True) if not isnan(one.value)]
     for hollow in sorted({False, *(one.hollow for one, _ in told)}):
-        style: dict[str, Any] = {"label": label or None} if not hollow else {"markerfacecolor": "white"}
+        style: dict[str, Any] = {"label": _shielded(label) or None} if not hollow else {"markerfacecolor": "white"}
         chosen = [(one.value, place) for one, place in told if one.hollow == hollow]
         values, heights = [value for value, _ in chosen], [height for _, height in chosen]
         axis.plot(values, heights, shape, color=color, markersize=5, linestyle="none", zorder=3, **style)
@@ -89,7 +91,7 @@ def code_lines(axis: "Axes", codes: Sequence[str], support: Sequence[int] = ()) 
     names = [f"{book[code].name} ({code})" for code in codes]
     if support:
         names = [f"{name}, {count:,}" for name, count in zip(names, support, strict=True)]
-    axis.set_yticks(heights(len(codes)), names)
+    axis.set_yticks(heights(len(codes)), names, parse_math=False)
     axis.set_ylim(-0.7, len(codes) - 0.3)
     axis.grid(axis="y", color=_PALE, linewidth=0.5)
 
@@ -102,5 +104,21 @@ def heights(lines: int, place: int = 0, of: int = 1) -> list[float]:
 
 def legend(figure: "Picture", axis: "Axes", columns: int) -> None:
     """The marks of an axis, above it."""
+    _legend_of(axis, figure, loc="outside upper center", ncols=columns, fontsize=8)
+
+
+def legend_within(axis: "Axes") -> None:
+    """The marks of an axis, in it, where most is empty."""
+    _legend_of(axis, axis)
+
+
+def _legend_of(axis: "Axes", place: "Picture | Axes", **style: Any) -> None:
+    """A legend with the labels as they are: "$" begins no formula, and "_" in front hides none."""
     marks, labels = axis.get_legend_handles_labels()
-    figure.legend(marks, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=8)
+    for text, label in zip(place.legend(marks, labels, frameon=False, **style).get_texts(), labels, strict=True):
+        text.set_text(label.removeprefix(_SHIELD))
+        text.set_parse_math(False)
+
+
+def _shielded(label: str) -> str:
+    return f"{_SHIELD}{label}" if label.startswith("_") else label

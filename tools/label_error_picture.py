@@ -6,6 +6,7 @@ Run it from anywhere:  python tools/label_error_picture.py
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,8 +31,8 @@ def main() -> None:
         chosen = [k - 1 for k in tested]
         correction = CORRECTION[method]
         rows.append(
-            tidy_rows("linear", "outcome", terms, part.coefficients[chosen], part.se[chosen], part.df, 0.05,
-                      correction=correction)
+            tidy_rows("linear", "outcome", terms, part.coefficients[chosen], part.se[chosen],
+                      np.broadcast_to(part.df, part.se.shape)[chosen], 0.05, correction=correction)
         )  # fmt: skip
     tidy = pd.concat(rows, ignore_index=True).assign(design="")
     figure = figures.forest(tidy)

@@ -187,7 +187,7 @@ def read_key(path: Path) -> Key:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Key)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise UsageProblem(f"{path} is not the key of an adjudication project. Name another file with --key.") from None
 
 

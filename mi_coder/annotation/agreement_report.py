@@ -219,10 +219,11 @@ def read_report(path: Path) -> AgreementReport:
             Group(**(group | {"exact": _number(group["exact"]), "rows": tuple(map(_row_of, group["rows"]))}))
             for group in fields["groups"]
         )
-        return AgreementReport(fields["by"], groups, fields["samples"], fields["seed"])
+        read = AgreementReport(fields["by"], groups, fields["samples"], fields["seed"])
+        return msgspec.convert(asdict(read), AgreementReport)
     except OSError as error:
         raise UsageProblem(f"{path} cannot be read: {error.strerror}. {_WRITE}") from None
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         raise UsageProblem(f"{path} is not an agreement report in JSON. {_WRITE}") from None
 
 

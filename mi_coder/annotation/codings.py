@@ -14,8 +14,10 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats.compress import open_source
 from mi_coder.formats.conversations import read_conversations
 from mi_coder.formats.lines import BOM
+from mi_coder.formats.on_disk import check_on_disk
 from mi_coder.formats.options import ReadOptions
 from mi_coder.formats.rejects import BadRecord
+from mi_coder.formats.sniff import UnknownFormat
 
 Rater = tuple[str, str]
 """Who codes when: a coder and a round."""
@@ -105,7 +107,9 @@ class Unit:
         return replace(self, given=tuple(one for one in self.given if one is last[one.coder]))
 
 
-def read_units(paths: Sequence[Path], also: Callable[[Path, Stored], None] = lambda path, stored: None) -> list[Unit]:
+def read_units(
+    paths: Iterable[str | Path], also: Callable[[Path, Stored], None] = lambda path, stored: None
+) -> list[Unit]:
     """Every message that any of the files codes, with all of its codings.
 
     Where a file does not tell the texts it is not checked that all code the same ones (see `unchecked`).
@@ -120,7 +124,7 @@ def read_units(paths: Sequence[Path], also: Callable[[Path, Stored], None] = lam
     """
     codings: dict[tuple[str, int], dict[Rater, Given]] = {}
     texts: dict[tuple[str, int], str] = {}
-    for path in paths:
+    for path in map(Path, paths):
         for stored in read_codings(path):
             also(path, stored)
             given = stored.given
@@ -143,7 +147,7 @@ def read_units(paths: Sequence[Path], also: Callable[[Path, Stored], None] = lam
     return [Unit(conversation, index, tuple(given.values())) for (conversation, index), given in codings.items()]
 
 
-def read_codings(path: Path) -> Iterator[Stored]:
+def read_codings(path: str | Path) -> Iterator[Stored]:
     """The codings of one file, in its order.
 
     A stand-off file may hold several codings of a message, by coders or rounds of their own. It is one that ends in
@@ -155,12 +159,13 @@ def read_codings(path: Path) -> Iterator[Stored]:
         BadStandoff, UsageProblem: a row that breaks the rules of the codebook; names file, line and field.
         MiCoderError: a file of chats that cannot be read; names file and line.
     """
+    path = Path(path)
     return _standoff(path) if _is_standoff(path) else _chats(path)
 
 
-def unchecked(paths: Iterable[Path]) -> str:
+def unchecked(paths: Iterable[str | Path]) -> str:
     """What to say of the files that do not tell the texts of their codes; empty where all do."""
-    return texts_unchecked(filter(_is_standoff, paths))
+    return texts_unchecked(filter(_is_standoff, map(Path, paths)))
 
 
 def rater_names(units: Iterable[Unit]) -> Mapping[Rater, str]:
@@ -275,7 +280,11 @@ def _standoff(path: Path) -> Iterator[Stored]:
 
 def _chats(path: Path) -> Iterator[Stored]:
     chats = read_conversations(path, ReadOptions(overwrite=True))
-    found = [stored for conversation in chats for stored in _gold_of(conversation, path.stem)]
+    try:
+        found = [stored for conversation in chats for stored in _gold_of(conversation, path.stem)]
+    except UnknownFormat:
+        check_on_disk(path)
+        raise
     if not found:
         refuse_tagged(path, _columns(_first_line(path), "[,;\t]"))
         raise UsageProblem(f'{path}: no message has gold, such as "gold": {{"codes": ["OQ"]}}. Name files of codes.')

@@ -24,6 +24,9 @@ WITHOUT = ("none", "unknown")
 LIMIT = 0.1
 FEW = 20
 _SAMPLES = 2000
+_MADE_BY = (
+    "mi-code studio pull writes such files; files of codes that did not come from Label Studio have no suggestions."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ def read_choices(paths: Iterable[Path]) -> tuple[list[Chosen], int]:
     found: list[Chosen] = []
     without = 0
     for path in paths:
-        for row in read_rows(path, COLUMNS, guarded=True):
+        for row in read_rows(path, COLUMNS, guarded=True, made_by=_MADE_BY):
             if row.one_of("suggestion", (*ARMS, *WITHOUT)) in ARMS:
                 found.append(_chosen(row))
             else:
@@ -166,7 +169,7 @@ def suggestion_pull(
         _code_pull(code, one, other, limit)
         for code, one, other in zip(book.ids, contrasts(chosen, suggested), contrasts(chosen, ~suggested), strict=True)
     )
-    seconds = np.array([np.nan if row.seconds is None else row.seconds for row in rows])
+    seconds = np.array([np.nan if row.seconds is None else row.seconds for row in rows], dtype=np.float64)
     medians = [_medians(seconds[arm], conversation[arm], len(names), samples, seed) for arm in (shown, ~shown)]
     (time_shown, drawn_shown), (time_hidden, drawn_hidden) = medians
     return SuggestionPull(

@@ -18,7 +18,7 @@ from mi_coder.evaluation.report import Figure
 
 WORTH = 0.005
 WIDE = 0.1
-_SAMPLES = 500
+SAMPLES = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def alpha_growth(units: Sequence[Unit], seed: int = 1) -> tuple[tuple[AlphaPoint
     for count in sorted({math.ceil(share * len(names)) for share in SHARES} - {0}):
         within = set(names[:count])
         part = [unit for unit in twice if unit.conversation in within]
-        figures = {row.name: row for row in agreements(part, _SAMPLES, seed)}
+        figures = {row.name: row for row in agreements(part, SAMPLES, seed)}
         rows = [figures[code] for code in Codebook.load().ids]
         told = [row.verdict for row in rows if _is_known(row)]
         points.append(

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from mi_coder.annotation.learning import Curve
-from mi_coder.annotation.stopping import AlphaPoint, Rates, StoppingReport
+from mi_coder.annotation.stopping import SAMPLES, AlphaPoint, Rates, StoppingReport
 from mi_coder.evaluation.render import figure, number, table
 
 Style = Literal["table", "markdown", "json"]
@@ -24,6 +24,10 @@ def _parts(report: StoppingReport, markdown: bool) -> Iterator[str]:
     if report.alpha:
         header = ("coded twice", "alpha of all codes", "reliable", "tentative", "uncertain", "unreliable", "few")
         yield table(header, [_alpha_cells(point) for point in report.alpha], markdown)
+        yield (
+            "Reliable to few: how many codes have this reading, as in mi-code agreement. Brackets: 95% intervals over "
+            f"conversations ({SAMPLES} bootstrap samples; mi-code agreement takes 2000 unless told otherwise)."
+        )
     if report.note:
         yield report.note
     if report.curve:

@@ -80,7 +80,7 @@ def read_journal(path: Path) -> Journal | None:
         return msgspec.json.decode(path.read_bytes(), type=Journal)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Refused(f"The journal {path} is damaged ({error}).", Remedy.RESTART) from None
 
 

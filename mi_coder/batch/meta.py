@@ -52,7 +52,7 @@ def read_meta(path: Path) -> Meta | None:
     """The sidecar at `path`, or None where there is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Meta)
-    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError):
+    except (FileNotFoundError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 
 

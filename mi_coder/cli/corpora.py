@@ -21,6 +21,10 @@ from mi_coder.errors import UsageProblem
 from mi_coder.formats import Layout, read_conversations, write_conversations
 from mi_coder.formats.writing import format_to_write
 
+_ZERO = (
+    '0: no message is known to have the code. Labels may not tell it apart (see the lines with "or"), or not have it.'
+)
+
 
 @click.group(epilog="Example:  mi-code corpora list", cls=Group)
 def command() -> None:
@@ -124,6 +128,7 @@ def stats(files: tuple[str, ...], style: str, reading: Reading) -> None:
         click.echo(json.dumps({"parts": [_figures(key, tally) for key, tally in tallies.items()]}))
         return
     click.echo(_table(tallies, markdown=style == "markdown"))
+    click.echo(f"\n{_ZERO}")
     if hashed := sum(tally.without_split for tally in tallies.values()):
         total = sum(tally.conversations for tally in tallies.values())
         click.echo(

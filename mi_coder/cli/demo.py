@@ -1,6 +1,7 @@
 """`mi-code demo`: a first look, on chats that come with the package."""
 
 from pathlib import Path
+from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mi_coder.conversation import Conversation, Message
 
 _SHOWN = 2
-_WIDTH = 100
+_WIDTH, _NARROWEST = 100, 60
 _COLUMN = 34
 
 
@@ -99,10 +100,11 @@ def _chats() -> Path:
 
 
 def _lines(conversation: "Conversation") -> list[str]:
+    width = min(_WIDTH, max(_NARROWEST, get_terminal_size((_WIDTH, 24)).columns))
     lines = [f"--- {conversation.id}: {conversation.extra.get('topic', '')}"]
     for message in conversation.messages:
         margin = f"{message.role:9} {_codes(message):{_COLUMN - 10}}"
-        lines.append(fill(message.text, _WIDTH, initial_indent=margin, subsequent_indent=" " * _COLUMN))
+        lines.append(fill(message.text, width, initial_indent=margin, subsequent_indent=" " * _COLUMN))
     return lines
 
 

@@ -143,7 +143,8 @@ def main() -> None:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        group.main(standalone_mode=False)
+        # On Windows click would resolve patterns, and `tag` could not tell what a pattern found from what was named.
+        group.main(standalone_mode=False, windows_expand_args=sys.argv[1:2] != ["tag"])
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.exceptions.Abort:

@@ -16,6 +16,8 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _MOST = 1 << 40
+_WHOLE = 1000
+"""Letters up to which the first sentence of a command is shown whole."""
 
 
 class Choice(click.Choice[str]):
@@ -65,6 +67,14 @@ class Group(click.Group):
     """Commands that are each a `Command`."""
 
     command_class = Command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence."""
+        commands = [(name, self.get_command(context, name)) for name in self.list_commands(context)]
+        rows = [(name, one.get_short_help_str(limit=_WHOLE)) for name, one in commands if one and not one.hidden]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 def choice(*names: str, values: Sequence[str], help: str, option: Callable[..., Decorator] = click.option) -> Decorator:

@@ -1,6 +1,7 @@
 """`mi-code profile`: technique use by counselor, period or chat, with intervals."""
 
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,6 +89,7 @@ def command(
     manuals stand beside the figures as context: they are expert opinion for spoken sessions, and no verdict on anybody.
     """
     keep_blas_to_one_thread()
+    from mi_coder.batch.codebook import check_codebook
     from mi_coder.measures.groups import check_fields, fields_needed
     from mi_coder.measures.profile import GOLD_ERRS_NOT, count
     from mi_coder.measures.reading import fields_of, read_files
@@ -98,6 +100,8 @@ def command(
         raise UsageProblem(GOLD_ERRS_NOT)
     inputs = [*tagged, *([validation] if validation else [])]
     outputs = new_files((output, counts, patterns), force, map(Path, inputs))
+    if not gold:
+        check_codebook(tagged)
     names = [name.strip() for name in by.split(",") if name.strip()]
     fields = fields_needed(names, time)
     rejects: list[Reject] = []
@@ -106,13 +110,16 @@ def command(
         from mi_coder.report.seen import checked_errors
 
         errors, warning = checked_errors(validation, unit)
-    counted = count(read_files(tagged, fields, gold, rejects.append), unit)
-    check_fields(counted.fields, fields, lambda: fields_of(tagged))
-    with closing(Steps("groups")) as steps:
-        found = counted.profile(names, time, errors, draws, seed, min_chats, progress=steps)
-    if not found.figures:
-        raise UsageProblem(f"No group has {min_chats:,} chats. Choose a lower --min-chats, or larger groups with --by.")
-    by_chat = found.counts_table() if counts else []
+    with _telling(rejects):
+        counted = count(read_files(tagged, fields, gold, rejects.append), unit)
+        check_fields(counted.fields, fields, lambda: fields_of(tagged))
+        with closing(Steps("groups")) as steps:
+            found = counted.profile(names, time, errors, draws, seed, min_chats, progress=steps)
+        if not found.figures:
+            raise UsageProblem(
+                f"No group has {min_chats:,} chats. Choose a lower --min-chats, or larger groups with --by."
+            )
+        by_chat = found.counts_table() if counts else []
     show("\n\n".join(filter(None, (found.summary(), warning, legend(counted.unit)))))
     if output:
         write_rows(output, found.rows())
@@ -123,4 +130,21 @@ def command(
     for path in outputs:
         click.echo(f"Written: {path}", err=True)
     if rejects:
-        show(f"{len(rejects)} bad records were left out, the first: {rejects[0]}", err=True)
+        show(_left_out(rejects), err=True)
+
+
+@contextmanager
+def _telling(rejects: Sequence["Reject"]) -> Iterator[None]:
+    """Say beside a problem which records were left out, since they may be the reason."""
+    try:
+        yield
+    except UsageProblem as problem:
+        if not rejects:
+            raise
+        raise UsageProblem(f"{problem} {_left_out(rejects)}") from problem
+
+
+def _left_out(rejects: Sequence["Reject"]) -> str:
+    if len(rejects) == 1:
+        return f"1 bad record was left out: {rejects[0]}"
+    return f"{len(rejects):,} bad records were left out, the first: {rejects[0]}"

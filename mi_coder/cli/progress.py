@@ -1,5 +1,6 @@
 """What a run shows on standard error: a bar while it works (only on a terminal) and a summary at its end."""
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -12,15 +13,16 @@ if TYPE_CHECKING:
 
 _SECONDS_BETWEEN_UPDATES = 0.2
 _BAR = 24
+_USUAL = 80
 # The place in these files is not an offset in the file itself.
 _NOT_IN_BYTES = (".gz", ".zst", ".parquet")
 
 
 class _Line:
-    """A line that is drawn again and again in its place; silent where standard error is no terminal."""
+    """A line that is drawn again and again in its place; silent where standard error is no terminal that can do so."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
+        self._shown = not quiet and redraws()
         self._start = self._last = time.monotonic()
         self._dirty = False
 
@@ -33,7 +35,7 @@ class _Line:
         return True
 
     def _draw(self, text: str) -> None:
-        click.echo(f"\r{text}\x1b[K", nl=False, err=True)
+        click.echo(f"\r{text[: _columns() - 1]}\x1b[K", nl=False, err=True)
         self._dirty = True
 
     def close(self) -> None:
@@ -78,7 +80,7 @@ class Bar(_Line):
         if self._is_due():
             speed = counts.messages / max(self._last - self._start, 1e-9)
             bar = _bar(min(1.0, reached / self._size)) if self._size else ""
-            self._draw(f"{self._name} {bar}{counts.messages:,} messages, {speed:,.0f}/s")
+            self._draw(f"{bar}{counts.messages:,} messages, {speed:,.0f}/s  {self._name}")
 
     def say(self, text: str) -> None:
         """Print a line for people, unless they asked for quiet."""
@@ -89,6 +91,19 @@ class Bar(_Line):
         """Print a line that quiet does not hide."""
         self.close()
         click.echo(text, err=True)
+
+
+def redraws() -> bool:
+    """Whether standard error is a terminal on which a line can be drawn again in its place."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _columns() -> int:
+    """The width of the terminal that standard error is."""
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns or _USUAL
+    except (OSError, ValueError):
+        return _USUAL
 
 
 def _bar(share: float) -> str:

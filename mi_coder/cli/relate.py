@@ -9,6 +9,10 @@ from mi_coder.cli.options import force_option
 from mi_coder.cli.studies import OVERWRITE, folder_for, need_analysis
 from mi_coder.cli.target import show
 
+CHECK = (
+    "Check keys, values and codes of the study, show it with all defaults, and stop. Chats are not read: whether its "
+    "files and columns exist turns out when it is run."
+)
 EXAMPLE = """\b
 Example:
   mi-code relate --example > study.yaml      # a study file to fill in
@@ -54,7 +58,7 @@ def _show_example(context: click.Context, parameter: click.Parameter, asked: boo
 @click.command("relate", epilog=EXAMPLE)
 @click.argument("study", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write.  [default: STUDY.results]")
-@click.option("--check", is_flag=True, help="Show the study with all defaults, and stop.")
+@click.option("--check", is_flag=True, help=CHECK)
 @click.option(
     "--example",
     is_flag=True,

@@ -21,7 +21,8 @@ Examples:
 
 \b
 Exit codes: 0 done; 2 refused or wrong use; 3 too many bad records (good ones are
-written); 4 counts do not add up; 130, 143 interrupted.
+written); 4 counts do not add up; 130, 143 interrupted; 141 whoever read the
+standard output has stopped reading.
 """
 
 _records = section("Bad records and interrupted runs")

@@ -1,10 +1,10 @@
 """The progress of a training, on standard error."""
 
 import math
-import sys
 
 import click
 
+from mi_coder.cli.progress import redraws
 from mi_coder.training.progress import Epoch, Progress
 
 _BAR = 30
@@ -14,7 +14,7 @@ class Shown(Progress):
     """Writes to stderr. The bar is redrawn in place and only where stderr is a terminal."""
 
     def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
+        self._terminal = redraws()
 
     def stage(self, name: str) -> None:
         click.echo(f"{name} ...", err=True)

@@ -109,12 +109,13 @@ class Row(dict[str, str]):
             raise self.problem(column, "must be a number or empty") from None
 
 
-def read_rows(path: Path, columns: Sequence[str], guarded: bool = False) -> Iterator[Row]:
+def read_rows(path: Path, columns: Sequence[str], guarded: bool = False, made_by: str = "") -> Iterator[Row]:
     """The rows of a CSV file (plain, .gz or .zst), cells as they are written: "NA" and "n/a" are text.
 
     Args:
         columns: columns that must be there.
         guarded: take off the guard of guard.py, as in files that mi-code writes.
+        made_by: a sentence on where such files come from, for a file without the columns.
 
     Raises:
         UsageProblem: the file cannot be read, a column is missing or named twice, or a row is malformed: more or fewer
@@ -124,7 +125,7 @@ def read_rows(path: Path, columns: Sequence[str], guarded: bool = False) -> Iter
     for line, cells in _records(path):
         place = f"{path}:{line}"
         if header is None:
-            _check_header(cells, columns, place)
+            _check_header(cells, columns, place, made_by)
             header = cells
         elif len(cells) != len(header):
             raise UsageProblem(f"{place}: {len(cells)} cells where the header has {len(header)} columns.")
@@ -154,13 +155,13 @@ def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
 
 
-def _check_header(header: Sequence[str], columns: Sequence[str], place: str) -> None:
+def _check_header(header: Sequence[str], columns: Sequence[str], place: str, made_by: str) -> None:
     missing = [column for column in columns if column not in header]
     if missing:
-        separated = " They are separated by commas." if len(header) == 1 else ""
-        raise UsageProblem(
-            f"{place}: no column {', '.join(missing)}. Expected columns: {', '.join(columns)}.{separated}"
-        )
+        named = f"column{'s' if len(missing) > 1 else ''} {', '.join(missing)}"
+        separated = "They are separated by commas." if len(header) == 1 else ""
+        told = (f"{place}: no {named}. Expected columns: {', '.join(columns)}.", separated, made_by)
+        raise UsageProblem(" ".join(filter(None, told)))
     if len(set(header)) < len(header):
         raise UsageProblem(f"{place}: the header names a column twice.")
 
@@ -180,7 +181,7 @@ def read_objects(path: Path, of: type[T]) -> Iterator[T]:
                 yield decoder.decode(line)
             except UnicodeDecodeError:
                 raise UsageProblem(f"{path}:{number}: the line is not UTF-8") from None
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise UsageProblem(f"{path}:{number}: {error}") from None
 
 

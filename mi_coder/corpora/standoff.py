@@ -26,6 +26,7 @@ from mi_coder.conversation import ALONE, MOST_CODES, Conversation, Gold
 from mi_coder.corpora.source import Row, header_of, read_rows
 from mi_coder.errors import UnknownName, UsageProblem
 from mi_coder.formats.fields import OUTPUT_FIELDS
+from mi_coder.formats.on_disk import check_on_disk
 
 COLUMNS = (
     "conversation_id",
@@ -108,8 +109,8 @@ def read_standoff(path: Path) -> Iterator[StandoffCode]:
 
     Raises:
         BadStandoff: the sidecar is damaged or names another codebook.
-        UsageProblem: it is a tagged table, or a row is malformed or breaks the rules of the codebook; names file, line
-            and column.
+        UsageProblem: it is no file on disk or a tagged table, or a row is malformed or breaks the rules of the
+            codebook; names file, line and column.
     """
     return (code for code, _ in read_standoff_rows(path))
 
@@ -119,6 +120,7 @@ def read_standoff_rows(path: Path) -> Iterator[tuple[StandoffCode, Row]]:
 
     Raises: as `read_standoff`.
     """
+    check_on_disk(path)
     refuse_tagged(path, header_of(path))
     book = Codebook.load()
     meta = _read_meta(path, book)
@@ -252,7 +254,7 @@ def _read_meta(path: Path, book: Codebook) -> StandoffMeta | None:
         meta = msgspec.json.decode(sidecar.read_bytes(), type=StandoffMeta)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadStandoff(
             f"{sidecar} is not the .meta.json of a file of codes: {error}. Save the codes under another name."
         ) from None

@@ -6,6 +6,7 @@ of scikit-learn's TfidfVectorizer.
 """
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ ARRAYS_FILE = "baseline.npz"
 WORDS_FILE = "baseline.json"
 
 _MEND = "Copy the whole folder again, or train the model again."
+_MALFORMED = (msgspec.DecodeError, KeyError, ValueError, EOFError, BadZipFile, zlib.error, RuntimeError, OSError)
 _TOKEN = re.compile(r"\b\w+\b|\?")
 
 
@@ -129,7 +131,7 @@ class Baseline:
                 coefficients, intercepts, idf = (arrays[name] for name in ("coefficients", "intercepts", "idf"))
         except FileNotFoundError as error:
             raise MiCoderError(f"{folder} has no baseline: {Path(error.filename).name} is missing.") from None
-        except (msgspec.DecodeError, KeyError, ValueError, EOFError, BadZipFile, OSError) as error:
+        except _MALFORMED as error:
             raise MiCoderError(f"The baseline in {folder} is malformed: {error}. {_MEND}") from None
         features, codes = len(meta.words) + len(meta.characters), len(meta.codes)
         if (coefficients.shape, intercepts.shape, idf.shape) != ((codes, features), (codes,), (features,)):

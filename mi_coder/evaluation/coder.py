@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mi_coder.batch.codebook import check_codebook
 from mi_coder.batch.meta import Meta, read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.codebook import Codebook
@@ -83,8 +84,7 @@ def file_coder(tagged: Path, folder: Path | None) -> Coder:
         BadModel: `folder` is not a sound model folder.
     """
     meta = read_meta(RunPaths(str(tagged), tagged).meta)
-    if meta:
-        _check_codebook(tagged, meta)
+    check_codebook([tagged])
     model = open_model(folder) if folder else bundled_model_of(meta)
     if model and meta and meta.fingerprint.model != model.digests:
         raise UsageProblem(
@@ -103,15 +103,6 @@ def _usual(meta: Meta | None, model: ModelFolder | None) -> bool:
         return True
     chosen = meta.fingerprint.options
     return chosen.get("unit") == "message" and chosen.get("context") == model.config.window.context
-
-
-def _check_codebook(tagged: Path, meta: Meta) -> None:
-    book = Codebook.load()
-    if meta.codebook != book.hash:
-        raise UsageProblem(
-            f"{tagged} was tagged with the codebook {meta.codebook}, this version has {book.hash}. "
-            "Tag the gold file again: `mi-code tag GOLD.jsonl`."
-        )
 
 
 def bundled_model_of(meta: Meta | None) -> ModelFolder | None:

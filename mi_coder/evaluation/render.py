@@ -20,7 +20,7 @@ PEOPLE = "human coders (alpha)"
 
 def number(value: float | None, sign: str = "") -> str:
     """Three decimals; `sign` is "+" where a positive value shall show its sign."""
-    return UNDEFINED if value is None or math.isnan(value) else f"{value:{sign}.3f}"
+    return UNDEFINED if value is None or math.isnan(value) else f"{value:{sign}z.3f}"
 
 
 def figure(one: "Figure | None", sign: str = "") -> str:

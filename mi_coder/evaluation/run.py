@@ -18,6 +18,7 @@ from mi_coder.evaluation.evaluate import evaluate
 from mi_coder.evaluation.leak import overlap
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 from mi_coder.formats.gold_reading import gold_conversations
+from mi_coder.formats.on_disk import check_on_disk
 from mi_coder.formats.options import AS_CODED, ReadOptions
 from mi_coder.progress import Progress, unwatched, watched
 from mi_coder.tagger.config import read_config
@@ -47,10 +48,10 @@ class Request:
         read: how both files are read.
     """
 
-    gold: Path
-    tagged: Path | None = None
-    model: Path | None = None
-    baseline: Path | None = None
+    gold: str | Path
+    tagged: str | Path | None = None
+    model: str | Path | None = None
+    baseline: str | Path | None = None
     part: Part | None = None
     seen: Seen = "refuse"
     options: Options = field(default_factory=Options)
@@ -73,23 +74,26 @@ def evaluate_files(
         MiCoderError: a file cannot be read; a model is missing or made for another codebook.
     """
     book = Codebook.load()
-    coder = file_coder(request.tagged, request.model) if request.tagged else model_coder(request.model)
+    file, tagged = Path(request.gold), _path(request.tagged)
+    model, baseline_folder = _path(request.model), _path(request.baseline)
+    check_on_disk(file, *([tagged] if tagged else []))
+    coder = file_coder(tagged, model) if tagged else model_coder(model)
     stage("reading")
-    gold, gold_remark = _read_gold(request.gold, request.read)
+    gold, gold_remark = _read_gold(file, request.read)
     if request.part:
-        gold = _of_part(gold, request.part, request.gold)
-    seen = overlap(gold, _training_ids(coder, request.baseline))
+        gold = _of_part(gold, request.part, file)
+    seen = overlap(gold, _training_ids(coder, baseline_folder))
     tested = _tested(gold, seen, request.seen)
     codings = coder.codings(tested, request.threads, request.read)
-    if not request.tagged:
+    if not tagged:
         stage("tagging")
         codings = watched(codings, len(tested), progress)
     comparison = compare(tested, codings, book.ids)
     stage("computing figures and intervals")
-    baseline, baseline_remark = _baseline(coder, request.baseline, comparison)
+    baseline, baseline_remark = _baseline(coder, baseline_folder, comparison)
     source = Source(
-        gold=request.gold.name,
-        gold_sha256=file_sha256(request.gold),
+        gold=file.name,
+        gold_sha256=file_sha256(file),
         coder=coder.name,
         coder_sha256=coder.sha256,
         codebook=book.hash,
@@ -97,6 +101,10 @@ def evaluate_files(
     )
     notes = [*gold_remark, *_training_remarks(coder, seen, request.seen), *baseline_remark]
     return evaluate(comparison, source, request.options, baseline, coder.untrained, notes, coder.set_cut(SETS))
+
+
+def _path(given: str | Path | None) -> Path | None:
+    return None if given is None else Path(given)
 
 
 def _read_gold(path: Path, options: ReadOptions) -> tuple[list[Conversation], list[str]]:

@@ -139,6 +139,8 @@ def _code_list(value: Any, name: str) -> tuple[str, ...]:
     known = Codebook.load().ids
     if not all(type(code) is str and code in known for code in codes):
         raise _wrong(name, f"a list of code ids ({' '.join(known)})")
+    if len(set(codes)) < len(codes):
+        raise _wrong(name, "a list of different code ids")
     return tuple(codes)
 
 

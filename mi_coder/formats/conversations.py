@@ -14,6 +14,7 @@ from mi_coder.formats.compress import Source
 from mi_coder.formats.fields import OUTPUT_FIELDS, names_of, present_name
 from mi_coder.formats.lifting import lift_shared_fields
 from mi_coder.formats.options import DEFAULT_OPTIONS, ReadOptions
+from mi_coder.formats.plain import plain_fields
 from mi_coder.formats.reading import open_records
 from mi_coder.formats.records import Layout, Record
 from mi_coder.formats.rejects import BadRecord, Reject
@@ -34,7 +35,9 @@ def read_conversations(
         on_reject: called with every bad record, which is then left out. Without it the first bad record raises.
 
     Raises:
-        MiCoderError: a bad record, naming file and line, or whatever open_records raises.
+        MiCoderError: a bad record, naming file and line, or whatever open_records raises. A file with codes, such as
+            `write_conversations` makes of tagged chats, is read with `mi_coder.formats.AS_CODED`; without it its first
+            record is bad (already_coded).
     """
     current: Conversation | None = None
     with open_records(source, options) as reader:
@@ -119,14 +122,16 @@ def write_conversations(
     A file appears whole or not at all. "-" is stdout and gets JSON Lines, as a binary stream does. CSV and TSV hold one
     message a line; since their header names every field, all rows are held in memory first, as for Parquet.
     In the message layout the further fields of a conversation are repeated with each of its messages.
+    What numpy and pandas hold in a further field becomes plain: numbers, times, and null for NA and NaT.
 
     Args:
         csv_guard: keep spreadsheets from running cells of CSV and TSV as formulas (see guard.py).
         mode: permissions of a new file; None for those of the file that it replaces, else of any new file.
 
     Raises:
-        MiCoderError: the suffix names no format that can be written, a field would be written twice, or the file
-            cannot be written.
+        UnknownName: gold has a code that is not in the codebook.
+        MiCoderError: the suffix names no format that can be written, a field would be written twice or has a value
+            that no file holds, or the file cannot be written.
     """
     if not isinstance(target, str | os.PathLike) or target == "-":
         _write(conversations, target, "jsonl", None, layout, csv_guard)
@@ -151,13 +156,28 @@ def _write(
 
 def _rows(conversations: Iterable[Conversation], layout: Layout) -> Iterator[dict[str, Any]]:
     for conversation in conversations:
+        try:
+            shared = plain_fields(conversation.extra)
+        except MiCoderError as error:
+            raise type(error)(f"Conversation {conversation.id!r}: {error}") from error
+        messages = [
+            _known_and_further(conversation.id, place, message)
+            for place, message in enumerate(conversation.messages, start=1)
+        ]
         if layout == "conversation":
-            messages = [_joined(_message_fields(message), message.extra) for message in conversation.messages]
-            yield _joined({"conversation_id": conversation.id, "messages": messages}, conversation.extra)
+            joined = [_joined(known, further) for known, further in messages]
+            yield _joined({"conversation_id": conversation.id, "messages": joined}, shared)
         else:
-            for message in conversation.messages:
-                fields = {"conversation_id": conversation.id, **_message_fields(message)}
-                yield _joined(fields, {**conversation.extra, **message.extra})
+            for known, further in messages:
+                yield _joined({"conversation_id": conversation.id, **known}, {**shared, **further})
+
+
+def _known_and_further(conversation: str, place: int, message: Message) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The fields of a message that the data model knows, and its other ones, as they are written."""
+    try:
+        return _message_fields(message), plain_fields(message.extra)
+    except MiCoderError as error:
+        raise type(error)(f"Conversation {conversation!r}, message {place}: {error}") from error
 
 
 def _message_fields(message: Message) -> dict[str, Any]:

@@ -50,11 +50,14 @@ class DelimitedEncoder:
 
 
 def cell_text(value: Any) -> str:
-    """A value as the text of a table's cell. NUL is left out, since no spreadsheet can hold it."""
+    """A value as the text of a table's cell; empty for None and NaN. NUL is left out: no spreadsheet can hold it."""
     if isinstance(value, str):
         return value.replace("\0", "")
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(item, str) and ";" not in item for item in value):
         return ";".join(value).replace("\0", "")
-    return msgspec.json.encode(value).decode()
+    encoded = msgspec.json.encode(value).decode()
+    if encoded == "null":
+        return ""
+    return msgspec.json.decode(encoded, type=str) if encoded.startswith('"') else encoded

@@ -60,7 +60,7 @@ def read_results(folder: Path, verb: str) -> Results:
             f"{folder} has no {NAME}: name a folder that mi-code {verb} wrote. Where an older version wrote it, run "
             f"mi-code {verb} again."
         ) from None
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageProblem(f"{path} cannot be read: {error}. Run mi-code {verb} again.") from None
     if results.verb != verb:
         raise UsageProblem(f"{folder} contains results of mi-code {results.verb}: name a folder of mi-code {verb}.")

@@ -28,6 +28,10 @@ _MOST_BESIDE = 256 << 20
 _CHAT_LINES = 20
 
 
+class UnknownFormat(MiCoderError):
+    """A file of which neither the name nor the first bytes tell the format."""
+
+
 def checked_format(name: str) -> str:
     """Return a format name that exists.
 
@@ -90,7 +94,8 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
     Streams that tell nothing are read as JSONL, the canonical format; a file must tell, by its suffix or its content.
 
     Raises:
-        MiCoderError: the format of a file cannot be detected.
+        UnknownFormat: the format of a file cannot be detected.
+        MiCoderError: it is a workbook, or is UTF-16.
     """
     head = _head(opened).removeprefix(BOM).lstrip()
     if head.startswith(PARQUET_MAGIC):
@@ -113,9 +118,10 @@ def format_of_bytes(opened: ByteSource, source: Source, options: ReadOptions) ->
         return "chat-text"
     if not head or source == "-" or not isinstance(source, str | os.PathLike):
         return "jsonl"
-    raise MiCoderError(
-        f"{opened.name}: the format cannot be detected from the name or the first bytes. "
-        f"Name it with --format: {', '.join(FORMATS)} (chat-text for pasted chats).{_advice(head, speakers)}"
+    raise UnknownFormat(
+        f"{opened.name}: the format cannot be detected from the name or the first bytes. Give the file a name that "
+        "ends in .jsonl, .csv, .tsv or .parquet, or name the format with --format where the command has it: "
+        f"{', '.join(FORMATS)} (chat-text for pasted chats).{_advice(head, speakers)}"
     )
 
 

@@ -1,12 +1,14 @@
 """Pictures of profiles. Each function returns a matplotlib figure; nothing is shown and no state is kept."""
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan, nan
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from mi_coder.measures.summaries import MEASURES
 from mi_coder.measures.words import by_unit, is_percentage
-from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, points
+from mi_coder.pictures import GRAY, MARKS, Spread, axes, code_lines, heights, legend, legend_within, points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,13 +19,14 @@ if TYPE_CHECKING:
 _DARK = 0.55
 
 
-def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str], unit: str) -> "Picture":
+def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str], unit: str, more: int) -> "Picture":
     """A panel per measure: a line per group with its interval, and the manual's thresholds, fair dashed and good solid.
 
     A measure that cannot be given for a group has no point there. What is named a percentage is shown as one.
 
     Args:
         groups: figures by name of the group and of the measure.
+        more: groups that are not shown.
     """
     picture, made = axes(len(measures), (1.6 + 2.2 * len(measures), 1.2 + 0.32 * len(groups)))
     known = {measure.name: measure for measure in MEASURES}
@@ -38,14 +41,19 @@ def panels(groups: Mapping[str, Mapping[str, "Figure"]], measures: Sequence[str]
         axis.set_title(by_unit(name, unit), fontsize=9)
         _start_at_zero(axis)
         axis.set_ylim(-0.6, len(groups) - 0.4)
-    made[0].set_yticks(places, list(groups))
+    made[0].set_yticks(places, list(groups), parse_math=False)
     if with_thresholds := [axis for axis in made if axis.get_legend_handles_labels()[0]]:
         legend(picture, with_thresholds[0], columns=2)
+    _say_below(picture, [figures[name] for figures in groups.values() for name in measures], more)
     return picture
 
 
-def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str], unit: str) -> "Picture":
-    """A line per code with a mark and an interval per group: percent of messages or volleys that carry it."""
+def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str], unit: str, more: int) -> "Picture":
+    """A line per code with a mark and an interval per group: percent of messages or volleys that carry it.
+
+    Args:
+        more: groups that are not shown.
+    """
     picture, (axis,) = axes(1, (6.5, 1.2 + len(codes) * (0.17 + 0.06 * len(groups))))
     for i, ((label, figures), mark) in enumerate(zip(groups.items(), MARKS, strict=False)):
         places = heights(len(codes), i, len(groups))
@@ -54,7 +62,8 @@ def code_rates(groups: Mapping[str, Mapping[str, "Figure"]], codes: Sequence[str
     axis.set_xlabel(f"% of {unit}s")
     _start_at_zero(axis)
     if len(groups) > 1:
-        axis.legend(frameon=False)
+        legend_within(axis)
+    _say_below(picture, [figures[code] for figures in groups.values() for code in codes], more)
     return picture
 
 
@@ -85,9 +94,19 @@ def _start_at_zero(axis: "Axes") -> None:
     """Begin the axis at 0, with whole marks there."""
     axis.set_xlim(0, None)
     for drawn in axis.get_lines():
-        drawn.set_clip_on(False)
+        # A line without points that is not clipped has no size, and the layout would fail.
+        drawn.set_clip_on(not np.size(drawn.get_xdata()))
+
+
+def _say_below(picture: "Picture", drawn: Sequence["Figure"], more: int) -> None:
+    """What the picture leaves out, and what hollow marks are, where there are any."""
+    said = [f"{more:,} more groups are not shown."] if more else []
+    if any(figure.value is not None and figure.low is None for figure in drawn):
+        said.append("Hollow: no interval, so it says little.")
+    if said:
+        picture.supxlabel(" ".join(said), fontsize=8)
 
 
 def _spread(figure: "Figure", scale: float = 1) -> Spread:
     value, low, high = (nan if end is None else end * scale for end in (figure.value, figure.low, figure.high))
-    return Spread(value, low, high)
+    return Spread(value, low, high, hollow=isnan(low))

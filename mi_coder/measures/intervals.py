@@ -26,7 +26,7 @@ def intervals(
 
     Args:
         counts: [conversations, columns]
-        errors: each draw takes precision, recall and splits from their Beta posteriors (Jeffreys); only measures of
+        errors: each draw takes recall, false alarms and splits from their Beta posteriors (Jeffreys); only measures of
             which all codes are validated include them.
     """
     if len(counts) < FEWEST:

@@ -12,12 +12,22 @@ from mi_coder.arrays import Floats
 from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.evaluation.render import html_table
-from mi_coder.measures.groups import ALL, CONVERSATION, NONE, check_fields, check_periods, fields_needed, has, value_of
+from mi_coder.measures.groups import (
+    ALL,
+    CONVERSATION,
+    NONE,
+    check_fields,
+    check_periods,
+    fields_needed,
+    has,
+    names_in,
+    value_of,
+)
 from mi_coder.measures.intervals import DRAWS, intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.reading import Chat, as_chat
 from mi_coder.measures.summaries import MEASURES, NOTHING, SUMMARIES, TOTALS, Measure, Row
-from mi_coder.measures.tally import AT, CODES, OPEN, UNITS, Unit, tally
+from mi_coder.measures.tally import AT, CODES, OPEN, Unit, check_unit, tally
 from mi_coder.measures.validation import SPLITS, TaggerErrors, expected
 from mi_coder.measures.words import by_unit, corrected_legend, notes, shown
 from mi_coder.progress import Progress, unwatched, watched
@@ -50,6 +60,8 @@ LONG = (
     "good",
     "formula",
 )
+_NUMBERS = ("value", "low", "high", "numerator", "denominator", "n", "fair", "good")
+"""The columns of `LONG` that may be empty."""
 Interval = Literal["", "conversations", "conversations and tagger"]
 
 
@@ -145,7 +157,8 @@ class Profile:
         """The same as a pandas frame (extra `analysis`)."""
         from mi_coder.errors import need
 
-        return need("pandas", "analysis").DataFrame(self.long(), columns=[*self.by, *LONG])
+        frame = need("pandas", "analysis").DataFrame(self.long(), columns=[*self.by, *LONG])
+        return frame.astype(dict.fromkeys(_NUMBERS, float))
 
     def counts_table(self) -> list[dict[str, Any]]:
         """One row per conversation as study files read it in `data.counts`: id, messages, a column per code.
@@ -174,7 +187,8 @@ class Profile:
         for group, figures in largest:
             title = ", ".join(f"{name} {value or NONE}" for name, value in zip(self.by, group, strict=True))
             size = figures["R:Q"]
-            lines.append(f"{title or 'all chats'}: {size.conversations:,} conversations, {size.units:,} {self.unit}s")
+            chats = f"{size.conversations:,} conversation{'' if size.conversations == 1 else 's'}"
+            lines.append(f"{title or 'all chats'}: {chats}, {size.units:,} {self.unit}{'' if size.units == 1 else 's'}")
             chosen = [figures[measure.name] for measure in (*SUMMARIES, *TOTALS)]
             lines += [f"  {by_unit(figure.measure, self.unit):28} {shown(figure)}" for figure in chosen]
             lines += [f"  {note}" for note in notes(chosen, self.unit)]
@@ -201,7 +215,8 @@ class Profile:
                 raise UsageProblem(
                     f"There is no measure {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}."
                 )
-        return panels(self._largest(MOST_SHOWN), measures or SHOWN, self.unit)
+        largest = self._largest(MOST_SHOWN)
+        return panels(largest, measures or SHOWN, self.unit, len(self._groups()) - len(largest))
 
     def plot_codes(self) -> "Picture":
         """Rates of the codes that were given, the most frequent first, in the groups with most units, at most seven.
@@ -214,7 +229,8 @@ class Profile:
 
         given = {code: self.counts[:, AT[code]].sum() for code in CODES}
         codes = sorted((code for code in CODES if given[code]), key=lambda code: -given[code])
-        return code_rates(self._largest(len(MARKS)), codes, self.unit)
+        largest = self._largest(len(MARKS))
+        return code_rates(largest, codes, self.unit, len(self._groups()) - len(largest))
 
     def __repr__(self) -> str:
         return self.summary()
@@ -285,7 +301,7 @@ class Counted:
 
     def profile(
         self,
-        by: Sequence[str] = (CONVERSATION,),
+        by: str | Sequence[str] = (CONVERSATION,),
         time: str = "",
         errors: TaggerErrors | None = None,
         draws: int = DRAWS,
@@ -304,8 +320,10 @@ class Counted:
 
         Raises:
             UsageProblem: a period without `time`, a time that is none, a field that no chat has or that is named
-                as a column of the table, or errors of the tagger for gold codes or counted in another unit.
+                as a column of the table, errors of the tagger for gold codes or counted in another unit, or no draws.
         """
+        if draws < 1:
+            raise UsageProblem(f"draws is {draws}; it must be at least 1.")
         if errors and self.gold:
             raise UsageProblem(GOLD_ERRS_NOT)
         if errors and errors.unit != self.unit:
@@ -331,7 +349,7 @@ class Counted:
             len(groups) - len(kept),
         )
 
-    def units(self, by: Sequence[str], time: str = "", min_chats: int = 1) -> dict[tuple[str, ...], int]:
+    def units(self, by: str | Sequence[str], time: str = "", min_chats: int = 1) -> dict[tuple[str, ...], int]:
         """How many units the groups of enough chats have, in the order of their names.
 
         Raises:
@@ -341,7 +359,7 @@ class Counted:
         places_of = self._places(by, time)
         return {group: int(units[places].sum()) for group, places in places_of.items() if len(places) >= min_chats}
 
-    def _places(self, by: Sequence[str], time: str) -> dict[tuple[str, ...], list[int]]:
+    def _places(self, by: str | Sequence[str], time: str) -> dict[tuple[str, ...], list[int]]:
         """Where the chats of each group stand, in the order of the groups' names."""
         check_periods(by, time)
         names = _fields_of_groups(by)
@@ -357,7 +375,7 @@ class Counted:
 
 def profile(
     chats: Iterable[Chat | Conversation],
-    by: Sequence[str] = (CONVERSATION,),
+    by: str | Sequence[str] = (CONVERSATION,),
     unit: Unit = "message",
     time: str = "",
     errors: TaggerErrors | None = None,
@@ -372,8 +390,8 @@ def profile(
     Args:
         chats: what `Tagger.tag_many` yields, or `mi_coder.measures.reading.read_chats` with the fields of `by` and
             `time`; `Chat.of(conversation, gold=True)` counts gold codes.
-        by: fields of the conversation; `conversation` for each by itself; `all` for all together; year, month or week
-            of the field `time`.
+        by: a field of the conversation, or several; `conversation` for each by itself; `all` for all together; year,
+            month or week of the field `time`.
         errors: of the tagger (`mi_coder.measures.validation.errors_of`); figures of which all codes are validated are
             corrected and their intervals include this uncertainty, the others say why not.
         draws: of the bootstrap over conversations.
@@ -381,7 +399,7 @@ def profile(
 
     Raises:
         UsageProblem: another unit, a period without `time`, a time that is none, a field that no chat has, errors of
-            the tagger for gold codes, or no conversation.
+            the tagger for gold codes, no draws, no conversation, or two with the same id.
     """
     check_periods(by, time)
     return count(chats, unit).profile(by, time, errors, draws, seed, min_chats)
@@ -391,17 +409,21 @@ def count(chats: Iterable[Chat | Conversation], unit: Unit = "message") -> Count
     """Count chats, to profile them by several fields.
 
     Raises:
-        UsageProblem: another unit, no conversation, or none with codes.
+        UsageProblem: another unit, no conversation, two with the same id, or none with codes.
     """
-    if unit not in UNITS:
-        raise UsageProblem(f"The unit is {unit!r}: it is one of {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
-    ids: list[str] = []
+    check_unit(unit)
+    ids: dict[str, None] = {}
     fields: list[Mapping[str, Any]] = []
     rows: list[Floats] = []
     patterns, gold = Patterns(), False
     for given in chats:
         chat = as_chat(given)
-        ids.append(chat.id)
+        if chat.id in ids:
+            raise UsageProblem(
+                f"Conversation {chat.id!r} is there more than once, and would count each time. Give each conversation "
+                "once, or the conversations ids of their own."
+            )
+        ids[chat.id] = None
         fields.append(chat.fields)
         rows.append(tally(chat.turns, unit))
         patterns.add(chat.turns)
@@ -414,8 +436,9 @@ def count(chats: Iterable[Chat | Conversation], unit: Unit = "message") -> Count
     return Counted(unit, tuple(ids), tuple(fields), counts, patterns, gold)
 
 
-def _fields_of_groups(by: Sequence[str]) -> tuple[str, ...]:
-    return () if tuple(by) == (ALL,) else tuple(by)
+def _fields_of_groups(by: str | Sequence[str]) -> tuple[str, ...]:
+    names = names_in(by)
+    return () if names == (ALL,) else names
 
 
 def _figures(

@@ -1,4 +1,4 @@
-"""Tagged chats as turns, quickly: JSON Lines are decoded straight into the few fields that count."""
+"""Tagged chats of any format as turns."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from mi_coder.conversation import ROLE_ALIASES, Conversation
+from mi_coder.conversation import Conversation
 from mi_coder.errors import UsageProblem
 from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats.on_disk import is_on_disk
 from mi_coder.formats.rejects import Reject
+from mi_coder.measures.groups import names_in
+from mi_coder.measures.quick import quick_chats
 from mi_coder.measures.tally import Turn, turns_of
 
 STDIN = "-"
@@ -38,27 +39,17 @@ class Chat:
         return cls(conversation.id, list(turns_of(conversation, gold)), conversation.extra, gold)
 
 
-def as_chat(given: Chat | Conversation) -> Chat:
-    """A conversation by the tagger's codes; what is a chat already stays."""
-    return Chat.of(given) if isinstance(given, Conversation) else given
+def as_chat(given: Chat | Conversation, gold: bool = False) -> Chat:
+    """A conversation by the tagger's codes, or gold codes; what is a chat already stays."""
+    return Chat.of(given, gold) if isinstance(given, Conversation) else given
 
 
 _NO_GROUPS = frozenset({"conversation_id", "messages"})
 
 
-class _Said(msgspec.Struct, gc=False):
-    role: str
-    text: str = ""
-    codes: list[str] | None = None
-    depth: str | None = None
-    permission: str | None = None
-    uncoded: str | None = None
-    review: bool = False
-
-
 def read_chats(
-    path: str,
-    fields: Sequence[str] = (),
+    path: str | Path,
+    fields: str | Sequence[str] = (),
     gold: bool = False,
     options: ReadOptions | None = None,
     on_reject: Callable[[Reject], None] | None = None,
@@ -66,7 +57,7 @@ def read_chats(
     """The conversations of a file. Plain JSON Lines with one conversation a line and the usual names go a quick way.
 
     Args:
-        fields: of the conversation, to group by.
+        fields: a field of the conversation to group by, or several.
         gold: count gold codes in place of the tagger's. A code that gold leaves open is neither present nor absent:
             the message does not count for its rate.
         on_reject: called with every bad record, which is then left out; without it the first one raises.
@@ -74,28 +65,28 @@ def read_chats(
     Raises:
         MiCoderError: there is no such file, or a bad record, naming file and line; a field is no field to group by.
     """
+    path, fields = str(path), names_in(fields)
     for name in _NO_GROUPS.intersection(fields):
         raise UsageProblem(f"{name} is no field to group by. Name one that several conversations share.")
     if path != STDIN and not Path(path).exists():
         raise UsageProblem(f"{path}: there is no such file. Check the name, or make it first:  mi-code tag CHATS")
-    done = 0
-    if options is None and not gold and path.endswith(".jsonl"):
-        for chat in _quick(Path(path), fields):
-            if chat is None:
+    taken: set[str] = set()
+    if options is None and not gold and path.endswith(".jsonl") and Path(path).is_file():
+        for quick in quick_chats(Path(path), fields, taken):
+            if quick is None:
                 break
-            yield chat
-            done += 1
+            yield Chat(*quick)
         else:
             return
-    reader = read_conversations(path, options or ReadOptions(overwrite=True), on_reject)
-    for conversation in islice(reader, done, None):
-        known = {name: conversation.extra.get(name) for name in fields}
-        yield Chat(conversation.id, list(turns_of(conversation, gold)), known, gold)
+    for conversation in read_conversations(path, options or ReadOptions(overwrite=True), on_reject):
+        if conversation.id not in taken:
+            known = {name: conversation.extra.get(name) for name in fields}
+            yield Chat(conversation.id, list(turns_of(conversation, gold)), known, gold)
 
 
 def read_files(
-    paths: Iterable[str],
-    fields: Sequence[str] = (),
+    paths: Iterable[str | Path],
+    fields: str | Sequence[str] = (),
     gold: bool = False,
     on_reject: Callable[[Reject], None] | None = None,
 ) -> Iterator[Chat]:
@@ -117,46 +108,17 @@ def read_files(
             yield chat
 
 
-def fields_of(paths: Iterable[str]) -> set[str]:
-    """The names of the fields that the first conversations of each file have a value for, to group by."""
+def fields_of(paths: Sequence[str]) -> set[str] | None:
+    """The names of the fields that the first conversations of each file have a value for, to group by.
+
+    None where one of them is no file on disk, which cannot be read again.
+    """
+    if not all(map(is_on_disk, paths)):
+        return None
     return {
         name
         for path in paths
-        if path != STDIN
         for conversation in islice(read_conversations(path, ReadOptions(overwrite=True), lambda _: None), _LOOKED_AT)
         for name, value in conversation.extra.items()
         if isinstance(value, str | int | float) and value != ""
     }
-
-
-def _quick(path: Path, fields: Sequence[str]) -> Iterator[Chat | None]:
-    """The conversations up to the first line that is not as simple as the others; None for that line."""
-    names = [(f"field{i}", Any, msgspec.field(default=None, name=name)) for i, name in enumerate(fields)]
-    chat_type: Any = msgspec.defstruct("_Chat", [("conversation_id", str), ("messages", list[_Said]), *names], gc=False)
-    decoder = msgspec.json.Decoder(chat_type)
-    seen: set[str] = set()
-    with path.open("rb") as file:
-        for line in file:
-            if line.isspace():
-                continue
-            try:
-                chat: Any = decoder.decode(line)
-                turns = [
-                    Turn(
-                        ROLE_ALIASES[said.role],
-                        None if said.codes is None or said.uncoded else tuple(said.codes),
-                        said.depth,
-                        said.permission,
-                        len(said.text.split()),
-                        said.review,
-                    )
-                    for said in chat.messages
-                ]
-            except (msgspec.DecodeError, KeyError):
-                yield None
-                return
-            if chat.conversation_id in seen:
-                yield None
-                return
-            seen.add(chat.conversation_id)
-            yield Chat(chat.conversation_id, turns, {name: getattr(chat, f"field{i}") for i, name in enumerate(fields)})

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mi_coder.arrays import Floats
+from mi_coder.codebook import Codebook, Standing
 from mi_coder.measures.tally import AT, CODES, DETAILS, OPEN, Unit
-from mi_coder.measures.words import amount, by_unit
+from mi_coder.measures.words import NO_WIDTH, amount, by_unit
 
 MOST_UNKNOWN = 0.2
 """With a greater share of reflections without depth, or of advice without permission, a summary is not given. Nor is it
@@ -22,8 +23,8 @@ CANNOT_TELL = "cannot tell which side: advice or concern without a code for perm
 NOTHING = "nothing to divide by"
 LEFT_OPEN = "gold leaves codes open"
 LEGEND = (
-    "How they are made. Brackets: 95% intervals over conversations. Fair and good are opinions of experts on spoken "
-    "sessions: context, and no verdict."
+    f"How they are made. Brackets: 95% intervals over conversations. {NO_WIDTH} Fair and good are opinions of "
+    "experts on spoken sessions: context, and no verdict."
 )
 
 
@@ -129,13 +130,36 @@ def _sides(*codes: str) -> Callable[[Row], str]:
     return needs
 
 
+def _standing(grouping: str, wanted: Standing) -> tuple[str, ...]:
+    """The columns that a manual counts on one side, as the codebook has it."""
+    return tuple(
+        f"{code.id}:{side}" if side else code.id
+        for code in Codebook.load().codes
+        for side in (("with", "without") if "permission" in code.attributes else (None,))
+        if code.standing(grouping, side) == wanted
+    )
+
+
+def _told(*columns: str) -> Callable[[Row], str]:
+    """Gold settles their codes, and permission is known where it decides."""
+    codes = [name.partition(":")[0] for name in columns]
+    split = [code for code, name in zip(codes, columns, strict=True) if name in DETAILS]
+    return _first(_open(*dict.fromkeys(codes)), _sides(*dict.fromkeys(split)))
+
+
+def _written(columns: Sequence[str]) -> str:
+    """A sum of columns, such as CO + PR without permission."""
+    return " + ".join(f"{name.replace(':', ' ')} permission" if name in DETAILS else name for name in columns)
+
+
 _QUESTIONS = ("OQ", "CQ")
-_MIA = ("SC", "AF", "EA")
-_MINA = ("CO", "PR:without")
-_MICO = ("PR:with", "AF", "EA", "SC", "OQ", "RC:with", "REF", "SU")
-_MIIN = ("PR:without", "CO", "DI", "RC:without", "WA")
-_EITHER = tuple(dict.fromkeys(name.partition(":")[0] for name in (*_MICO, *_MIIN)))
-_needs_mia, _needs_mina = _open(*_MIA), _first(_open("CO", "PR"), _sides("PR"))
+_CONCERN = {"RC:with", "RC:without"}
+"""MITI has no code for a raised concern; the codebook's links of it to codes of MITI are weak."""
+_MIA = tuple(name for name in _standing("miti", "adherent") if name not in _CONCERN)
+_MINA = tuple(name for name in _standing("miti", "non-adherent") if name not in _CONCERN)
+_MICO, _MIIN = _standing("misc", "adherent"), _standing("misc", "non-adherent")
+_TOTAL_MIA = "MITI 4.2.1 total MIA"
+_TOTAL_MINA = "MITI 4.2.1 total MINA; WA is in its Confront, and RC, for which it has no code, is left out"
 
 SUMMARIES: tuple[Measure, ...] = (
     Measure("R:Q", "REF / (OQ + CQ), MITI 4.2.1", ("REF",), _QUESTIONS, _open("REF", "OQ", "CQ"), 1.0, 2.0),
@@ -149,21 +173,17 @@ SUMMARIES: tuple[Measure, ...] = (
         0.5,
     ),
     Measure("% open questions", "OQ / (OQ + CQ), MISC 2.5", ("OQ",), _QUESTIONS, _open("OQ", "CQ")),
-    Measure("MI-adherent per unit", "(SC + AF + EA) / units, MITI 4.2.1 total MIA", _MIA, ("units",), _needs_mia),
+    Measure("MI-adherent per unit", f"({_written(_MIA)}) / units, {_TOTAL_MIA}", _MIA, ("units",), _told(*_MIA)),
     Measure(
-        "MI-non-adherent per unit",
-        "(CO + PR without permission) / units, MITI 4.2.1 total MINA",
-        _MINA,
-        ("units",),
-        _needs_mina,
+        "MI-non-adherent per unit", f"({_written(_MINA)}) / units, {_TOTAL_MINA}", _MINA, ("units",), _told(*_MINA)
     ),
     Measure(
         "% MI-consistent",
-        f"MICO / (MICO + MIIN), MISC 2.5: MICO = {' + '.join(_MICO)}; MIIN = {' + '.join(_MIIN)}. SC is consistent, as "
+        f"MICO / (MICO + MIIN), MISC 2.5: MICO = {_written(_MICO)}; MIIN = {_written(_MIIN)}. SC is consistent, as "
         "MISC 2.5 codes asking permission as emphasizing control",
         _MICO,
         (*_MICO, *_MIIN),
-        _first(_open(*_EITHER), _sides("PR", "RC")),
+        _told(*_MICO, *_MIIN),
     ),
     Measure(
         "talk share",
@@ -175,8 +195,8 @@ SUMMARIES: tuple[Measure, ...] = (
 )
 
 TOTALS: tuple[Measure, ...] = (
-    Measure("MI-adherent total", "SC + AF + EA, MITI 4.2.1 total MIA", _MIA, (), _needs_mia),
-    Measure("MI-non-adherent total", "CO + PR without permission, MITI 4.2.1 total MINA", _MINA, (), _needs_mina),
+    Measure("MI-adherent total", f"{_written(_MIA)}, {_TOTAL_MIA}", _MIA, (), _told(*_MIA)),
+    Measure("MI-non-adherent total", f"{_written(_MINA)}, {_TOTAL_MINA}", _MINA, (), _told(*_MINA)),
 )
 
 RATES: tuple[Measure, ...] = tuple(

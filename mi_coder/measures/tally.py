@@ -14,6 +14,7 @@ import numpy as np
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import CLIENT, COUNSELOR, Conversation, Gold, Role
+from mi_coder.errors import UsageProblem, did_you_mean
 
 Unit = Literal["message", "volley"]
 UNITS: tuple[Unit, ...] = ("message", "volley")
@@ -25,6 +26,16 @@ OPEN = {code: f"open:{code}" for code in CODES}
 COLUMNS = (*CODES, *DETAILS, *SIZES, *OPEN.values())
 AT = {name: i for i, name in enumerate(COLUMNS)}
 _UNITS, _CLIENT, _COUNSELOR_WORDS, _CLIENT_WORDS = (AT[name] for name in SIZES)
+
+
+def check_unit(unit: str) -> None:
+    """Refuse what is no unit.
+
+    Raises:
+        UsageProblem: naming the units.
+    """
+    if unit not in UNITS:
+        raise UsageProblem(f"The unit is {unit!r}: it is one of {', '.join(UNITS)}.{did_you_mean(unit, UNITS)}")
 
 
 class Turn(msgspec.Struct, frozen=True, gc=False):

@@ -10,7 +10,14 @@ if TYPE_CHECKING:
 
 CORRECTED = "*"
 """Stands behind values that are corrected for the tagger's errors."""
-_LEGEND = f"{CORRECTED} corrected for the tagger's errors on the validated chats"
+_LEGEND = (
+    f"{CORRECTED} corrected for the tagger's errors on the validated chats, on the assumption that recall and false "
+    "alarms are alike in all groups; 0 where false alarms alone account for what the tagger found"
+)
+NO_WIDTH = (
+    "Where all conversations have the same value, the interval has no width, such as [0.0%, 0.0%]: that does not mean "
+    "that another value is unlikely."
+)
 
 
 def shown(figure: "Figure") -> str:

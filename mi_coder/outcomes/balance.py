@@ -13,6 +13,7 @@ import numpy as np
 from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.columns import check_covariates
+from mi_coder.outcomes.rows import by_place
 
 PASS = 0.1
 
@@ -76,6 +77,7 @@ class Balance:
         )
 
 
+@by_place
 def balance(
     names: Sequence[str], covariates: Floats, treated: Bools, weights: Floats, threshold: float = PASS
 ) -> Balance:

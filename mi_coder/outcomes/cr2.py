@@ -23,6 +23,7 @@ from mi_coder.outcomes.guards import (
     cluster_codes,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 # A cluster that leaves less than this share of a direction to the others has that direction to itself.
 ALONE = 1e-12
@@ -54,6 +55,7 @@ class Cr2:
         return np.sqrt(np.diag(self.covariance))
 
 
+@by_place
 def fit_cr2(outcome: Floats, names: Sequence[str], columns: Floats, clusters: Sequence[Any] | NDArray[Any]) -> Cr2:
     """Fit a linear model with a constant.
 

@@ -36,6 +36,7 @@ from mi_coder.outcomes.guards import (
     standardize,
 )
 from mi_coder.outcomes.random_intercept import weighted_fit
+from mi_coder.outcomes.rows import by_place
 
 # Fewer clients with two counselors or more do not tell a client's part from that of the client's counselor.
 FEWEST_SHARED = 5
@@ -125,6 +126,7 @@ class _Profile:
     slopes: Floats
 
 
+@by_place
 def fit_crossed(
     outcome: Floats,
     names: Sequence[str],

@@ -9,7 +9,7 @@ counselor an effect in place of the mean, and `survivorship` tells who stays.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,9 @@ from mi_coder.outcomes.guards import (
     check_clustered_errors,
     warn_of_few_clusters,
 )
+from mi_coder.outcomes.information import information_of, warn_of_thin_slopes
 from mi_coder.outcomes.multiplicity import CLEAR, q_values
+from mi_coder.outcomes.rows import by_place
 
 BUCKETS = ((0.0, 1.0, "0-1"), (1.0, 6.0, "1-6"), (6.0, 12.0, "6-12"), (12.0, math.inf, "12+"))
 """Months since a counselor's first chat (Shah et al. 2022, section on listeners' experience)."""
@@ -57,7 +59,7 @@ class Slope:
     level: str
     estimate: float
     se: float
-    df: int
+    df: float
     low: float
     high: float
     p: float
@@ -175,6 +177,7 @@ class Experience:
         return "\n".join([*lines, *self.notes, *filter(None, [self.warnings]), CAUTION])
 
 
+@by_place
 def fit_experience(
     counts: pd.DataFrame,
     messages: Floats,
@@ -197,7 +200,6 @@ def fit_experience(
         ConstantColumn: experience never varies within counselors.
         ModelProblem: experience below 0, a chat without messages, or not one code that can be fitted.
     """
-    experience, messages = (np.asarray(values, dtype=np.float64) for values in (experience, messages))
     groups = check_chats(len(counts), messages, experience, counselors)
     check_clustered_errors(groups, parameters=3)
     x = np.log1p(experience)
@@ -210,6 +212,13 @@ def fit_experience(
         names, columns = names[:1], columns[:, :1]
         notes.append("All counselors have the same mean experience: there is no slope between counselors.")
     offset = np.log(messages)
+    alone, beside = (
+        information_of(each, values, groups.labels[groups.codes])
+        for each, values in ((["pooled"], x[:, None]), (names, columns))
+    )
+    effective = np.concatenate([alone.effective, beside.effective])
+    information = replace(beside, names=("pooled", *names), effective=effective)
+    df = information.df.tolist() if information.thin.any() else [len(groups) - 1] * (1 + len(names))
     found = []
     for code in counts.columns:
         values = counts[code].to_numpy(dtype=np.float64)
@@ -218,8 +227,8 @@ def fit_experience(
             pooled = fit_family("poisson", values, ["experience"], x[:, None], offset=offset)
             both = fit_family("poisson", values, names, columns, offset=offset)
             slopes = (
-                *_slopes(pooled, groups.codes, ("pooled",), alpha),
-                *_slopes(both, groups.codes, names, alpha),
+                *_slopes(pooled, groups.codes, ("pooled",), df[:1], alpha),
+                *_slopes(both, groups.codes, names, df[1:], alpha),
             )
             same = float("nan") if all_alike else _same(both, groups.codes, len(groups) - 1)
         except ModelProblem as problem:
@@ -230,7 +239,8 @@ def fit_experience(
         found.append(CodeExperience(str(code), slopes, same, both.dispersion, never))
     if not found:
         raise ModelProblem("No code could be related to experience. " + " ".join(notes))
-    return Experience(tuple(found), len(counts), len(groups), tuple(notes), alpha, warn_of_few_clusters(groups))
+    few = warn_of_few_clusters(groups) or warn_of_thin_slopes(information)
+    return Experience(tuple(found), len(counts), len(groups), tuple(notes), alpha, few)
 
 
 def with_q(tidy: pd.DataFrame) -> pd.DataFrame:
@@ -242,7 +252,7 @@ def with_q(tidy: pd.DataFrame) -> pd.DataFrame:
     return tidy[[*TIDY, *(name for name in tidy.columns if name not in TIDY)]]
 
 
-def slope_of(level: str, estimate: float, se: float, df: int, alpha: float) -> Slope:
+def slope_of(level: str, estimate: float, se: float, df: float, alpha: float) -> Slope:
     """A slope with its interval and p value by the t distribution."""
     width = float(stats.t.ppf(1 - alpha / 2, df)) * se
     p = float(2 * stats.t.sf(abs(estimate) / se, df))
@@ -282,6 +292,7 @@ def months_since_first(counselors: Sequence[Any] | NDArray[Any], times: "pd.Seri
     return np.asarray((series - first).dt.total_seconds() / MONTH, dtype=np.float64)
 
 
+@by_place
 def tenure_table(
     counts: pd.DataFrame,
     messages: Floats,
@@ -305,7 +316,6 @@ def tenure_table(
     Raises:
         ModelProblem: arrays that do not fit each other, a value that is missing, or a chat without messages.
     """
-    messages, months = (np.asarray(values, dtype=np.float64) for values in (messages, months))
     groups = check_chats(len(counts), messages, months, counselors, "months since the first chat")
     stays = np.zeros(len(groups), dtype=bool)
     np.logical_or.at(stays, groups.codes, months >= BUCKETS[-1][0])
@@ -323,6 +333,7 @@ def tenure_table(
     return pd.DataFrame(rows, columns=["code", "months", "who", "share", "low", "high", "chats", "counselors"])
 
 
+@by_place
 def curves(
     counts: Floats, messages: Floats, experience: Floats, counselors: Sequence[Any] | NDArray[Any], slope: Slope
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -336,7 +347,7 @@ def curves(
         A frame of counselor, experience, share, and one of experience, share, low, high, through the overall share at
         the mean experience.
     """
-    steps = np.floor(np.log2(1 + np.asarray(experience)))
+    steps = np.floor(np.log2(1 + experience))
     frame = pd.DataFrame(
         {"counselor": np.asarray(counselors), "step": steps, "count": counts, "messages": messages, "x": experience}
     )
@@ -358,11 +369,13 @@ def curves(
     return lines, fit
 
 
-def _slopes(estimate: Estimate, codes: NDArray[np.intp], levels: Sequence[str], alpha: float) -> tuple[Slope, ...]:
+def _slopes(
+    estimate: Estimate, codes: NDArray[np.intp], levels: Sequence[str], df: Sequence[float], alpha: float
+) -> tuple[Slope, ...]:
     se = np.sqrt(np.diag(clustered_covariance(estimate, codes)))
     return tuple(
-        slope_of(level, b, s, int(codes.max()), alpha)
-        for level, b, s in zip(levels, map(float, estimate.coefficients), map(float, se), strict=True)
+        slope_of(level, b, s, degrees, alpha)
+        for level, b, s, degrees in zip(levels, map(float, estimate.coefficients), map(float, se), df, strict=True)
     )
 
 

@@ -20,6 +20,8 @@ from mi_coder.arrays import Floats
 from mi_coder.outcomes.experience import CAUTION, Slope, slope_of, with_q
 from mi_coder.outcomes.experience_checks import check_chats, count_users, refuse_unvarying
 from mi_coder.outcomes.guards import Clusters, ModelProblem, check_clustered_errors, cluster_codes, warn_of_few_clusters
+from mi_coder.outcomes.information import information_of, warn_of_thin_slopes
+from mi_coder.outcomes.rows import by_place
 
 LEFT_OUT = (
     "The model with an effect of each counselor is left out: it needs the package pyfixest. Install it with:  "
@@ -86,6 +88,7 @@ class FixedEffects:
         return "\n".join([*lines, *self.notes, *([CAUTION] if lines else [])])
 
 
+@by_place
 def fit_fixed_effects(
     counts: pd.DataFrame,
     messages: Floats,
@@ -106,7 +109,6 @@ def fit_fixed_effects(
     Raises:
         ModelProblem: as `mi_coder.outcomes.experience.fit_experience`, but codes that could not be fitted are notes.
     """
-    experience, messages = (np.asarray(values, dtype=np.float64) for values in (experience, messages))
     groups = check_chats(len(counts), messages, experience, counselors)
     check_clustered_errors(groups, parameters=1)
     pyfixest = _pyfixest()
@@ -156,6 +158,8 @@ def _fit(
             "count ~ experience | counselor", data=frame, vcov={"CRV1": "counselor"}, offset="log_messages"
         )
     number = len(remaining)
-    slope = slope_of("within", float(fit.coef()["experience"]), float(fit.se()["experience"]), number - 1, alpha)
-    few = warn_of_few_clusters(remaining)
+    information = information_of(["within"], (x - mean[groups.codes])[kept, None], groups.labels[groups.codes[kept]])
+    df = float(information.df[0]) if information.thin[0] else number - 1
+    slope = slope_of("within", float(fit.coef()["experience"]), float(fit.se()["experience"]), df, alpha)
+    few = warn_of_few_clusters(remaining) or warn_of_thin_slopes(information)
     return FixedSlope(code, slope, int(kept.sum()), number, len(groups) - users, users - number, few)

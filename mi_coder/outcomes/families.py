@@ -7,13 +7,13 @@ which errors by cluster follow, and with which estimates on parts of the data ca
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mi_coder.arrays import Floats
-from mi_coder.errors import need
+from mi_coder.errors import UnknownName, did_you_mean, need
 from mi_coder.outcomes.guards import (
     AliasedColumn,
     BadShape,
@@ -30,8 +30,10 @@ from mi_coder.outcomes.guards import (
     standardize,
 )
 from mi_coder.outcomes.ordinal import fit_ordinal, row_scores
+from mi_coder.outcomes.rows import by_place
 
 Family = Literal["linear", "logit", "ordinal", "poisson"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 # A residual sum of squares below this share of the total is rounding.
 EXACT = 1e-10
 # Where a Poisson model expects fewer, it is on its way to expecting none.
@@ -62,6 +64,7 @@ class Estimate:
     parameters: int
 
 
+@by_place
 def fit_family(
     family: Family,
     outcome: Floats,
@@ -80,10 +83,13 @@ def fit_family(
         offset: [rows] of a Poisson model alone, such as the log of the number of messages.
 
     Raises:
+        UnknownName: there is no such family.
+        UsageProblem: a value that is no number.
         MissingExtra: statsmodels is not installed.
         ModelProblem: one of its kinds in `mi_coder.outcomes.guards`, with what to do.
     """
-    weight = np.ones(len(outcome)) if weights is None else np.asarray(weights, dtype=np.float64)
+    check_family(family)
+    weight = np.ones(len(outcome)) if weights is None else weights
     if weight.shape != (len(outcome),) or not (np.isfinite(weight).all() and (weight > 0).all()):
         raise BadShape(f"Weights must be {len(outcome)} numbers above 0, one for each row.")
     weight = weight / weight.mean()
@@ -93,6 +99,16 @@ def fit_family(
     values = check_outcome(outcome)
     standard = standardize(names, columns, len(values))
     return _linear(values, standard, weight) if family == "linear" else _poisson(values, standard, weight, offset)
+
+
+def check_family(family: str) -> None:
+    """Refuse the name of a family that does not exist.
+
+    Raises:
+        UnknownName: with the ones that do.
+    """
+    if family not in FAMILIES:
+        raise UnknownName(f"No family {family!r}.{did_you_mean(family, FAMILIES)} There are {', '.join(FAMILIES)}.")
 
 
 def clustered_covariance(estimate: Estimate, clusters: Sequence[Any] | NDArray[Any]) -> Floats:

@@ -20,6 +20,7 @@ from mi_coder.arrays import Bools, Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.balance import Balance, CovariateBalance
+from mi_coder.outcomes.label_error import FOUND_PER_TRUE, RECALL
 from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.propensity import Propensity
 from mi_coder.pictures import BLACK, BLUE, GREEN, ORANGE, PURPLE, SKY, VERMILION
@@ -183,12 +184,16 @@ def overlap(propensity: Propensity, treated: Bools) -> "Figure":
     return figure
 
 
-def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, title: str = "") -> "Figure":
+def experience_curves(
+    curves: pd.DataFrame, fit: pd.DataFrame | None = None, title: str = "", measure: str = ""
+) -> "Figure":
     """Share of messages with a code over experience: a thin line per counselor, and the fit within counselors.
 
     Args:
         curves: columns counselor, experience, share.
         fit: columns experience, share, low, high.
+        title: above the picture.
+        measure: what experience is, below the axis.
     """
     figure, (axis,) = _axes(1, (6.0, 4.0))
     for i, (_, rows) in enumerate(curves.groupby("counselor", sort=False)):
@@ -198,7 +203,7 @@ def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, tit
         axis.plot(fit["experience"], 100 * fit["share"], color=BLACK, linewidth=1.8, label="within counselors")
         axis.fill_between(fit["experience"], 100 * fit["low"], 100 * fit["high"], color=BLACK, alpha=0.15, linewidth=0)
     axis.set_ylim(0, None)
-    axis.set_xlabel("Experience")
+    axis.set_xlabel(f"Experience: {measure}" if measure else "Experience", parse_math=False)
     axis.set_ylabel("% of messages")
     axis.set_title(title, fontsize=10, parse_math=False)
     _legend(figure, axis, columns=2)
@@ -206,12 +211,13 @@ def experience_curves(curves: pd.DataFrame, fit: pd.DataFrame | None = None, tit
 
 
 def error_by_outcome(frame: pd.DataFrame) -> "Figure":
-    """The tagger's recall of each code in the lower and the upper half of the outcome, with 95% intervals.
+    """What the tagger finds of each code in the lower and the upper half of the outcome, with 95% intervals.
 
     Args:
-        frame: columns code, stratum, recall, low, high.
+        frame: columns code, stratum, recall (or found_per_true, which may be above 1), low, high.
     """
-    frame = frame.dropna(subset=["recall"])
+    measure = RECALL if RECALL in frame else FOUND_PER_TRUE
+    frame = frame.dropna(subset=[measure])
     codes = list(dict.fromkeys(frame["code"]))
     names = [_name(code) for code in codes]
     figure, (axis,) = _axes(1, (6.5, 1.4 + 0.36 * max(len(codes), 1)))
@@ -222,14 +228,19 @@ def error_by_outcome(frame: pd.DataFrame) -> "Figure":
     ):
         rows = frame[frame["stratum"] == stratum]
         places = np.array([place[code] for code in rows["code"]], dtype=float) + offset
-        spread = np.clip([rows["recall"] - rows["low"], rows["high"] - rows["recall"]], 0, None)
+        spread = np.clip([rows[measure] - rows["low"], rows["high"] - rows[measure]], 0, None)
         axis.errorbar(
-            rows["recall"], places, xerr=spread, fmt=mark.shape, color=mark.color, ms=4.5, lw=1.2, label=mark.label
+            rows[measure], places, xerr=spread, fmt=mark.shape, color=mark.color, ms=4.5, lw=1.2, label=mark.label
         )
     axis.set_yticks(list(place.values()), names, parse_math=False)
-    axis.set_xlim(-0.02, 1.02)
+    if measure == RECALL:
+        axis.set_xlim(-0.02, 1.02)
+        axis.set_xlabel("Recall of the tagger on gold chats")
+    else:
+        _null_line(axis, 1.0)
+        axis.set_xlim(-0.02, None)
+        axis.set_xlabel("Messages found per true message on gold chats (false alarms count, too)")
     axis.set_ylim(-0.7, max(len(codes), 1) - 0.3)
-    axis.set_xlabel("Recall of the tagger on gold chats")
     axis.grid(axis="y", color="#dddddd", linewidth=0.5)
     _legend(figure, axis, columns=2)
     return figure

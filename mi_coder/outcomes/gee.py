@@ -31,6 +31,7 @@ from mi_coder.outcomes.guards import (
     separated,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 FAMILIES = ("linear", "logit")
 CORRELATIONS = ("exchangeable", "independence")
@@ -55,7 +56,7 @@ class GeeFit:
         levels: the lower and the higher one of a logit, else none.
         coefficients: [1 + columns] the constant first, in the columns' own units.
         covariance: [1 + columns, 1 + columns] of the coefficients.
-        covariance_kind: "robust", or "bias_reduced" with fewer than 50 clusters.
+        covariance_kind: "robust", or "bias_reduced" with fewer than 50 clusters, and where it is asked for.
         working: "exchangeable" or "independence".
         correlation: of two rows of one cluster (alpha), 0 under independence.
         df: degrees of freedom of the t distribution that intervals are by: clusters less one.
@@ -80,6 +81,7 @@ class GeeFit:
         return np.sqrt(np.diag(self.covariance))
 
 
+@by_place
 def fit_gee(
     family: Literal["linear", "logit"],
     outcome: Floats,
@@ -87,6 +89,7 @@ def fit_gee(
     columns: Floats,
     clusters: Sequence[Any] | NDArray[Any],
     working: Literal["exchangeable", "independence"] = "exchangeable",
+    bias_reduced: bool = False,
 ) -> GeeFit:
     """Fit the model.
 
@@ -96,6 +99,7 @@ def fit_gee(
         columns: [rows, columns] without gaps and without a constant column.
         clusters: [rows] any labels, in any order.
         working: the correlation that rows of a cluster are taken to have.
+        bias_reduced: correct errors for their bias with any number of clusters, as where few decide on a column.
 
     Raises:
         MissingExtra: statsmodels is not installed.
@@ -130,7 +134,8 @@ def fit_gee(
     if working == "exchangeable":
         _check_repeated(groups)
         structure = statsmodels.cov_struct.Exchangeable()
-    kind: Literal["robust", "bias_reduced"] = "bias_reduced" if len(groups) < MANY_CLUSTERS else "robust"
+    few = len(groups) < MANY_CLUSTERS or bias_reduced
+    kind: Literal["robust", "bias_reduced"] = "bias_reduced" if few else "robust"
     design = np.column_stack([np.ones(len(values)), standard.z])
     if family == "linear":
         _refuse_exact(values, design)

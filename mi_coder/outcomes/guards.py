@@ -330,14 +330,13 @@ def check_clustered_errors(clusters: Clusters, parameters: int) -> None:
 
 
 def warn_of_few_clusters(clusters: Clusters) -> str:
-    """The warning beside standard errors that are clustered on less than 40 clusters, or an empty string."""
+    """The warning beside slopes on experience of less than 40 counselors, or an empty string."""
     if len(clusters) >= ENOUGH_CLUSTERS:
         return ""
     return (
         f"Only {len(clusters)} clusters: with less than {ENOUGH_CLUSTERS}, clustered standard errors are too small. "
-        "Use "
-        f"intervals from the t distribution with {len(clusters) - 1} degrees of freedom, and p values of the linear "
-        "model from the wild bootstrap."
+        f"Intervals and p values are from the t distribution with {len(clusters) - 1} degrees of freedom, which makes "
+        "up for a part of that: take p values just below .05, above all between counselors, as not clear."
     )
 
 

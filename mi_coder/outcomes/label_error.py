@@ -23,7 +23,6 @@ from scipy import stats
 from mi_coder.arrays import Floats
 from mi_coder.outcomes.families import EXACT, Estimate, Family, cluster_totals, fit_family
 from mi_coder.outcomes.guards import (
-    ENOUGH_CLUSTERS,
     FEWEST_CLUSTERS,
     BadShape,
     Clusters,
@@ -33,10 +32,14 @@ from mi_coder.outcomes.guards import (
     check_clustered_errors,
     cluster_codes,
 )
+from mi_coder.outcomes.information import MOST_BOOTSTRAPPED, Information, information_of
 from mi_coder.outcomes.label_error_bootstrap import cluster_shares, influence_bootstrap
+from mi_coder.outcomes.rows import by_place
 from mi_coder.outcomes.wild_bootstrap import DRAWS
 
 ROWS_PER_PARAMETER = 5
+RECALL, FOUND_PER_TRUE = "recall", "found_per_true"
+"""What `error_by_outcome` says of a code, by what is known."""
 CONVENIENCE = (
     "The gold chats are a convenience sample without weights: the correction is valid only if they are like the others "
     "in "
@@ -51,13 +54,15 @@ class Coefficients:
     Attributes:
         coefficients, se, low, high: [columns]
         p: [columns] by the t distribution; of gold-only and corrected estimates with gold rows of fewer clusters than
-            `ENOUGH_CLUSTERS` by the wild cluster bootstrap.
-        df: degrees of freedom of the t distribution: clusters - 1.
+            `ENOUGH_CLUSTERS` by the wild cluster bootstrap; of columns that rest on few of up to 1,000 clusters the
+            larger of both.
+        df: degrees of freedom of the t distribution: clusters - 1; or [columns], with `effective_clusters` in place of
+            clusters for gold-only and corrected estimates of columns that rest on few of many.
     """
 
     coefficients: Floats
     se: Floats
-    df: float
+    df: float | Floats
     low: Floats
     high: Floats
     p: Floats
@@ -72,6 +77,7 @@ class Corrected:
         weights: [columns] W: how far each coefficient leans on the tagger.
         gain: [columns] how many times as many gold chats would make gold-only intervals as narrow as the corrected.
         n, n_gold, clusters: rows, gold rows, and the clusters that gold rows are of.
+        information: how many of these clusters each column rests on.
         warnings: sentences to report beside the figures.
     """
 
@@ -84,6 +90,7 @@ class Corrected:
     n: int
     n_gold: int
     clusters: int
+    information: Information
     warnings: tuple[str, ...]
 
 
@@ -91,6 +98,7 @@ class TooLittleGold(ModelProblem):
     """Too few gold rows for a model of this size."""
 
 
+@by_place
 def correct(
     family: Family,
     outcome: Floats,
@@ -111,6 +119,8 @@ def correct(
 ) -> Corrected:
     """Correct the coefficients of a model for label error.
 
+    Arrays may also be lists, or columns and frames of pandas; rows belong together by their place, not by an index.
+
     Args:
         outcome: [rows] of all chats.
         names: [columns]
@@ -127,6 +137,8 @@ def correct(
         draws, seed: of the wild cluster bootstrap.
 
     Raises:
+        UnknownName: there is no such family.
+        UsageProblem: a value that is no number.
         BadShape: arrays that do not fit each other, gold rows that are not there or stand twice, or probabilities
             that are none.
         TooLittleGold: fewer gold rows than five per parameter, or a level of an ordinal outcome that none has.
@@ -150,17 +162,18 @@ def correct(
     share = _tuning(pieces.gold, pieces.difference) if tuned else np.ones(len(names))
     n, count, present = pieces.n, len(pieces.everyone), pieces.gold_clusters
     all_factor = count / (count - 1) * (n - 1) / (n - everywhere.parameters)
-    factor, df = present / (present - 1), present - 1
+    factor, information = present / (present - 1), pieces.information
+    df = information.df if information.thin.any() else present - 1
     estimate = on_gold.coefficients + share * (everywhere.coefficients - same_rows.coefficients)
     gold_only = _coefficients(on_gold.coefficients, factor * pieces.gold**2, df, alpha)
     moves = pieces.gold - share * pieces.difference
     corrected = _coefficients(estimate, factor * moves**2, df, alpha)
-    if present < ENOUGH_CLUSTERS:
-        p_gold, p_corrected = (
-            influence_bootstrap(each, influences, pieces.shares, draws, seed)
-            for each, influences in ((on_gold.coefficients, pieces.gold), (estimate, moves))
+    tested = (information.thin & (present <= MOST_BOOTSTRAPPED)) | information.few
+    if tested.any():
+        gold_only, corrected = (
+            replace(part, p=_bootstrapped(part, influences, pieces, tested, draws, seed))
+            for part, influences in ((gold_only, pieces.gold), (corrected, moves))
         )
-        gold_only, corrected = replace(gold_only, p=p_gold), replace(corrected, p=p_corrected)
     return Corrected(
         names=tuple(names),
         naive=_coefficients(everywhere.coefficients, all_factor * pieces.everyone**2, count - 1, alpha),
@@ -171,6 +184,7 @@ def correct(
         n=n,
         n_gold=pieces.n_gold,
         clusters=present,
+        information=information,
         warnings=(CONVENIENCE,) if convenience and probabilities is None else (),
     )
 
@@ -184,6 +198,7 @@ class Pieces:
         gold, tagged, everyone: [clusters, columns] influences on g, c and a, added up by cluster.
         shares: [clusters, columns] part of each cluster in what the gold rows tell of each coefficient.
         n, n_gold, gold_clusters: rows, gold rows, and the clusters that have any.
+        information: of the columns by gold codes.
     """
 
     on_gold: Estimate
@@ -196,6 +211,7 @@ class Pieces:
     n: int
     n_gold: int
     gold_clusters: int
+    information: Information
 
     @property
     def difference(self) -> Floats:
@@ -203,6 +219,7 @@ class Pieces:
         return self.tagged - self.everyone
 
 
+@by_place
 def fit_pieces(
     family: Family,
     outcome: Floats,
@@ -254,13 +271,27 @@ def fit_pieces(
     )
     everyone = cluster_totals(everywhere.influence, groups.codes, len(groups))
     shares = cluster_shares(gold, weight, groups.codes[rows], len(groups))
-    return Pieces(on_gold, same_rows, everywhere, on, same, everyone, shares, len(outcome), len(rows), present)
+    information = information_of(names, gold, groups.labels[groups.codes[rows]], weight)
+    return Pieces(
+        on_gold, same_rows, everywhere, on, same, everyone, shares, len(outcome), len(rows), present, information
+    )
 
 
+@by_place
 def error_by_outcome(
-    codes: Sequence[str], tagged: Floats, gold: Floats, outcome: Floats, clusters: Sequence[Any] | NDArray[Any]
+    codes: Sequence[str],
+    tagged: Floats,
+    gold: Floats,
+    outcome: Floats,
+    clusters: Sequence[Any] | NDArray[Any],
+    *,
+    hits: Floats | None = None,
+    probabilities: Floats | None = None,
 ) -> pd.DataFrame:
-    """Whether the tagger errs otherwise where the outcome is high: per code, recall in both halves, and a test.
+    """Whether the tagger errs otherwise where the outcome is high: per code, what it finds in both halves, and a test.
+
+    Recall needs `hits`. Counts per chat alone do not tell it, since a false alarm makes up for a message that was
+    missed: they give found messages per true message, which are above 1 where there are more false alarms than misses.
 
     The test regresses the error of a chat (found less true messages) on the outcome, with errors by cluster, given the
     true messages with the code and with any: a tagger that misses the same share everywhere misses more messages where
@@ -272,25 +303,33 @@ def error_by_outcome(
         tagged, gold: [gold chats, codes] messages with the code, found and true.
         outcome: [gold chats]
         clusters: [gold chats]
+        hits: [gold chats, codes] true messages that were found; not a number in chats of which that is not known, which
+            count in the test alone. None where only counts per chat are known.
+        probabilities: [gold chats] with which each was drawn, for recall or its stand-in; none for a simple random
+            sample.
 
     Returns:
-        Rows of code, stratum ("lower" or "upper" half of the outcome), n (true messages), recall with low and high (95
-        %, by clusters), p of the test, the same in both rows of a code, and p_joint, the same in all rows: that errors
-        of no code depend on the outcome. Not a number where there is no test.
+        Rows of code, stratum ("lower" or "upper" half of the outcome), n (true messages), recall, or without hits
+        found_per_true, with low and high (95 %, by clusters), p of the test, the same in both rows of a code, and
+        p_joint, the same in all rows: that errors of no code depend on the outcome. Not a number where there is no
+        test.
     """
     groups = cluster_codes(clusters, len(outcome))
     middle = np.median(outcome)
     upper = outcome > middle if (outcome > middle).any() else outcome >= middle
+    weights = np.ones(len(outcome)) if probabilities is None else 1 / probabilities
+    found, measure, most = (tagged, FOUND_PER_TRUE, np.inf) if hits is None else (hits, RECALL, 1.0)
     rows = []
     for j, code in enumerate(codes):
         given = np.column_stack([np.ones(len(outcome)), gold[:, j], gold.sum(axis=1)])
         p = _p_of_slope(tagged[:, j] - gold[:, j], outcome, given, groups)
-        for name, stratum in (("lower", ~upper), ("upper", upper)):
-            recall, low, high = _ratio(
-                np.minimum(tagged[:, j], gold[:, j])[stratum], gold[stratum, j], groups.codes[stratum]
-            )
-            rows.append((code, name, int(gold[stratum, j].sum()), recall, low, high, p))
-    frame = pd.DataFrame(rows, columns=["code", "stratum", "n", "recall", "low", "high", "p"])
+        known = ~np.isnan(found[:, j])
+        for name, half in (("lower", ~upper), ("upper", upper)):
+            stratum = half & known
+            part, true, weight = found[stratum, j], gold[stratum, j], weights[stratum]
+            ratio, low, high = _ratio(weight * part, weight * true, groups.codes[stratum])
+            rows.append((code, name, int(true.sum()), ratio, low, min(high, most), p))
+    frame = pd.DataFrame(rows, columns=["code", "stratum", "n", measure, "low", "high", "p"])
     tested = frame["p"].iloc[::2]
     return frame.assign(p_joint=min(tested.min() * tested.count(), 1.0) if tested.count() else float("nan"))
 
@@ -301,11 +340,23 @@ def _tuning(a: Floats, b: Floats) -> Floats:
     return np.asarray(np.clip((a * b).sum(axis=0) / np.where(variance > 0, variance, 1.0), 0, 1))
 
 
-def _coefficients(estimate: Floats, squares: Floats, df: float, alpha: float) -> Coefficients:
+def _bootstrapped(
+    part: Coefficients, influences: Floats, pieces: Pieces, tested: NDArray[np.bool_], draws: int, seed: int
+) -> Floats:
+    """[columns] p of a part, of tested columns [columns] by the wild cluster bootstrap; of thin ones the larger."""
+    p = part.p.copy()
+    p[tested] = influence_bootstrap(
+        part.coefficients[tested], influences[:, tested], pieces.shares[:, tested], draws, seed
+    )
+    return np.where(pieces.information.thin, np.fmax(p, part.p), p)
+
+
+def _coefficients(estimate: Floats, squares: Floats, df: float | Floats, alpha: float) -> Coefficients:
     """From coefficients and squared influences [clusters, columns]."""
     se = np.sqrt(squares.sum(axis=0))
     width = stats.t.ppf(1 - alpha / 2, df) * se
-    return Coefficients(estimate, se, df, estimate - width, estimate + width, 2 * stats.t.sf(abs(estimate / se), df))
+    p = np.asarray(2 * stats.t.sf(abs(estimate / se), df))
+    return Coefficients(estimate, se, df, estimate - width, estimate + width, p)
 
 
 def _ratio(part: Floats, whole: Floats, codes: NDArray[np.intp]) -> tuple[float, float, float]:
@@ -319,7 +370,7 @@ def _ratio(part: Floats, whole: Floats, codes: NDArray[np.intp]) -> tuple[float,
     if count < 2:
         return ratio, float("nan"), float("nan")
     half = 1.959964 * float(np.sqrt(count / (count - 1) * (residual**2).sum())) / float(total)
-    return ratio, max(ratio - half, 0.0), min(ratio + half, 1.0)
+    return ratio, max(ratio - half, 0.0), ratio + half
 
 
 def _p_of_slope(error: Floats, outcome: Floats, given: Floats, groups: Clusters) -> float:

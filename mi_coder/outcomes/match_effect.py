@@ -17,6 +17,7 @@ from mi_coder.outcomes.columns import check_covariates, independent
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, BadShape, TooFewClusters, check_outcome
 from mi_coder.outcomes.matching import Pairs
 from mi_coder.outcomes.propensity import Propensity
+from mi_coder.outcomes.rows import by_place
 
 MATCHED = "matched"
 ADJUSTED = "matched and adjusted"
@@ -52,6 +53,7 @@ class Effect:
     left_out: tuple[str, ...] = ()
 
 
+@by_place
 def matched_effect(
     outcome: Floats,
     pairs: Pairs,
@@ -100,6 +102,7 @@ def matched_effect(
     )
 
 
+@by_place
 def weighted_effect(
     outcome: Floats,
     treated: Bools,
@@ -130,6 +133,7 @@ def weighted_effect(
     return _of_all_rows(method, model, "HC1", counselors, left_out, alpha)
 
 
+@by_place
 def regression_effect(
     outcome: Floats,
     treated: Bools,
@@ -159,6 +163,7 @@ def regression_effect(
     return _of_all_rows(REGRESSION, statsmodels.OLS(outcome, design), "HC3", counselors, left_out, alpha)
 
 
+@by_place
 def att_weights(score: Propensity, treated: Bools) -> Floats:
     """[rows] 1 for treated rows and the odds of treatment for others: they make others look like the treated."""
     return np.where(treated, 1.0, np.exp(np.where(treated, 0.0, score.logit)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.rows import by_place
 
 CALIPER = 0.2
 
@@ -77,6 +78,7 @@ class _Left:
         return at - 1
 
 
+@by_place
 def match_pairs(
     logit: Floats, treated: Bools, *, caliper: float = CALIPER, within: Sequence[str] | None = None
 ) -> Pairs:

@@ -37,6 +37,7 @@ from mi_coder.outcomes.guards import (
     separated,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 # A step that moves no linear predictor by more than this is the last.
 LAST_STEP = 1e-9
@@ -92,6 +93,7 @@ class OrdinalFit:
         return np.sqrt(np.diag(self.covariance))[len(self.coefficients) :]
 
 
+@by_place
 def fit_ordinal(
     ratings: Floats,
     names: Sequence[str],
@@ -148,6 +150,7 @@ def fit_ordinal(
     )
 
 
+@by_place
 def row_scores(fit: OrdinalFit, ratings: Floats, columns: Floats) -> Floats:
     """[rows, parameters] derivatives of each row's log-likelihood, unweighted: coefficients first, then thresholds.
 
@@ -170,6 +173,7 @@ def row_scores(fit: OrdinalFit, ratings: Floats, columns: Floats) -> Floats:
     return scores_of(columns, cells(predictor, fit.thresholds, codes), fit.thresholds, codes)
 
 
+@by_place
 def predictors(fit: OrdinalFit, columns: Floats) -> Floats:
     """[rows] linear predictors of columns [rows, columns].
 

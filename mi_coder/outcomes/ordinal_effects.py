@@ -10,6 +10,7 @@ import numpy as np
 from mi_coder.arrays import Floats
 from mi_coder.errors import UnknownName, did_you_mean
 from mi_coder.outcomes.ordinal import OrdinalFit, predictors
+from mi_coder.outcomes.rows import by_place
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +45,7 @@ class MarginalEffect:
     expected_se: float
 
 
+@by_place
 def predict(fit: OrdinalFit, columns: Floats) -> Predictions:
     """Probabilities at columns [rows, columns].
 
@@ -64,6 +66,7 @@ def predict(fit: OrdinalFit, columns: Floats) -> Predictions:
     return Predictions(np.diff(below, axis=1), se)
 
 
+@by_place
 def marginal_effect(fit: OrdinalFit, columns: Floats, name: str) -> MarginalEffect:
     """The average marginal effect of a column over rows [rows, columns], mostly those of the fit.
 

@@ -39,6 +39,7 @@ from mi_coder.outcomes.guards import (
     standardize,
 )
 from mi_coder.outcomes.ordinal import MOST_PER_SD, maximize
+from mi_coder.outcomes.rows import by_place
 
 NODES = 10
 # With fewer, curvature with the nodes held still is no guide to the maximum.
@@ -144,6 +145,7 @@ class Point:
     information: Floats
 
 
+@by_place
 def fit_ordinal_random(
     ratings: Floats,
     names: Sequence[str],

@@ -40,6 +40,7 @@ from mi_coder.outcomes.guards import (
     level_codes,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 MOST_STEPS = 500
 # A step that moves no standardized parameter by more than this is the last.
@@ -97,6 +98,7 @@ class PenalizedTerm:
     df: float
 
 
+@by_place
 def fit_penalized(outcome: Floats, names: Sequence[str], columns: Floats) -> PenalizedFit:
     """Fit the model: a logit for two levels, proportional odds for more.
 
@@ -114,6 +116,7 @@ def fit_penalized(outcome: Floats, names: Sequence[str], columns: Floats) -> Pen
     return _of(standard, levels, best)
 
 
+@by_place
 def penalized_terms(
     outcome: Floats,
     names: Sequence[str],

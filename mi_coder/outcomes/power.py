@@ -9,8 +9,9 @@ chats (g), the tagger's codes there (c) and everywhere (a), their covariances by
 It takes more chats to come from more counselors, as many each as now. What falls with N cannot be below 0, but its
 estimate from one pilot can: it is then taken as 0, so that more chats never ask for more gold chats.
 
-Intervals are by the t distribution with clusters of the gold chats - 1 degrees of freedom, and there are at least as
-many gold chats and clusters of them as it takes, both as in `label_error.correct`.
+Intervals are by the t distribution with clusters of the gold chats - 1 degrees of freedom, of columns that rest on few
+of them with their effective number in place of it, which grows as they do. There are at least as many gold chats and
+clusters of them as it takes. Both are as in `label_error.correct`.
 """
 
 from bisect import bisect_left
@@ -26,6 +27,7 @@ from scipy import stats
 from mi_coder.annotation.sampling import proportional
 from mi_coder.arrays import Floats
 from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.effective_clusters import ENOUGH_EFFECTIVE
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, cluster_codes
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, Pieces
 
@@ -43,6 +45,7 @@ class Budget:
         n_gold_clusters: of them with gold chats.
         gold, tagged, everyone: [columns] variances of the three fits in the pilot.
         gold_tagged, gold_everyone, tagged_everyone: [columns] their covariances.
+        effective: [columns] effective number of clusters with gold chats; infinite where they are not few.
         alpha: intervals hold 1 - alpha.
     """
 
@@ -58,6 +61,7 @@ class Budget:
     gold_tagged: Floats
     gold_everyone: Floats
     tagged_everyone: Floats
+    effective: Floats
     alpha: float = 0.05
 
     @property
@@ -98,7 +102,10 @@ class Budget:
         variance = (self.gold - 2 * share * self.gold_tagged + share**2 * self.tagged) * few
         falling = share**2 * self.everyone + 2 * share * (self.gold_everyone - share * self.tagged_everyone)
         variance += np.clip(falling, 0, None) * many
-        quantile = stats.t.ppf(1 - self.alpha / 2, self.gold_clusters(chats, gold) - 1)
+        clusters = self.gold_clusters(chats, gold)
+        effective = self.effective * (clusters / self.n_gold_clusters)
+        count = np.where(effective < ENOUGH_EFFECTIVE, np.maximum(effective, 2.0), clusters)
+        quantile = stats.t.ppf(1 - self.alpha / 2, count - 1)
         return np.asarray(2 * quantile * np.sqrt(np.clip(variance, 0, None)))
 
     def fewest_gold(self, chats: int) -> int | None:
@@ -179,6 +186,7 @@ def budget(names: Sequence[str], pieces: Pieces, clusters: Sequence[Any] | NDArr
         together(g, c),
         together(g, a),
         together(c, a),
+        np.where(pieces.information.thin, pieces.information.effective, np.inf),
         alpha,
     )
 

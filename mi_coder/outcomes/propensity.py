@@ -13,6 +13,7 @@ from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import need
 from mi_coder.outcomes.columns import check_covariates
 from mi_coder.outcomes.guards import Separation, standardize
+from mi_coder.outcomes.rows import by_place
 
 # A coefficient per standard deviation of a covariate beyond this leaves no overlap to speak of.
 MOST_PER_SD = 10.0
@@ -43,6 +44,7 @@ class Propensity:
         return np.asarray(0.5 * (1 + np.tanh(self.logit / 2)), dtype=np.float64)
 
 
+@by_place
 def fit_propensity(names: Sequence[str], covariates: Floats, treated: Bools) -> Propensity:
     """Fit the score.
 
@@ -81,6 +83,7 @@ def fit_propensity(names: Sequence[str], covariates: Floats, treated: Bools) -> 
     )
 
 
+@by_place
 def area_under_curve(score: Floats, treated: Bools) -> float:
     """Share of pairs of a treated and an untreated row where the treated one's score is higher, ties as half."""
     untreated = np.sort(score[~treated])

@@ -2,7 +2,13 @@
 
 Each cut of the rating in two (2 stars or more, 3 or more, ...) has a logit of its own, and their slopes are set side by
 side. A Wald test asks whether they differ (Brant 1990, Biometrics 46, 1171-1178), here with a covariance from the sums
-of influences by cluster instead of the model's, and Hotelling's F, so that it holds with clusters and few of them.
+of influences by cluster instead of the model's.
+
+With clusters, Hotelling's F of this statistic rejects proportional odds up to seven times too often: the differences
+are tens, and clusters are few or of uneven size. p is then from scores at the fit with proportional odds, of which
+whole clusters keep or change their sign (Kline and Santos 2012, Journal of Econometric Methods 1, 23-41). In simulated
+studies of 30, 60 and 120 counselors of uneven size with proportional odds, 4 to 6 % have p < .05. Rows that are
+independent have Hotelling's F.
 
 Where a cut has a handful of rows on one side, slopes there are so uncertain that the Wald test finds nothing. For rows
 that are independent there is also the likelihood ratio against a model in which one column has a slope per cut, as
@@ -12,7 +18,7 @@ often, and is not given.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +35,15 @@ from mi_coder.outcomes.guards import (
     standardize,
 )
 from mi_coder.outcomes.ordinal import OrdinalFit, fit_ordinal, row_scores
+from mi_coder.outcomes.rows import by_place
+from mi_coder.outcomes.wild_bootstrap import TIE
 
+DRAWS = 999
+SEED = 0
+# Clusters worked on at once.
+BATCH = 4096
+# A direction of the influences that is shorter than this share of its column follows from the others.
+SINGULAR = 1e-8
 # Newton's decrement, in units of log-likelihood, of the last step.
 LAST_DECREMENT = 1e-9
 MOST_STEPS = 100
@@ -45,7 +59,8 @@ class SlopeTest:
     Attributes:
         statistic: chi-square of Wald or of the likelihood ratio.
         df: how many differences of slopes.
-        p: by Hotelling's F for Wald, by chi-square for the likelihood ratio.
+        p: of Wald by sign flips of clusters, not below 1 / 1000, or by Hotelling's F where no clusters were given; of
+            the likelihood ratio by chi-square.
     """
 
     statistic: float
@@ -103,6 +118,7 @@ class ProportionalOdds:
         )
 
 
+@by_place
 def check_proportional_odds(
     ratings: Floats,
     names: Sequence[str],
@@ -154,6 +170,7 @@ def check_proportional_odds(
             f"compare. Merge neighboring levels. At {left_out[0]:g} or more: {separation}",
             separation.columns,
         )
+    pooled = fit_ordinal(ratings, names, standard.z)
     stacked: Floats = np.concatenate(slopes)
     influence: Floats = np.column_stack(moves)
     covariance: Floats = count / (count - 1) * influence.T @ influence
@@ -162,9 +179,21 @@ def check_proportional_odds(
     each = np.eye(len(cuts) * width).reshape(len(cuts), width, -1)
     differences: Floats = each[1:] - each[:1]
 
+    if clusters is not None:
+        at_null = np.column_stack(
+            [_influence_at_null(pooled, levels.index(cut), codes, standard.z, unit, count) for cut in cuts]
+        )
+        flipped = _flipped_sums(at_null)
+
+    def wald(contrasts: Floats) -> SlopeTest | None:
+        found = _wald(stacked, covariance, contrasts, count)
+        if found is None or clusters is None:
+            return found
+        p = _sign_flip_p(at_null @ contrasts.T, flipped @ contrasts.T)
+        return None if p is None else replace(found, p=p)
+
     likelihood: dict[tuple[int, ...], SlopeTest] = {}
     if clusters is None:
-        pooled = fit_ordinal(ratings, names, standard.z)
         for free in {(i,) for i in range(width)} | {tuple(range(width))}:
             gain = _log_likelihood(pooled, standard.z, codes, free) - pooled.log_likelihood
             likelihood[free] = _chi_square(max(2 * gain, 0.0), len(free) * (len(levels) - 2))
@@ -176,12 +205,12 @@ def check_proportional_odds(
                 name=name,
                 slopes=stacked[i::width] / standard.spread[i],
                 se=se[:, i],
-                wald=_wald(stacked, covariance, differences[:, i], count),
+                wald=wald(differences[:, i]),
                 likelihood_ratio=likelihood.get((i,)),
             )
             for i, name in enumerate(names)
         ),
-        wald=_wald(stacked, covariance, differences.reshape(-1, len(cuts) * width), count),
+        wald=wald(differences.reshape(-1, len(cuts) * width)),
         likelihood_ratio=likelihood.get(tuple(range(width))),
         rows=len(codes),
         clusters=0 if clusters is None else count,
@@ -193,6 +222,48 @@ def _influence(fit: OrdinalFit, above: Floats, z: Floats, unit: Indices, count: 
     width = len(fit.names)
     by_row = row_scores(fit, above, z) @ fit.model_covariance[:, :width]
     return np.column_stack([np.bincount(unit, column, count) for column in by_row.T])
+
+
+def _influence_at_null(pooled: OrdinalFit, level: int, codes: Indices, z: Floats, unit: Indices, count: int) -> Floats:
+    """[units, columns] how much the rows of each unit move the slopes of a cut, in one step from proportional odds.
+
+    Args:
+        level: from 1 on; the cut is below it.
+        codes: [rows] levels from 0 on.
+    """
+    design = np.column_stack([z, np.ones(len(z))])
+    probability = 1 / (1 + np.exp(pooled.thresholds[level - 1] - z @ pooled.coefficients))
+    information = design.T @ (design * (probability * (1 - probability))[:, None])
+    scores = design * ((codes >= level) - probability)[:, None]
+    sums = np.column_stack([np.bincount(unit, column, count) for column in scores.T])
+    return np.asarray(np.linalg.solve(information, sums.T).T[:, : z.shape[1]], dtype=np.float64)
+
+
+def _flipped_sums(influence: Floats) -> Floats:
+    """[draws, slopes] sums of influences [clusters, slopes] of which whole clusters keep or change their sign."""
+    random = np.random.default_rng(SEED)
+    sums = np.zeros((DRAWS, influence.shape[1]))
+    for i in range(0, len(influence), BATCH):
+        part = influence[i : i + BATCH]
+        sums += random.choice([-1.0, 1.0], (DRAWS, len(part))) @ part
+    return sums
+
+
+def _sign_flip_p(influence: Floats, flipped: Floats) -> float | None:
+    """p that sums of influences [clusters, differences] are 0 but for chance; none where differences are not distinct.
+
+    Wald's statistic of a vector of signs rises with the length of its projection on the space of the influences, so
+    that all draws have one matrix in common.
+
+    Args:
+        flipped: [draws, differences] the same sums with flipped signs.
+    """
+    _, triangle = np.linalg.qr(influence)
+    if (abs(np.diag(triangle)) <= SINGULAR * np.linalg.norm(influence, axis=0)).any():
+        return None
+    actual, *drawn = (np.linalg.solve(triangle.T, np.vstack([influence.sum(axis=0), flipped]).T) ** 2).sum(axis=0)
+    as_far = int((np.array(drawn) >= actual * (1 - TIE)).sum())
+    return (as_far + 1) / (DRAWS + 1)
 
 
 def _wald(slopes: Floats, covariance: Floats, contrasts: Floats, count: int) -> SlopeTest | None:

@@ -28,6 +28,7 @@ from mi_coder.outcomes.guards import (
     no_cluster_variance,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 # A residual sum of squares below this share of the total is rounding.
 EXACT = 1e-10
@@ -121,6 +122,7 @@ class _Profile:
     slope: float
 
 
+@by_place
 def fit_random_intercept(
     outcome: Floats, names: Sequence[str], columns: Floats, clusters: Sequence[Any] | NDArray[Any]
 ) -> RandomIntercept:

@@ -17,6 +17,7 @@ from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
 from mi_coder.outcomes.guards import BadShape, SingleCategory, check_columns
 from mi_coder.outcomes.ordinal import fit_ordinal, predictors
+from mi_coder.outcomes.rows import by_place
 
 PERCENTILE = 99.0
 
@@ -99,6 +100,7 @@ class ResponseGap:
     weighted: float
 
 
+@by_place
 def fit_response(
     responded: Bools,
     names: Sequence[str],
@@ -129,6 +131,7 @@ def fit_response(
     )
 
 
+@by_place
 def response_weights(model: ResponseModel, responded: Bools, percentile: float = PERCENTILE) -> ResponseWeights:
     """Stabilized inverse probabilities of an outcome, the greatest cut (Cole and Hernan 2008, American Journal of
     Epidemiology 168, 656-664).
@@ -162,6 +165,7 @@ def response_weights(model: ResponseModel, responded: Bools, percentile: float =
     )
 
 
+@by_place
 def compare_responders(
     responded: Bools, names: Sequence[str], columns: Floats, weights: Floats | None = None
 ) -> tuple[ResponseGap, ...]:
@@ -209,8 +213,7 @@ def _in_sd(difference: float, sd: float) -> float:
 
 
 def _checked(responded: Bools) -> Bools:
-    responded = np.asarray(responded)
-    if responded.ndim != 1 or not responded.size or responded.dtype != np.bool_:
+    if responded.ndim != 1 or not responded.size:
         raise BadShape(f"Say for each row whether it has the outcome, true or false: the shape is {responded.shape}.")
     if responded.all():
         raise SingleCategory(f"All {len(responded)} rows have the outcome: none is missing, and no weights are needed.")

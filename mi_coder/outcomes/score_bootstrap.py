@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mi_coder.arrays import Floats
 from mi_coder.errors import need
 from mi_coder.outcomes.cumulative import cells
-from mi_coder.outcomes.families import Family
+from mi_coder.outcomes.families import Family, check_family
 from mi_coder.outcomes.guards import (
     Clusters,
     Columns,
@@ -24,6 +24,7 @@ from mi_coder.outcomes.guards import (
     level_codes,
 )
 from mi_coder.outcomes.ordinal import information_of, maximize, scores_of
+from mi_coder.outcomes.rows import by_place
 from mi_coder.outcomes.wild_bootstrap import DRAWS, TIE, checked, sign_vectors, t_values
 
 
@@ -40,6 +41,7 @@ class _AtNull:
     information: Floats
 
 
+@by_place
 def score_bootstrap(
     family: Family,
     outcome: Floats,
@@ -62,9 +64,10 @@ def score_bootstrap(
         seed: of the draws.
 
     Raises:
-        UnknownName: no such column.
+        UnknownName: no such family or column.
         ModelProblem: one of its kinds in `mi_coder.outcomes.guards`, with what to do. `TooFewClusters` under five.
     """
+    check_family(family)
     if family == "linear":
         raise ModelProblem("For a linear model use the wild bootstrap of its residuals.")
     standard, groups = checked(names, columns, clusters, name, len(outcome))

@@ -16,6 +16,7 @@ from mi_coder.errors import UsageProblem, need
 from mi_coder.outcomes.columns import check_covariates, independent
 from mi_coder.outcomes.match_effect import Effect, matched_effect
 from mi_coder.outcomes.matching import Pairs
+from mi_coder.outcomes.rows import by_place
 
 GAMMAS = (1.0, 1.25, 1.5, 2.0, 3.0)
 # Of a standardized difference to the log of a risk ratio (VanderWeele and Ding 2017).
@@ -46,6 +47,7 @@ class EValue:
     limit: float
 
 
+@by_place
 def rosenbaum_bounds(
     differences: Floats,
     gammas: Sequence[float] = GAMMAS,
@@ -84,6 +86,7 @@ def rosenbaum_bounds(
     return tuple(RosenbaumBound(gamma, tail(1 / (1 + gamma)), tail(gamma / (1 + gamma))) for gamma in gammas)
 
 
+@by_place
 def pair_differences(outcome: Floats, pairs: Pairs) -> Floats:
     """[pairs] outcome [rows] of the treated row less that of its partner."""
     return outcome[pairs.treated] - outcome[pairs.untreated]
@@ -108,6 +111,7 @@ def e_value(effect: Effect, sd: float) -> EValue:
     return EValue(effect.estimate / sd, _of_d(effect.estimate / sd), 1.0 if spans else _of_d(nearer / sd))
 
 
+@by_place
 def placebo_effect(
     outcome: Floats,
     treated: Bools,

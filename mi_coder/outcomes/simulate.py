@@ -14,6 +14,7 @@ import pandas as pd
 
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
 
 EFFECTS: Mapping[str, float] = {"REF": 0.25, "AF": 0.35, "EA": 0.45, "PR": -0.20, "CO": -0.60, "IP": -0.90, "SU": 0.10}
 """On the latent rating, per 10 points of share."""
@@ -37,8 +38,9 @@ class Platform:
     gold: pd.DataFrame
     truth: pd.DataFrame
 
-    def write(self, folder: Path) -> None:
+    def write(self, folder: str | Path) -> None:
         """Write chats.csv (as `data.counts`) and gold.csv (as `label_error.counts`)."""
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.tagged.to_csv(folder / "chats.csv", index_label="conversation_id")
         self.gold.to_csv(folder / "gold.csv", index_label="conversation_id")
@@ -48,8 +50,13 @@ def simulate(chats: int = 3000, counselors: int = 120, gold: float = 0.15, seed:
     """An invented platform of about so many chats.
 
     Args:
-        gold: share of the chats with gold codes.
+        gold: share of the chats with gold codes, from 0 to 1.
+
+    Raises:
+        UsageProblem: another share.
     """
+    if not 0 <= gold <= 1:
+        raise UsageProblem(f"The share of chats with gold codes is {gold:g}: it must be from 0 to 1.")
     random = np.random.default_rng(seed)
     ids = list(Codebook.load().ids)
     base = np.array([_RARE.get(code, 0.06) for code in ids])

@@ -27,6 +27,7 @@ from mi_coder.outcomes.experience_checks import check_chats, count_users
 from mi_coder.outcomes.families import clustered_covariance, fit_family
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, Clusters, ModelProblem, TooFewClusters, cluster_codes
 from mi_coder.outcomes.multiplicity import CLEAR
+from mi_coder.outcomes.rows import by_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class Survivorship:
         return "\n".join([*lines, *self.notes])
 
 
+@by_place
 def who_stays(
     counts: pd.DataFrame,
     messages: Floats,
@@ -124,7 +126,6 @@ def who_stays(
         ModelProblem: a value that is missing, or a chat without messages. Too few stayers or leavers to compare is a
             note.
     """
-    messages = np.asarray(messages, dtype=np.float64)
     months, earlier = months_since_first(counselors, times), earlier_chats(counselors, times)
     groups = check_chats(len(counts), messages, earlier, counselors)
     series = pd.Series(times).reset_index(drop=True)

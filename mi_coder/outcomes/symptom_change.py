@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UsageProblem
+from mi_coder.outcomes.rows import by_place
 from mi_coder.outcomes.symptoms import GAD7, PHQ9, Cutoff, Scale, Scores
 
 IMPROVED = "reliable improvement"
 UNCHANGED = "no reliable change"
 DETERIORATED = "reliable deterioration"
-RECOVERED = "recovered"
+RECOVERED = "reliably recovered"
 CLASSES = (IMPROVED, UNCHANGED, DETERIORATED, RECOVERED)
 
 
@@ -122,8 +123,8 @@ def nhs_reliable_change(scale: Scale) -> float:
 def classify(before: Scores, after: Scores, threshold: float, cutoff: Cutoff | None = None) -> ChangeClasses:
     """One of the four classes for every row; classes exclude each other.
 
-    Recovered means both: a case before and none after, and a reliable improvement (Jacobson and Truax 1991). Who
-    improved reliably and is still a case, or was none before, counts as reliable improvement.
+    Reliably recovered means both: a case before and none after, and a reliable improvement (Jacobson and Truax 1991).
+    Who improved reliably and is still a case, or was none before, counts as reliable improvement.
 
     Args:
         threshold: points, of `reliable_change` or `nhs_reliable_change`; a change of exactly so many is reliable.
@@ -176,6 +177,7 @@ def nhs_outcomes(phq9_before: Scores, phq9_after: Scores, gad7_before: Scores, g
     )
 
 
+@by_place
 def effect_sizes(before: Floats, after: Floats) -> EffectSizes:
     """Mean change and its three standardized forms, of rows [rows] that have both scores (the others are nan).
 

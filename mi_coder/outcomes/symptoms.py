@@ -15,6 +15,7 @@ import numpy as np
 
 from mi_coder.arrays import Bools, Floats
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
+from mi_coder.outcomes.rows import by_place, floats, truths
 
 ANSWERS = (0, 1, 2, 3)
 
@@ -89,6 +90,11 @@ class Scores:
     values: Floats
     prorated: Bools
 
+    def __post_init__(self) -> None:
+        """Take columns of pandas by row: scores before and after are of the same rows, whatever their index."""
+        object.__setattr__(self, "values", floats(self.values, "values"))
+        object.__setattr__(self, "prorated", truths(self.prorated, "prorated"))
+
     @property
     def missing(self) -> int:
         """How many rows have no score."""
@@ -109,6 +115,7 @@ def scale_named(name: str) -> Scale:
     return plain[wanted]
 
 
+@by_place
 def score_items(
     scale: Scale,
     items: Floats,
@@ -146,6 +153,7 @@ def score_items(
     return Scores(scale, values, prorated)
 
 
+@by_place
 def score_totals(scale: Scale, totals: Floats, *, rows: Sequence[str] | None = None) -> Scores:
     """Take totals, [rows] with nan where missing, as scores.
 
@@ -159,7 +167,7 @@ def score_totals(scale: Scale, totals: Floats, *, rows: Sequence[str] | None = N
             f"{_row(row, rows)}, {scale.name}: the total is {totals[row]:g}, and totals are whole numbers from 0 to "
             f"{scale.highest}.{_others(len(wrong))}"
         )
-    return Scores(scale, np.array(totals, dtype=np.float64), np.zeros(len(totals), dtype=np.bool_))
+    return Scores(scale, totals.copy(), np.zeros(len(totals), dtype=np.bool_))
 
 
 def cases(scores: Scores, cutoff: Cutoff | None = None) -> Floats:
@@ -169,7 +177,7 @@ def cases(scores: Scores, cutoff: Cutoff | None = None) -> Floats:
 
 
 def _row(row: int, names: Sequence[str] | None) -> str:
-    return f"Row {names[row]}" if names is not None else f"Row {row + 1}"
+    return f"Row {list(names)[row]}" if names is not None else f"Row {row + 1}"
 
 
 def _others(wrong: int) -> str:

@@ -28,6 +28,10 @@ _LATEX = {
 }
 # What Markdown takes for marks, links, tags and entities; "_" inside a word and "<" before a number it leaves alone.
 _MARKS = re.compile(r"[\\|`*~]|(?<![^\W_])_|_(?![^\W_])|(?<=\])\(|<(?=[A-Za-z/!?])|&(?=#?\w+;)")
+# Gaps at which a cell is not broken: inside an interval, and after the sign of a small p.
+_TIGHT = re.compile(r"(?<=\d), (?=-?\d[\d.e+-]*\])|(?<=&lt;) ")
+_CROWDED = 9
+"""With more columns a table of HTML is of the class `crowded`, too."""
 _MINUS = re.compile(r"(?<![\w.\-])-(?=\d)")
 
 
@@ -106,6 +110,8 @@ def to_html(
 ) -> str:
     """A table with scopes for screen readers, of the class `mi-table`; columns of numbers have the class `number`.
 
+    One of many columns is of the class `crowded`, too. Cells break before an interval and not inside it.
+
     Raises:
         UnknownName: `columns` or `formats` name a column that is not there.
     """
@@ -114,12 +120,17 @@ def to_html(
     head = "".join(f'<th scope="col"{kind}>{cell}</th>' for cell, kind in zip(sheet.header, kinds, strict=True))
     body = "".join(
         f'<tr><th scope="row"{kinds[0]}>{first}</th>'
-        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
+        + "".join(f"<td{kind}>{_TIGHT.sub(_unbroken, cell)}</td>" for cell, kind in zip(rest, kinds[1:], strict=True))
         + "</tr>"
         for first, *rest in sheet.rows
     )
     titled = f"<caption>{escape(_text(caption))}</caption>" if caption else ""
-    return f'<table class="mi-table">{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    crowded = " crowded" if len(sheet.header) > _CROWDED else ""
+    return f'<table class="mi-table{crowded}">{titled}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def _unbroken(gap: re.Match[str]) -> str:
+    return gap[0].replace(" ", "\u00a0")
 
 
 def to_latex(

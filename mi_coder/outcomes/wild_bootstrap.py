@@ -24,6 +24,7 @@ from mi_coder.outcomes.guards import (
     cluster_codes,
     standardize,
 )
+from mi_coder.outcomes.rows import by_place
 
 DRAWS = 9999
 # With fewer clusters there are at most 16 pairs of opposite sign vectors, and no p value below 1 / 16.
@@ -63,6 +64,7 @@ class WildBootstrap:
     clusters: int
 
 
+@by_place
 def wild_bootstrap(
     outcome: Floats,
     names: Sequence[str],

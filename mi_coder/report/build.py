@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mi_coder.annotation.agreement_report import AgreementReport, read_report
+from mi_coder.batch.codebook import check_codebook
 from mi_coder.batch.meta import read_meta
 from mi_coder.batch.paths import RunPaths
 from mi_coder.errors import UsageProblem
@@ -13,8 +14,9 @@ from mi_coder.evaluation.card import CardFigures, read_card
 from mi_coder.evaluation.coder import bundled_model_of
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats import ReadOptions, read_conversations
+from mi_coder.formats.on_disk import check_on_disk
 from mi_coder.formats.results import NAME, read_results
-from mi_coder.measures.groups import ALL, PERIODS, check_fields
+from mi_coder.measures.groups import ALL, PERIODS, all_periods, check_fields, value_of
 from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat, fields_of, read_files
 from mi_coder.measures.tally import Unit
@@ -60,9 +62,12 @@ def build_report(paths: Sequence[str], options: ReportOptions, progress: Progres
         progress: called after each counselor.
 
     Raises:
-        UsageProblem: no coded chats, a chat in two files, a field that no conversation has, or a folder that holds no
-            results.
+        UsageProblem: no coded chats, a chat in two files, a file that was tagged by another codebook, a field that no
+            conversation has, or a folder that holds no results.
     """
+    if options.include_text:
+        check_on_disk(*paths)
+    check_codebook(paths)
     fields = [field for field in (options.counselor, options.time) if field]
     chats = list(read_files(paths, fields))
     check_fields([chat.fields for chat in chats], fields, lambda: fields_of(paths))
@@ -85,7 +90,7 @@ def build_report(paths: Sequence[str], options: ReportOptions, progress: Progres
         largest = sections.most_units(units)
         shown = {group for group in units if group[0] in largest}
         over = counted.profile(by, options.time, errors, min_chats=least, only=shown, rates=False)
-        periods = sorted({period for _, period in units} - {""})
+        periods = all_periods({period for _, period in units} - {""}, options.period)
         if len(periods) > 1 or over.left_out:
             parts.append(sections.over_time(over, periods))
     parts.append(sections.order(counted.patterns))
@@ -109,13 +114,13 @@ def _overview(chats: Sequence[Chat], options: ReportOptions) -> sections.Overvie
     times = sorted(
         str(chat.fields[options.time])[:10] for chat in chats if options.time and chat.fields.get(options.time)
     )
-    people = {chat.fields.get(options.counselor) for chat in chats} - {None, ""} if options.counselor else None
+    counselors = {value_of(chat.id, chat.fields, options.counselor, options.time) for chat in chats} - {""}
     return sections.Overview(
         len(chats),
         len(coded),
         sum(turn.role == "client" for chat in chats for turn in chat.turns),
         sum(turn.review for turn in coded),
-        None if people is None else len(people),
+        len(counselors) if options.counselor else None,
         times[0] if times else "",
         times[-1] if times else "",
     )

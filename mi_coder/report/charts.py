@@ -17,6 +17,9 @@ _LABEL = 260
 _WIDTH = 720
 _LETTER = 6.4
 """Width of a letter, generously."""
+_TONES = (("on", 0.75), ("mid", 0.575), ("off", 0.0))
+"""How dark a cell is, by its share of the darkest: the style of the page sets the color of its number by it, so that it
+has a contrast of 4.5 (WCAG AA) in light and dark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +221,7 @@ def _heat(
                 f'height="{ROW - 1}" style="fill-opacity:{share:.3f}"/>'
             )
             if value >= 0.095:
-                tone = "on" if share > 0.55 else "off"
+                tone = next(name for name, least in _TONES if share >= least)
                 parts.append(
                     f'<text class="number {tone}" x="{x + cell / 2:.1f}" y="{y + 15}" text-anchor="middle">'
                     f"{value * 100:.0f}</text>"
@@ -238,7 +241,7 @@ def highest(tracks: Iterable[Sequence[Step]]) -> float:
 
 
 def line(steps: Sequence[Step], label: str, top: float, percent: bool = False) -> str:
-    """A figure over periods with its interval as a band; a gap where there is no figure.
+    """A figure over periods with its interval as a band; a hollow dot without one, a gap where there is no figure.
 
     Args:
         top: what the axis must reach (see `highest`), the same for all pictures that stand side by side.
@@ -269,7 +272,7 @@ def line(steps: Sequence[Step], label: str, top: float, percent: bool = False) -
         cx, cy = at(i, step.value).split(",")
         parts.append(
             f"<g><title>{escape(f'{step.period}: {step.text}')}</title>"
-            f'<circle class="mark" cx="{cx}" cy="{cy}" r="3.5"/></g>'
+            f'<circle class="{"mark hollow" if step.low is None else "mark"}" cx="{cx}" cy="{cy}" r="3.5"/></g>'
         )
     for i in sorted({0, len(steps) - 1}):
         anchor = "start" if i == 0 else "end"

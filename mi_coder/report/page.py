@@ -60,16 +60,32 @@ def bullets(lines: Sequence[str]) -> str:
 def table(caption: str, header: Sequence[str], rows: Sequence[Cells]) -> str:
     """A table of texts and numbers; numbers are set to the right, None is empty."""
     numbers = [any(isinstance(cell, int | float) for cell in column) for column in zip(*rows, strict=True)]
-    kinds = [' class="n"' if number else "" for number in numbers] or [""] * len(header)
+    numbers = numbers or [False] * len(header)
+    kinds = [' class="n"' if number else "" for number in numbers]
     head = "".join(f'<th scope="col"{kind}>{escape(name)}</th>' for name, kind in zip(header, kinds, strict=True))
     body = "".join(
-        "<tr>" + "".join(_cell(value, first=i == 0) for i, value in enumerate(row)) + "</tr>" for row in rows
+        "<tr>"
+        + "".join(_cell(value, i == 0, number) for i, (value, number) in enumerate(zip(row, numbers, strict=True)))
+        + "</tr>"
+        for row in rows
     )
     crowded = ' class="crowded"' if len(header) > _CROWDED else ""
-    return (
-        f'<div class="scroll"><table{crowded}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></div>"
+    whole = (
+        f"<table{crowded}><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table>"
     )
+    return scrolling(whole, caption)
+
+
+def scrolling(content: str, name: str, kind: str = "") -> str:
+    """Content in a box of its own, which is scrolled by keyboard too where it is wider than the page.
+
+    Args:
+        name: what it is, for those who hear it.
+        kind: a further class.
+    """
+    kinds = f"scroll {kind}".strip()
+    return f'<div class="{kinds}" tabindex="0" role="region" aria-label="{escape(name)}">{content}</div>'
 
 
 def folded(summary: str, content: str) -> str:
@@ -80,12 +96,13 @@ def folded(summary: str, content: str) -> str:
 def plot(svg: bytes, title: str) -> str:
     """A picture that another program drew, on white in any light. It is an image, in which no script would run."""
     source = f"data:image/svg+xml;base64,{b64encode(svg).decode()}"
-    return f'<figure class="plot"><img src="{source}" alt="{escape(title)}"></figure>'
+    return f'<figure class="plot" tabindex="0"><img src="{source}" alt="{escape(title)}"></figure>'
 
 
-def _cell(value: str | float | int | None, first: bool) -> str:
+def _cell(value: str | float | int | None, first: bool, number: bool) -> str:
+    """Args: number: whether it stands in a column of numbers."""
     if isinstance(value, str) or value is None:
         text = escape(value or "")
-        wide = ' class="long"' if len(text) > _LONG else ""
-        return f'<th scope="row">{text}</th>' if first else f"<td{wide}>{text}</td>"
+        kind = ' class="n"' if number else ' class="long"' if len(text) > _LONG else ""
+        return f'<th scope="row">{text}</th>' if first else f"<td{kind}>{text}</td>"
     return f'<td class="n">{value:,}</td>' if isinstance(value, int) else f'<td class="n">{value:.2f}</td>'

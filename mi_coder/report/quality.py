@@ -10,6 +10,7 @@ from mi_coder.evaluation import render
 from mi_coder.evaluation.card import CardFigures, CodeFigures
 from mi_coder.evaluation.human import SOURCE
 from mi_coder.evaluation.report import Bin, EvaluationReport, Figure, Options, Reliability
+from mi_coder.measures.words import NO_WIDTH
 from mi_coder.report.charts import Dot, dots
 from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, table
 
@@ -172,7 +173,7 @@ def _calibration(found: Reliability) -> str:
             "The tagger states a probability with each code that it gives. The picture shows how many of the "
             f"{found.codes:,} given codes are right, by that probability: where the dot lies left of the upright line, "
             f"the tagger is overconfident. After each step stands how many codes are in it; hollow: fewer than "
-            f"{FEW_IN_BIN}.",
+            f"{FEW_IN_BIN}. {NO_WIDTH}",
             note=True,
         )
         + dots(drawn, "Share of given codes that are right, by stated probability", legend=("right", "stated"))

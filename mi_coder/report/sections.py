@@ -16,6 +16,7 @@ from mi_coder.measures.summaries import SUMMARIES, thresholds
 from mi_coder.measures.tally import CODES
 from mi_coder.measures.words import (
     CORRECTED,
+    NO_WIDTH,
     amount,
     by_unit,
     corrected_legend,
@@ -25,7 +26,7 @@ from mi_coder.measures.words import (
     reasons,
 )
 from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
-from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, plot, table
+from mi_coder.report.page import Cells, Section, bullets, folded, paragraph, plot, scrolling, table
 
 TRACKED = ("% MI-consistent", "R:Q")
 NO_FIGURE = "\u2013"
@@ -33,10 +34,13 @@ NO_BREAK, MAY_BREAK = "\u00a0", "\u200b"
 MOST_COUNSELORS = 12
 MOST_ROWS = 50
 MOST_GROUPS = 6
+_LONG_PAIR = 9
+"""Letters of two numbers, such as 431/1,204, up to which no line breaks between them."""
 THRESHOLDS = (
     "Fair and good are the thresholds of MITI 4.2.1: opinions of experts on recorded sessions, not norms, and not made "
     "for chats. They are context and no verdict."
 )
+FIGURES_OF_PICTURES = "The figures of these pictures are in report.html and tidy.csv in the folder of mi-code relate."
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool, warning: str) 
     used = sorted((by_code[code] for code in CODES), key=lambda figure: -(figure.value or 0))
     rows = [
         Dot(
-            names[figure.measure], figure.value or 0.0, figure.low, figure.high,
+            names[figure.measure] + mark(figure), figure.value or 0.0, figure.low, figure.high,
             f"{names[figure.measure]}: {_interval(figure, percent=True)}",
         )
         for figure in used
@@ -99,7 +103,8 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool, warning: str) 
         told = (
             f"The shares of {', '.join(corrected) or 'no code'} are corrected for the tagger's errors on validated "
             f"chats (marked {CORRECTED}), and their intervals include this uncertainty. The other codes were found "
-            "correctly there too rarely: their shares are as tagged, and their intervals are over conversations only."
+            "correctly there too rarely, or their recall is not surely above their false alarms: their shares are as "
+            "tagged, and their intervals are over conversations only."
         )
     cells: list[Cells] = [[names[f.measure], f.measure, _interval(f, percent=True), f.units] for f in used]
     return Section(
@@ -107,7 +112,7 @@ def code_use(whole: Sequence[Figure], unit: str, validated: bool, warning: str) 
         "Use of codes",
         paragraph(f"Share of {unit}s that carry each code; a {unit} can carry several.")
         + dots(rows, f"Share of {unit}s with each code, with 95% intervals")
-        + paragraph(told, note=True)
+        + paragraph(f"{told} {NO_WIDTH}", note=True)
         + (paragraph(warning) if warning else "")
         + folded(
             "The same as a table",
@@ -138,9 +143,9 @@ def counselors(found: Profile, field: str) -> Section:
         "counselors",
         "Counselors",
         paragraph(
-            "Each figure has its 95% interval over the counselor's conversations, and none where these are fewer than "
-            "five. In parentheses stand the two numbers that it is made of: where they are small, it says little. Wide "
-            "intervals overlap: do not rank by them."
+            "Those with most messages come first. Each figure has its 95% interval over the counselor's conversations, "
+            f"and none where these are fewer than five. {NO_WIDTH} In parentheses stand the two numbers that it is "
+            "made of: where they are small, it says little. Wide intervals overlap: do not rank by them."
         )
         + table(f"By {field}", head, rows[:MOST_ROWS])
         + (folded(f"{len(rest):,} more counselors", table(f"By {field}, continued", head, rest)) if rest else "")
@@ -163,9 +168,10 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
     few = "".join(paragraph(f"{sentence}. A group is a counselor in a period.", note=True) for sentence in found.few())
     if len(periods) < 2:
         return Section("time", "Counselors over time", few)
+    lead = f"The {len(chosen)} counselors with most messages. " if len(chosen) == MOST_COUNSELORS else ""
     body = few + paragraph(
-        f"The {len(chosen)} counselors with most messages. The band is the 95% interval of a period with five "
-        "conversations or more; changes within it may be chance."
+        f"{lead}The band is the 95% interval of a period with five conversations or more; changes within it may be "
+        f"chance. A hollow dot has fewer: it has no interval and says little. {NO_WIDTH}"
     )
     drawn = [figure for figure in found.figures if figure.measure in TRACKED and figure.group[0] in chosen]
     body += "".join(paragraph(f"{sentence}.", note=True) for sentence in corrected_legend(drawn))
@@ -176,7 +182,7 @@ def over_time(found: Profile, periods: Sequence[str]) -> Section:
         }
         top, percent = highest(tracks.values()), is_percentage(measure)
         pictures = "".join(
-            f"<div><h3>{escape(name or '(none)')}</h3>"
+            f"<div><h4>{escape(name or '(none)')}</h4>"
             f"{line(steps, f'{measure} of {name} by period', top, percent)}</div>"
             for name, steps in tracks.items()
         )
@@ -260,8 +266,8 @@ def _shares(
         cells.append([one.name, one.of, ", ".join(f"{code} {n / (one.of or n):.0%} ({n:,})" for n, code in found)])
     caption = f"{title}: codes with percent and count (names of the codes: use of codes)"
     return (
-        f"<h3>{escape(title)}</h3>{paragraph(note, note=True)}"
-        f'<div class="scroll wide" tabindex="0">{picture}</div>'
+        f'<div class="keep"><h3>{escape(title)}</h3>{paragraph(note, note=True)}'
+        f"{scrolling(picture, title, 'wide')}</div>"
         + folded("The same as a table", table(caption, [header, "n", "codes"], cells))
     )
 
@@ -272,9 +278,13 @@ def outcomes(pictures: Mapping[str, bytes], sentences: Sequence[str], notes: Seq
     Args:
         pictures: SVG by title.
     """
-    drawn = "".join(f"<h3>{escape(title)}</h3>{plot(svg, title)}" for title, svg in pictures.items())
+    drawn = "".join(
+        f"<h3>{escape(title)}</h3>{plot(svg, f'Effects of each technique with intervals, {title}')}"
+        for title, svg in pictures.items()
+    )
+    where = paragraph(FIGURES_OF_PICTURES, note=True) if pictures else ""
     left_out = folded("Left out, and why", bullets(notes)) if notes else ""
-    return Section("outcomes", "Outcomes", drawn + bullets(sentences) + left_out)
+    return Section("outcomes", "Outcomes", drawn + where + bullets(sentences) + left_out)
 
 
 def agreement(report: AgreementReport) -> Section:
@@ -378,7 +388,7 @@ def _step(figures: Sequence[Figure], measure: str, period: str) -> Step:
     found = next((figure for figure in figures if figure.measure == measure), None)
     if found is None:
         return Step(period, None, None, None)
-    return Step(period, found.value, found.low, found.high, _interval(found))
+    return Step(period, found.value, found.low, found.high, f"{_interval(found)} ({made_of(found, '/')})")
 
 
 def _told(steps: Sequence[Step]) -> str:
@@ -399,10 +409,13 @@ def _interval(figure: Figure, percent: bool = False) -> str:
 
 
 def _cell(figure: Figure) -> str:
-    """A figure with its two numbers; narrow columns break it before the interval and the numbers, and between these."""
+    """A figure with its two numbers; narrow columns break it before the interval and the numbers, and in long pairs."""
     if figure.value is None:
         return NO_FIGURE
-    return f"{_interval(figure).replace(', ', f',{NO_BREAK}')} ({made_of(figure, f'/{MAY_BREAK}')})"
+    pair = made_of(figure, "/")
+    if len(pair) > _LONG_PAIR:
+        pair = pair.replace("/", f"/{MAY_BREAK}")
+    return f"{_interval(figure).replace(', ', f',{NO_BREAK}')} ({pair})"
 
 
 def _names() -> dict[str, str]:

@@ -7,6 +7,7 @@ from mi_coder.evaluation.coder import file_coder
 from mi_coder.evaluation.compare import has_gold
 from mi_coder.evaluation.leak import overlap
 from mi_coder.formats import AS_CODED, read_conversations
+from mi_coder.formats.on_disk import check_on_disk
 from mi_coder.measures.reading import read_chats
 from mi_coder.measures.tally import Unit
 from mi_coder.measures.validation import TaggerErrors, errors_of
@@ -23,9 +24,10 @@ def checked_errors(validation: str, unit: Unit) -> tuple[TaggerErrors, str]:
     Where it was trained on some of them the errors carry the warning to all figures that they correct.
 
     Raises:
-        UsageProblem: no message has codes of both, or the file was tagged with another codebook.
+        UsageProblem: it is no file on disk, no message has codes of both, or the file was tagged with another codebook.
         MiCoderError: the file cannot be read.
     """
+    check_on_disk(validation)
     errors = errors_of(read_chats(validation), read_chats(validation, gold=True), unit)
     model = file_coder(Path(validation), None).config
     if model is None or not model.training_ids:

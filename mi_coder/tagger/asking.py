@@ -88,7 +88,7 @@ def read_asking(folder: Path) -> Asking | None:
         return msgspec.json.decode(path.read_bytes(), type=Asking)
     except FileNotFoundError:
         return None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadModel(f"{path}: {error}. Copy the whole folder again.") from None
 
 

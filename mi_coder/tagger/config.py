@@ -155,7 +155,7 @@ def decode_config(data: bytes, path: Path) -> ModelConfig:
     try:
         config = msgspec.json.decode(data, type=ModelConfig)
         problem = _problem(config)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         problem = str(error)
     if problem:
         raise BadModel(f"{path}: {problem}. Export the model again with `mi-code train`.")

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from mi_coder.conversation import ALONE, MOST_CODES, Coding
 from mi_coder.tagger.config import Head, ModelConfig
 
-# What is said of a message without any text.
-EMPTY = Coding(codes=(), scores={}, uncoded="empty")
+
+def empty() -> Coding:
+    """What is said of a message without any text."""
+    return Coding(codes=(), scores={}, uncoded="empty")
 
 
 @dataclass(frozen=True)

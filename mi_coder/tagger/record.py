@@ -60,5 +60,5 @@ def read_record(folder: Path) -> TrainingRecord | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=TrainingRecord)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadModel(f"{path}: {error}. Train the model again with `mi-code train`.") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from mi_coder.conversation import COUNSELOR, Coding, Conversation, Message, SentenceCoding, model_text
 from mi_coder.errors import UnknownName, UsageProblem, did_you_mean
 from mi_coder.tagger.config import MAX_CONTEXT, MODEL_FILE, TOKENIZER_FILE, ModelConfig
-from mi_coder.tagger.decoding import EMPTY, Decoder
+from mi_coder.tagger.decoding import Decoder, empty
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import ModelFolder, open_model
 from mi_coder.tagger.sentences import Span, Splitter, merge, spacy_splitter
@@ -66,7 +67,7 @@ class Tagger:
         self._splitter = splitter
         self.choices = {
             "context": config.window.context,
-            "thresholds": thresholds,
+            "thresholds": dict(thresholds),
             "unit": "sentence" if splitter else "message",
             "sets": sets,
         }
@@ -107,8 +108,8 @@ class Tagger:
         if threads < 1:
             raise UsageProblem(f"threads is {threads}; it must be at least 1.")
         if context is not None:
-            if not 0 <= context <= MAX_CONTEXT:
-                raise UsageProblem(f"context is {context}; it must be between 0 and {MAX_CONTEXT}.")
+            if not isinstance(context, Integral) or not 0 <= context <= MAX_CONTEXT:
+                raise UsageProblem(f"context is {context}; it must be a whole number between 0 and {MAX_CONTEXT}.")
             model = _reading(model, context)
         splitter = spacy_splitter() if unit == "sentence" else None
         return cls(model, threads, _thresholds(model.config, threshold), splitter, sets)
@@ -124,18 +125,18 @@ class Tagger:
         return self.config.window.reach
 
     def tag(self, conversation: Conversation) -> Conversation:
-        """A copy of the conversation whose counselor messages carry a `coding`."""
+        """A copy of the conversation, with messages of its own, whose counselor messages carry a `coding`."""
         return next(self.tag_many([conversation]))
 
     def tag_many(self, conversations: Iterable[Conversation]) -> Iterator[Conversation]:
-        """Copies of the conversations, in order, whose counselor messages carry a `coding`."""
+        """Copies of the conversations, in order, with messages of their own, as `tag` makes them."""
         for conversation in conversations:
             places = [place for place, message in enumerate(conversation.messages) if message.is_counselor]
             jobs = [self.job(conversation.messages[place].text, conversation.messages[:place]) for place in places]
-            messages = list(conversation.messages)
+            messages = [replace(message, extra=dict(message.extra)) for message in conversation.messages]
             for place, coding in zip(places, self.code(jobs), strict=True):
-                messages[place] = replace(messages[place], coding=coding)
-            yield replace(conversation, messages=messages)
+                messages[place].coding = coding
+            yield replace(conversation, messages=messages, extra=dict(conversation.extra))
 
     def job(self, text: str, before: Sequence[Message]) -> Job:
         """Prepare a counselor message `text` that follows the messages `before` (the last `reach` have a part)."""
@@ -174,7 +175,7 @@ def _reading(model: ModelFolder, context: int) -> ModelFolder:
 
 def _join(job: Job, codings: list[Coding]) -> Coding:
     if not codings:
-        return EMPTY
+        return empty()
     if not job.spans:
         return codings[0]
     return merge([SentenceCoding(start, end, coding) for (start, end), coding in zip(job.spans, codings, strict=True)])
@@ -209,6 +210,11 @@ def _thresholds(config: ModelConfig, chosen: float | Mapping[str, float] | None)
         if code not in thresholds:
             raise UnknownName(
                 f"There is no code {code!r}.{did_you_mean(code, thresholds)} The codes are: {', '.join(thresholds)}."
+            )
+        if not isinstance(value, Real):
+            raise UsageProblem(
+                f"The threshold of {code} is of the type {type(value).__name__}; it must be a number between 0 and 1. "
+                'Thresholds by code id are a dict, as {"OQ": 0.4}; threshold.to_dict() makes one of a pandas Series.'
             )
         if not 0 <= value <= 1:
             raise UsageProblem(f"The threshold of {code} is {value}; it must be between 0 and 1.")

@@ -33,7 +33,7 @@ def read_adapted(folder: Path) -> Adapted | None:
         return None
     try:
         return msgspec.json.decode(path.read_bytes(), type=Adapted)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MiCoderError(f"{path}: {error}. Make the encoder again with `mi-code adapt`.") from error
 
 

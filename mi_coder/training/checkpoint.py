@@ -85,7 +85,7 @@ class Checkpoint:
             state = msgspec.json.decode((self.folder / STATE_FILE).read_bytes(), type=_State)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise NotContinued(f"{STATE_FILE} is damaged") from error
         if differs := difference(state.identity, identity):
             raise NotContinued(differs)

@@ -57,6 +57,28 @@ def test_what_a_page_tells_to_run_runs(page: str, tmp_path: Path) -> None:
         assert done.returncode == 0, f"{page}:\n{code}\n{done.stdout}\n{done.stderr}"
 
 
+def test_the_way_to_study_data_keeps_every_chat_and_every_counselor(tmp_path: Path) -> None:
+    """Ids of chats that a spreadsheet would run, and of people who are the same number but not the same text."""
+    pytest.importorskip("matplotlib")
+    _own_files(tmp_path)
+    chats = [json.loads(line) for line in (tmp_path / "chats.jsonl").read_text(encoding="utf-8").splitlines()]
+    names, people = ("-N0a", "=1", "+2", "@3", "0012", "12", "1e3"), ("007", "7", "0012", "12", "1e3", "-5", None)
+    chats = chats[: len(names)]
+    for i, chat in enumerate(chats):
+        chat |= {"conversation_id": names[i], "counselor_id": people[i], "rating": 1 + i % 5}
+    _write(tmp_path / "chats.jsonl", chats)
+    [python] = [code for language, code in _blocks("analysts.md") if language == "python"]
+    for command in ("tag chats.jsonl", "profile chats.tagged.jsonl -o profile.csv --counts counts.csv"):
+        done = [sys.executable, "-m", "mi_coder", *command.split()]
+        subprocess.run(done, cwd=tmp_path, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", python], cwd=tmp_path, check=True, capture_output=True)
+    with (tmp_path / "study_data.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["conversation_id"] for row in rows] == list(names)
+    assert [row["counselor_id"] for row in rows] == [name or "" for name in people]
+    assert all(int(row["messages"]) > 0 for row in rows)
+
+
 def test_pages_show_commands_that_exist() -> None:
     from mi_coder.cli.main import VERBS
 

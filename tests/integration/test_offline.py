@@ -142,4 +142,4 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(tmp_path: Pat
             check=False,
         )
         assert done.returncode == 2
-        assert f"pip install 'mi-coder[{extra}]'" in done.stderr
+        assert f'pip install "mi-coder[{extra}]"' in done.stderr

@@ -210,7 +210,7 @@ def test_it_goes_by_keys_and_has_an_outline(browser: Any, page_file: Path) -> No
     assert page.evaluate("document.activeElement.textContent") == "To the content"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.getAttribute('href')") == "#overview"
-    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3')].map(each => +each.tagName[1])")
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(each => +each.tagName[1])")
     assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))
     assert page.evaluate("[...document.querySelectorAll('svg')].every(svg => svg.getAttribute('aria-label'))")
     assert page.evaluate("[...document.querySelectorAll('table th')].every(cell => cell.scope)")

@@ -660,7 +660,7 @@ def test_progress_on_a_terminal_is_taken_off_at_the_end(tmp_path: Path, tiny: Pa
     assert b"100% " in shown
     assert b"200 messages, " in shown
     before, _, after = shown.rpartition(b"\r\x1b[K")
-    assert before.startswith(b"\ra.jsonl [")
+    assert before.startswith(b"\r[") and before.endswith(b"/s  a.jsonl\x1b[K")
     assert b"200 counselor messages coded" in after
 
 

@@ -1,6 +1,7 @@
 """`mi-code tag --sets` and what evaluation says of the sets, with a quick model."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -101,9 +102,11 @@ def test_a_finished_output_of_a_version_without_sets_is_left_alone(model: Path, 
     assert run(chats, "--model", model).exit_code == 0
 
 
-def test_shares_that_the_model_does_not_know_are_refused(model: Path, tiny: Path) -> None:
-    with pytest.raises(UsageProblem, match=r"tiny 1 has no prediction sets .* 0\.95 .*: 0\.8, 0\.9\. .*mi-code train"):
-        Tagger.load(model, sets=0.95)
+@pytest.mark.parametrize("share", [0.75, 0.85, 0.95])
+def test_shares_that_the_model_does_not_know_are_refused(model: Path, tiny: Path, share: float) -> None:
+    words = rf"tiny 1 has no prediction sets .* {re.escape(str(share))} .*: 0\.8, 0\.9\. .*mi-code train"
+    with pytest.raises(UsageProblem, match=words):
+        Tagger.load(model, sets=share)
     with pytest.raises(UsageProblem, match="them for: none"):
         Tagger.load(tiny, sets=0.9)
 

@@ -151,6 +151,30 @@ def test_codes_that_a_coding_leaves_open_are_missing_there() -> None:
     assert exact_match([unit("a", 0, gold("OQ"), gold("OQ"), partial)]) == 1
 
 
+def test_codings_that_leave_codes_open_are_no_exact_matches() -> None:
+    partial = unit("a", 0, gold("OQ"), Gold(positive=frozenset({"OQ"})))
+    assert math.isnan(exact_match([partial]))
+    assert exact_match([partial, unit("a", 1, gold("OQ"), gold("CQ"))]) == 0
+
+
+def test_alpha_on_sets_by_hand() -> None:
+    def on_sets(*units: Unit) -> float:
+        [row] = [row for row in agreements(units, samples=0) if row.name == SETS]
+        return row.alpha.value
+
+    one, both, other = gold("OQ"), gold("OQ", "SU"), gold("CQ")
+    # MASI distances: {OQ} and {OQ, SU} 1 - 1/2 * 2/3, others 1. Pairs of one message count over its coders less one.
+    near = 2 / 3
+    # Two coders: of six codings three are {OQ}, one {OQ, SU} and two {CQ}.
+    expected = 2 * (3 * 1 * near + 3 * 2 + 1 * 2)
+    two = on_sets(unit("a", 0, one, both), unit("a", 1, other, other), unit("a", 2, one, one))
+    assert two == pytest.approx(1 - 5 * (2 * near) / expected)
+    # Three coders: of six codings one is {OQ}, one {OQ, SU} and four {CQ}.
+    observed, expected = 2 * (near + 1 + 1) / 2, 2 * (near + 4 + 4)
+    three = on_sets(unit("a", 0, one, both, other), unit("a", 1, other, other, other))
+    assert three == pytest.approx(1 - 5 * observed / expected)
+
+
 def test_the_mean_kappa_is_over_pairs_of_coders() -> None:
     units = [unit("a", i, *(gold("OQ" if c == "1" else "SU") for c in codes)) for i, codes in enumerate(TRIPLES)]
     row = agreements(units, samples=0)[Codebook.load().ids.index("OQ")]

@@ -181,6 +181,7 @@ class TestLock:
         assert len(taken) == 2
 
 
+DEEP = b'{"further": ' + b"[" * 9999 + b"]" * 9999 + b"}"
 FINGERPRINT = Fingerprint({"name": "a"}, {"model.onnx": "1"}, {"context": 3, "scores": "all"})
 
 
@@ -199,7 +200,7 @@ class TestJournal:
     def test_no_journal(self, tmp_path: Path) -> None:
         assert read_journal(tmp_path / "journal") is None
 
-    @pytest.mark.parametrize("content", [b"", b"{}", b'{"fingerprint', b"\xff\xfe", b'"\xff"'])
+    @pytest.mark.parametrize("content", [b"", b"{}", b'{"fingerprint', b"\xff\xfe", b'"\xff"', DEEP])
     def test_a_damaged_journal(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "journal").write_bytes(content)
         with pytest.raises(Refused, match="is damaged") as refused:

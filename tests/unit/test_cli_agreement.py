@@ -122,6 +122,7 @@ def test_chats_may_name_coder_and_round(tmp_path: Path) -> None:
         codes(tmp_path / "3.csv", "c 0 OQ", coder="ben", round="2"),
     ]
     (unit,) = read_units(paths)
+    assert read_units(map(str, paths)) == [unit]
     assert [given.rater for given in unit.given] == [("ann", "1"), ("ann", "2"), ("ben", "2")]
     rows = table(run(*paths, "--by", "round", "--as", "csv"))
     assert {row["group"] for row in rows} == {"2"}

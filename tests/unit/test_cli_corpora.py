@@ -144,6 +144,10 @@ def test_stats_has_a_column_per_part_and_says_which_were_placed_by_hash(chats: P
         ["1", "1"],
     )
     assert lines[-1].startswith("1 of 2 conversations have no field 'split'")
+    assert lines[-3] == (
+        '0: no message is known to have the code. Labels may not tell it apart (see the lines with "or"), or not have '
+        "it."
+    )
 
 
 def test_stats_as_markdown(chats: Path) -> None:

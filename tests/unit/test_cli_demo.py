@@ -32,6 +32,16 @@ def test_the_demo_can_be_run_again(demo: Callable[..., Result], tmp_path: Path) 
     assert "<h1>The demo chats</h1>" in (tmp_path / "demo.report.html").read_text()
 
 
+@pytest.mark.parametrize(("columns", "widest"), [("80", 80), ("40", 60), ("300", 100)])
+def test_chats_fit_the_terminal(
+    demo: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, columns: str, widest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    chats = demo().stdout.partition("\n--- ")[2].partition("\ncode ")[0]
+    longest = max(map(len, chats.splitlines()[1:]))
+    assert widest - 15 < longest <= widest
+
+
 def test_a_page_that_is_not_of_a_demo_is_left_alone(demo: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "demo.report.html").write_text("mine")
     assert isinstance(demo().exception, UsageProblem)

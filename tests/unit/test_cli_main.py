@@ -1,6 +1,8 @@
 """The command `mi-code` itself: what its help loads, unknown verbs, sizes, and the options that messages name."""
 
 import ast
+import json
+import os
 import re
 import subprocess
 import sys
@@ -12,8 +14,9 @@ import pytest
 from click.testing import CliRunner
 
 from mi_coder import __version__
-from mi_coder.cli.main import group
-from mi_coder.cli.options import Size
+from mi_coder.cli.main import group, main
+from mi_coder.cli.options import Group, Size
+from mi_coder.errors import install_line
 from mi_coder.tagger.config import read_config
 from mi_coder.tagger.model import BUNDLED
 
@@ -54,6 +57,18 @@ def test_alone_it_says_what_to_do_next_and_how_to_complete_words() -> None:
     assert done.output == CliRunner().invoke(group, ["--help"]).output
     assert "Start:  mi-code demo" in done.stdout and "_MI_CODE_COMPLETE=bash_source mi-code" in done.stdout
     assert all(len(line) <= 100 for line in done.output.splitlines())
+
+
+@pytest.mark.parametrize("columns", [60, 80])
+def test_groups_list_commands_with_their_whole_first_sentence(columns: int) -> None:
+    groups = [command for command in COMMANDS if isinstance(command, Group)]
+    helps = [CliRunner().invoke(command, ["--help"], terminal_width=columns).output for command in groups]
+    assert sum("Commands:" in told for told in helps) >= 3
+    for command, told in zip(groups, helps, strict=True):
+        if "Commands:" in told:
+            listed = " ".join(told.partition("Commands:")[2].split())
+            first = [each.get_short_help_str(limit=1000) for each in command.commands.values() if not each.hidden]
+            assert first and all(" ".join(sentence.split()) in listed for sentence in first)
 
 
 def test_the_version_is_that_of_the_program_and_of_the_bundled_model() -> None:
@@ -118,3 +133,46 @@ def test_the_program_leaves_with_its_output_written(arguments: list[str], code: 
     assert bool(done.stderr) == bool(code)
     if begins == "{":
         assert done.stdout.endswith("}\n")
+
+
+def test_the_help_of_tag_and_its_page_name_the_same_exit_codes() -> None:
+    page = (PACKAGE.parent / "docs" / "tagging.md").read_text(encoding="utf-8").partition("## Exit codes")[2]
+    told = CliRunner().invoke(group, ["tag", "--help"]).output.partition("Exit codes:")[2]
+    named = {code for cell in re.findall(r"^\| ([\d, ]+) \|", page, re.MULTILINE) for code in cell.split(", ")}
+    assert named == set(re.findall(r"\d+", told)) == {"0", "2", "3", "4", "130", "141", "143"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expands"), [(["tag", "*.jsonl"], False), (["agreement", "*.csv"], True), ([], True)]
+)
+def test_patterns_are_left_to_tag_on_windows_too(
+    arguments: list[str], expands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[object] = []
+    monkeypatch.setattr(sys, "argv", ["mi-code", *arguments])
+    monkeypatch.setattr(group, "main", lambda standalone_mode, windows_expand_args: given.append(windows_expand_args))
+    main()
+    assert given == [expands]
+
+
+@pytest.mark.parametrize(
+    ("python", "line"),
+    [
+        ("/a/bin/python", '/a/bin/python -m pip install "mi-coder[zstd]"'),
+        ("/my env/python", '"/my env/python" -m pip install "mi-coder[zstd]"'),
+    ],
+)
+def test_the_line_that_installs_an_extra_quotes_spaces(python: str, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    assert install_line("zstd") == line
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX")
+@pytest.mark.parametrize("verb", ["profile", "tag"])
+def test_a_closed_standard_error_ends_no_run(verb: str, tmp_path: Path) -> None:
+    chats = {"conversation_id": "c", "messages": [{"role": "counselor", "text": "so", "codes": ["OQ"]}]}
+    (tmp_path / "a.jsonl").write_text(json.dumps(chats) + "\n")
+    more = "--overwrite -o b.jsonl" if verb == "tag" else "--counts b.csv"
+    command = f'"{sys.executable}" -m mi_coder {verb} a.jsonl {more} 2>&-'
+    done = subprocess.run(command, shell=True, cwd=tmp_path, check=False, capture_output=True)
+    assert done.returncode == 0 and list(tmp_path.glob("b.*"))

@@ -247,6 +247,10 @@ def test_the_stopping_report(chats: Path, tmp_path: Path) -> None:
     assert any(sentence.startswith(begins) for sentence in told["advice"])
     table = run("report", *files, "--sample", tmp_path / "s.csv", "--chats", chats, "--repeats", 2).stdout
     assert "Gained per 100 codings" in table
+    assert (
+        "Reliable to few: how many codes have this reading, as in mi-code agreement. Brackets: 95% intervals over "
+        "conversations (500 bootstrap samples; mi-code agreement takes 2000 unless told otherwise)." in table
+    )
     assert not [text for text in known.values() if len(text) > 12 and text in table]
 
 
@@ -268,9 +272,9 @@ def test_the_learning_curve_names_its_extra(chats: Path, tmp_path: Path, monkeyp
     codes = coded(tmp_path / "a.csv", chats, list(texts(chats)), "a")
     monkeypatch.setitem(sys.modules, "sklearn.feature_extraction.text", None)
     done = run("report", codes, "--chats", chats)
-    assert "pip install 'mi-coder[train]'" in str(done.exception)
+    assert 'pip install "mi-coder[train]"' in str(done.exception)
     refused = run("-o", tmp_path / "s.csv", chats, "--n", 9, "--design", "diversity", "--vectors", "text")
-    assert "pip install 'mi-coder[train]'" in str(refused.exception)
+    assert 'pip install "mi-coder[train]"' in str(refused.exception)
 
 
 def test_help_of_the_verb_is_that_of_drawing() -> None:

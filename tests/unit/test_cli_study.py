@@ -225,6 +225,12 @@ def test_check_shows_the_study_and_fits_nothing(folder: Path) -> None:
     assert not (folder / "study.results").exists()
 
 
+def test_check_refuses_codes_that_are_not_there(folder: Path, refused: Callable[..., str]) -> None:
+    told = refused("relate", _write(folder, techniques={"codes": ["OQ", "REFF"]}), "--check")
+    assert "study.yaml: techniques: there is no code 'REFF'. Did you mean 'REF'?" in told
+    assert "Chats are not read" in " ".join(done("relate", "--help").stdout.split())
+
+
 def test_the_example_is_a_study_that_can_be_read_again(tmp_path: Path) -> None:
     path = tmp_path / "study.yaml"
     path.write_text(done("relate", "--example").stdout)
@@ -368,7 +374,7 @@ def test_a_missing_extra_is_named(verb: str, package: str, folder: Path, monkeyp
     width = ("--width", 1) if verb == "power" else ()
     result = run(verb, folder / "study.yaml", *width)
     assert isinstance(result.exception, MissingExtra)
-    assert package in str(result.exception) and "pip install 'mi-coder[analysis]'" in str(result.exception)
+    assert package in str(result.exception) and 'pip install "mi-coder[analysis]"' in str(result.exception)
 
 
 def _arguments(verb: str) -> tuple[object, ...]:

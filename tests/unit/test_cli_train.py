@@ -247,7 +247,7 @@ def test_mixing_sentences_names_the_extra_that_splits_them(
     trained: Trained, gold: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "spacy", None)
-    with pytest.raises(MissingExtra, match=r"spacy.*pip install 'mi-coder\[nlp\]'"):
+    with pytest.raises(MissingExtra, match=r'spacy.*pip install "mi-coder\[nlp\]"'):
         invoke(gold, "--base", "minilm", "--teacher", str(tmp_path), "--mixed", "1")
     assert trained.asked == []
 

@@ -139,6 +139,26 @@ def test_what_may_be_a_text_is_not_quoted(typed: str) -> None:
     assert typed.strip() not in str(caught.value)
 
 
+def test_in_asks_for_a_code_by_id_or_name() -> None:
+    book = Codebook.load()
+    assert "OQ" in book and " affirm " in book
+    assert "OQQ" not in book and 3 not in book
+
+
+def test_codes_of_no_book_have_no_order() -> None:
+    assert Codebook.load().in_order({"SU", "OQ"}) == sorted({"SU", "OQ"}, key=Codebook.load().ids.index)
+    with pytest.raises(UnknownName, match=r"There is no code 'OQQ'\. Did you mean 'OQ'\? The codes are: "):
+        Codebook.load().in_order(["OQ", "OQQ"])
+
+
+def test_the_attributes_of_the_book_cannot_be_changed() -> None:
+    before = Codebook.load().hash
+    with pytest.raises(TypeError):
+        Codebook.load().attributes["mood"] = ("calm",)  # type: ignore[index]
+    fresh = changed()
+    assert fresh.attributes == Codebook.load().attributes and fresh.hash == before
+
+
 def test_other_unknown_names_suggest_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"no scheme 'esconf'\. Did you mean 'esconv'"):
         BOOK.translate("esconf", "Question")

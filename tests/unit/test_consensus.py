@@ -71,6 +71,15 @@ def test_the_majority_of_those_with_the_code_settles_its_attribute() -> None:
     assert tie.why == "depth undecided: OQ 1 of 3, REF 2 of 3"
 
 
+def test_a_tie_on_own_codes_keeps_a_message_open() -> None:
+    own = [frozenset({"GOAL"}), frozenset(), None]
+    given = zip("abc", ["OQ", "OQ", "CQ"], own, strict=True)
+    coded = Unit("c", 0, tuple(Given(coder, "1", gold(code), own=mine) for coder, code, mine in given))
+    [decision] = settle([coded], "majority")
+    assert (decision.gold, decision.own) == (None, frozenset())
+    assert decision.why.startswith("GOAL undecided: ")
+
+
 def test_attributes_of_codes_that_fall_away_go_with_them() -> None:
     decision = settled("majority", gold("AF"), gold("AF"), gold("AF+PR", permission="with"))
     assert decision.gold == gold("AF")
@@ -117,6 +126,12 @@ def test_a_coder_has_one_voice_that_of_the_last_round() -> None:
     assert [agrees(one) for one in (outvoted, changed, alone)] == [False, True, True]
     [differing] = disagreements([outvoted, changed, alone])
     assert [one.rater for one in differing.given] == [("ann", "2"), ("ben", "1")]
+
+
+def test_the_confidence_of_a_message_is_the_lowest_of_the_last_rounds() -> None:
+    rounds = [("ann", "1", 1), ("ann", "2", 3), ("ben", "1", 2), ("cat", "1", None)]
+    given = tuple(Given(coder, round, gold("OQ"), confidence=sure) for coder, round, sure in rounds)
+    assert Unit("c", 0, given).confidence == 2
 
 
 NO_DETAILS: frozenset[str] = frozenset()

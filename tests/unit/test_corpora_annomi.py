@@ -9,6 +9,8 @@ from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
 from mi_coder.corpora import load
 from mi_coder.corpora.annomi import COLUMNS, PERMISSIONS, RATINGS, translate_open
+from mi_coder.corpora.gold import gold_of as gold_of_label
+from mi_coder.crosswalk import Translation
 from mi_coder.errors import UsageProblem
 
 BLANK = dict.fromkeys(COLUMNS, "n/a")
@@ -105,6 +107,13 @@ def test_permission_counts_only_on_advice(tmp_path: Path) -> None:
     rows = [rating(0, therapist_input_subtype="advice"), rating(1, therapist_input_subtype="options"), rating(2)]
     [conversation] = convert(tmp_path, *rows, advice={"0": "ADW", "1": "ADP", "2": "ADW"})
     assert [gold_of(message).permission for message in conversation.messages] == ["without", "with", None]
+
+
+@pytest.mark.parametrize(("code", "permission"), [("PR", "with"), ("RC", "with"), ("OQ", None)])
+def test_permission_from_the_overlay_is_for_advice_and_concern_alone(code: str, permission: str | None) -> None:
+    rest = frozenset(Codebook.load().ids) - {code}
+    gold = gold_of_label(Translation(frozenset({code}), rest, frozenset(), (), None, None), "with")
+    assert gold is not None and gold.permission == permission
 
 
 def test_without_the_overlay_permission_is_unknown(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The decision rule: calibration, thresholds, at most three codes, OT alone, prediction sets."""
+"""The decision rule: calibration, thresholds, at most three codes, OT alone, prediction sets, sentences as one."""
 
 import math
 from dataclasses import replace
@@ -9,9 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from mi_coder.codebook import Codebook
-from mi_coder.conversation import Coding
+from mi_coder.conversation import Coding, SentenceCoding
 from mi_coder.tagger.config import Head, ModelConfig, Platt, Window
-from mi_coder.tagger.decoding import EMPTY, Decoder, choose, confidence, prediction_set
+from mi_coder.tagger.decoding import Decoder, choose, confidence, empty, prediction_set
+from mi_coder.tagger.sentences import merge
 
 IDS = Codebook.load().ids
 HALF = dict.fromkeys(IDS, 0.5)
@@ -161,5 +162,15 @@ def test_rows_are_decoded_one_by_one() -> None:
     assert [coding.codes for coding in both] == [("OQ",), ("SU",)]
 
 
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_message_has_the_highest_scores_and_the_stronger_attributes_of_its_sentences(turned: int) -> None:
+    strong = Coding(("REF", "PR"), {"REF": 0.9, "PR": 0.7}, depth="complex", permission="with")
+    weak = Coding(("REF", "PR"), {"REF": 0.6, "PR": 0.8}, depth="simple", permission="without", review=True)
+    merged = merge([SentenceCoding(0, 5, strong), SentenceCoding(5, 9, weak)][::turned])
+    assert (merged.codes, merged.scores) == (("REF", "PR"), {"REF": 0.9, "PR": 0.8})
+    assert (merged.depth, merged.permission) == ("complex", "with")
+    assert merged.review, "one sentence that is unsure is enough"
+
+
 def test_an_empty_message_has_a_reason_and_no_codes() -> None:
-    assert (EMPTY.codes, EMPTY.uncoded, EMPTY.review) == ((), "empty", False)
+    assert empty() == Coding(codes=(), scores={}, uncoded="empty", review=False)

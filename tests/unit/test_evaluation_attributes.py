@@ -37,6 +37,13 @@ def test_permission_belongs_to_either_code_but_to_the_same_one() -> None:
     assert score == AttributeScore("permission", 1, 0.0, 1.0, 0.0, 0.0)
 
 
+def test_permission_of_concern_is_scored_as_that_of_advice() -> None:
+    gold = [Gold(frozenset({"PR"}), permission="with"), Gold(frozenset({"RC"}), permission="without")]
+    given = [Coding(("PR",), {}, permission="with"), Coding(("RC",), {}, permission="with")]
+    (score,) = attribute_scores(gold, given, np.array([0, 1]), 50, 0)
+    assert (score.attribute, score.messages, score.accuracy) == ("permission", 2, 0.5)
+
+
 def test_an_attribute_that_is_never_given_is_not_scored() -> None:
     gold = [Gold(frozenset({"REF"}), depth="simple"), Gold(frozenset({"PR"}), permission="with")]
     given = [Coding(("REF",), {}), Coding(("PR",), {}, permission="with")]

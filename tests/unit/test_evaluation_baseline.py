@@ -1,6 +1,7 @@
 """The TF-IDF baseline: the features of scikit-learn without it, and files that come back as they were."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,15 @@ def test_arrays_that_break_off_are_named(baseline: Baseline, tmp_path: Path, kep
     (tmp_path / ARRAYS_FILE).write_bytes((tmp_path / ARRAYS_FILE).read_bytes()[:kept])
     with pytest.raises(MiCoderError, match=r"malformed: .*Copy the whole folder again"):
         Baseline.load(tmp_path)
+
+
+def test_arrays_with_a_changed_byte_are_named(baseline: Baseline, tmp_path: Path) -> None:
+    baseline.save(tmp_path)
+    content = (tmp_path / ARRAYS_FILE).read_bytes()
+    for place in range(60, 400, 4):
+        (tmp_path / ARRAYS_FILE).write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        with suppress(MiCoderError):
+            Baseline.load(tmp_path)
 
 
 def test_words_of_another_baseline_are_named(baseline: Baseline, tmp_path: Path) -> None:

@@ -135,6 +135,27 @@ def test_only_messages_with_complete_gold_and_all_probabilities_are_judged() -> 
     assert found.review.sent.value == 1 / 5
 
 
+def test_messages_that_are_not_judged_leave_the_others_in_their_conversations() -> None:
+    partial = Message("counselor", "x", gold=Gold(frozenset({"OQ"})), coding=Coding(("SU",), dict.fromkeys(CODES, 0.6)))
+    right, wrong = message(("OQ",), (0.9, 0.0, 0.0)), message(("CQ",), (0.8, 0.1, 0.0))
+    chats = [Conversation("a", [partial, right]), Conversation("b", [wrong])]
+    risk = doubt(compare(chats, chats, CODES), OPTIONS, None).risk
+    assert risk is not None
+    assert risk.messages == 2
+    error = risk.curve[-1].error
+    assert (error.low, error.value, error.high) == (0.0, 0.5, 1.0), "conversations are drawn whole: a right, b wrong"
+
+
+def test_a_message_that_is_sent_counts_only_where_its_gold_is_complete() -> None:
+    sent = Coding(("OQ",), dict.fromkeys(CODES, 0.5), review=True)
+    partial = Message("counselor", "x", gold=Gold(frozenset({"OQ"})), coding=sent)
+    chats = [Conversation("a", [partial, message(("OQ",), (0.9, 0.0, 0.0))])]
+    assert doubt(compare(chats, chats, CODES), OPTIONS, None).review is None
+    chats.append(Conversation("b", [message(("CQ",), (0.8, 0.1, 0.0), review=True)]))
+    review = doubt(compare(chats, chats, CODES), OPTIONS, None).review
+    assert review is not None and review.sent.value == 0.5
+
+
 def test_what_is_unknown_is_left_out() -> None:
     bare = [Conversation("a", [Message("counselor", "x", gold=Gold(frozenset(CODES)), coding=Coding(("OQ",), {}))])]
     found = doubt(compare(bare, bare, CODES), OPTIONS, 0.2)

@@ -36,6 +36,19 @@ def test_the_figures_are_those_of_scikit_learn() -> None:
     assert figures.accuracy == pytest.approx(np.mean(np.array(truth) == np.array(given)))
 
 
+def test_the_interval_lies_around_the_mean_of_the_folds() -> None:
+    said = [(1, "a", "a"), (1, "b", "a"), (2, "a", "a"), (2, "b", "b")]
+    rows = [
+        Judged(fold, f"c{chat}", index, {("4", "truth"): truth, ("4", "given"): given})
+        for chat in range(5)
+        for index, (fold, truth, given) in enumerate(said)
+    ]
+    figures = fold_figures(rows, "4")
+    assert figures.by_fold == pytest.approx((1 / 3, 1))
+    # All conversations are alike, so that no draw differs; F1 over all rows together is 11/15.
+    assert [figures.macro.low, figures.macro.value, figures.macro.high] == pytest.approx([2 / 3] * 3)
+
+
 def test_always_the_same_class_is_judged_as_the_baseline() -> None:
     figures = fold_figures(judged(), "3", "baseline")
     assert figures.by_class["b"] == figures.by_class["c"] == 0

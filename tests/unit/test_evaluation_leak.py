@@ -28,5 +28,10 @@ def test_a_conversation_of_a_training_group_counts_as_seen() -> None:
     assert overlap([chat("d", source_group="a"), chat("worker 7")], kept) == ()
 
 
+def test_a_conversation_of_a_training_group_counts_as_seen_without_its_group() -> None:
+    kept = training_hashes(chat("a", source_group="worker 7"))
+    assert overlap([chat("a"), chat("b")], kept) == ("a",)
+
+
 def test_without_a_group_the_hash_of_the_id_is_all_that_is_kept() -> None:
     assert training_hashes(chat("abc")) == training_hashes(chat("abc", source_group=None)) == ("ba7816bf8f01cfea",)

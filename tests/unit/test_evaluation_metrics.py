@@ -103,6 +103,11 @@ def test_calibration_error_of_summed_gaps() -> None:
     assert calibration_error(twice) == pytest.approx([0.85, 0.85, NAN], nan_ok=True)
 
 
+def test_calibration_has_15_bins_of_equally_many_messages() -> None:
+    gaps = calibration_gaps(np.zeros(45), np.linspace(0.01, 0.99, 45))
+    assert [np.count_nonzero(one) for one in gaps[:, :-1].T] == [3] * 15
+
+
 def test_perfect_probabilities_have_no_calibration_error() -> None:
     truth = np.array([0.0, 1.0] * 30)
     assert of_one_code(truth, truth) == 0

@@ -41,6 +41,13 @@ def test_bins_hold_what_was_stated_and_what_was_right() -> None:
     assert found.error == pytest.approx((2 * 0.11 + 3 * (2.86 / 3 - 2 / 3)) / 5)
 
 
+def test_a_probability_is_in_the_bin_that_it_lies_in() -> None:
+    chats = [_chat("a", *[("OQ", {"OQ": stated}, ALL) for stated in (0.56, 0.59, 0.96, 1.0)])]
+    found = reliability(compare(chats, chats, CODES), Options(1, 10))
+    assert found is not None
+    assert [(one.low, one.codes) for one in found.bins] == [(0.5, 2), (0.9, 2)]
+
+
 def test_probabilities_of_given_codes_are_enough() -> None:
     found = doubt(compare(CHATS, CHATS, CODES), Options(1, 20), None)
     assert found.risk is None and found.reliability is not None

@@ -9,10 +9,18 @@ from mi_coder.arrays import Bools
 from mi_coder.conversation import Coding, Conversation, Gold, Message
 from mi_coder.evaluation.compare import compare
 from mi_coder.evaluation.evaluate import evaluate
+from mi_coder.evaluation.render import number
 from mi_coder.evaluation.report import EvaluationReport, Options, Source
 
 CODES = ("OQ", "CQ", "REF", "PR", "SU")
 SOURCE = Source("gold.jsonl", "a" * 64, "toy 1", "b" * 64, "sha256:00")
+
+
+@pytest.mark.parametrize(
+    ("value", "sign", "shown"), [(-0.0001, "", "0.000"), (-0.0001, "+", "+0.000"), (-0.1, "", "-0.100")]
+)
+def test_nothing_is_below_zero_by_rounding(value: float, sign: str, shown: str) -> None:
+    assert number(value, sign) == shown
 
 
 def full(*codes: str, depth: str | None = None) -> Gold:
@@ -195,6 +203,12 @@ def test_calibration_beside_the_base_rate() -> None:
     assert calibration.error == pytest.approx(0.1)
     assert calibration.brier == pytest.approx(0.01)
     assert calibration.brier_of_base_rate == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("conversations", "warned"), [(19, True), (20, False)])
+def test_fewer_than_20_conversations_are_warned_of(conversations: int, warned: bool) -> None:
+    one = report([chat(f"{i:02}", (full("OQ"), given("OQ"))) for i in range(conversations)], samples=10)
+    assert any(note.startswith(f"Only {conversations} conversations") for note in one.notes) is warned
 
 
 def test_one_conversation_has_figures_but_no_intervals() -> None:

@@ -19,6 +19,7 @@ from mi_coder.evaluation.targets import Measured, Target, targets
 from mi_coder.tagger.record import TrainingRecord, read_record, write_record
 
 CODES = ("OQ", "SU", "IP")
+SOURCE = Source("g", "a" * 64, "toy 1", "b" * 64, "sha256:00")
 RECORD = TrainingRecord({}, [], {"dev": 0.8, "test": 0.7}, {"dev": 0.8, "test": 0.704})
 
 
@@ -36,8 +37,7 @@ def report(right: float, messages: int = 300) -> EvaluationReport:
             gold = Gold(frozenset({code}), frozenset(CODES) - {code})
             said.append(Message("counselor", f"{number} {index}", gold=gold, coding=Coding((given,), scores)))
         chats.append(Conversation(f"c{number:02}", said))
-    source = Source("g", "a" * 64, "toy 1", "b" * 64, "sha256:00")
-    return evaluate(compare(chats, chats, CODES), source, Options(20, 100))
+    return evaluate(compare(chats, chats, CODES), SOURCE, Options(20, 100))
 
 
 def row(rows: tuple[Target, ...], start: str) -> Target:
@@ -59,9 +59,33 @@ def test_a_good_coder_meets_what_a_bad_one_misses() -> None:
     assert row(good, "accuracy of depth where the code is right, ESConv").met is False
 
 
-def test_rounding_may_cost_half_a_point() -> None:
-    worse = TrainingRecord({}, [], {"test": 0.7}, {"test": 0.7051})
-    assert row(targets(Measured({}, {}, worse, {})), "macro-F1 lost by rounding").met is False
+@pytest.mark.parametrize(("original", "met"), [(0.705, True), (0.7051, False)])
+def test_rounding_may_cost_half_a_point(original: float, met: bool) -> None:
+    record = TrainingRecord({}, [], {"test": 0.7}, {"test": original})
+    assert row(targets(Measured({}, {}, record, {})), "macro-F1 lost by rounding").met is met
+
+
+@pytest.mark.parametrize(
+    ("attribute", "code", "values", "right", "met"),
+    [
+        ("depth", "REF", ("simple", "complex"), 74, False),
+        ("depth", "REF", ("simple", "complex"), 75, True),
+        ("permission", "PR", ("with", "without"), 79, False),
+        ("permission", "PR", ("with", "without"), 80, True),
+    ],
+)
+def test_depth_must_be_right_in_75_percent_and_permission_in_80(
+    attribute: str, code: str, values: tuple[str, str], right: int, met: bool
+) -> None:
+    said = []
+    for number in range(100):
+        gold = Gold(frozenset({code}), frozenset(CODES), **{attribute: values[number % 2]})
+        given = values[number % 2 if number < right else 1 - number % 2]
+        said.append(Message("counselor", str(number), gold=gold, coding=Coding((code,), {}, **{attribute: given})))
+    chats = [Conversation(f"c{number}", said[number::20]) for number in range(20)]
+    found = evaluate(compare(chats, chats, (*CODES, code)), SOURCE, Options(20, 50))
+    rows = targets(Measured({"esconv": found}, {}, None, {}))
+    assert row(rows, f"accuracy of {attribute} where the code is right, ESConv").met is met
 
 
 def test_what_is_missing_is_neither_met_nor_missed() -> None:

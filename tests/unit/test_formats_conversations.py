@@ -5,6 +5,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Conversation, Gold, Message, SentenceCoding
-from mi_coder.errors import MiCoderError
+from mi_coder.errors import MiCoderError, UnknownName
 from mi_coder.formats import ReadOptions, Reject, open_writer, read_conversations, write_conversations
 
 IDS = frozenset(Codebook.load().ids)
@@ -244,6 +245,100 @@ def test_fields_that_clash_are_refused_and_not_lost() -> None:
     ):
         with pytest.raises(MiCoderError, match="rename it"):
             write_conversations([chat], io.BytesIO())
+
+
+def _of_pandas() -> dict[str, Any]:
+    pandas, numpy = pytest.importorskip("pandas"), pytest.importorskip("numpy")
+    return {
+        "whole": numpy.int64(3),
+        "part": numpy.float64(0.5),
+        "long": numpy.longdouble(0.25),
+        "flag": numpy.bool_(True),
+        "word": numpy.str_("x"),
+        "cells": numpy.array([1, 2]),
+        "day": numpy.datetime64("2024-05-31"),
+        "at": pandas.Timestamp("2024-05-31T18:30:00.5Z"),
+        "inner": {"n": numpy.int8(1), "list": [pandas.NA]},
+        "none": pandas.NA,
+        "never": pandas.NaT,
+    }
+
+
+def test_values_of_numpy_and_pandas_are_written_as_plain_ones(tmp_path: Path) -> None:
+    extra = _of_pandas()
+    write_conversations([Conversation("c", [Message("client", "x", extra=extra)], extra)], tmp_path / "a.jsonl")
+    [chat] = read_conversations(tmp_path / "a.jsonl")
+    assert (
+        chat.messages[0].extra
+        == chat.extra
+        == {
+            "whole": 3,
+            "part": 0.5,
+            "long": 0.25,
+            "flag": True,
+            "word": "x",
+            "cells": [1, 2],
+            "day": "2024-05-31T00:00:00",
+            "at": "2024-05-31T18:30:00.500000Z",
+            "inner": {"n": 1, "list": [None]},
+            "none": None,
+            "never": None,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [
+        ("a.csv", ["3", "true", "x", "2024-05-31T18:30:00.500000Z", None, None]),
+        ("a.parquet", [3, True, "x", datetime(2024, 5, 31, 18, 30, 0, 500_000, UTC), None, None]),
+    ],
+)
+def test_tables_hold_values_of_numpy_and_pandas(name: str, held: list[Any], tmp_path: Path) -> None:
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow")
+    said = [Message("client", "x"), Message("client", "y")]
+    write_conversations([Conversation("c", said, _of_pandas())], tmp_path / name)
+    [chat] = read_conversations(tmp_path / name)
+    assert [chat.extra.get(field) for field in ("whole", "flag", "word", "at", "none", "never")] == held
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.parquet"])
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (Path("x"), "PosixPath"),
+        ([{"at": Path("x")}], "list"),
+        ({"at": object()}, "dict"),
+        ({(1, 2): "x"}, "dict"),
+        ([{(1, 2): "x"}], "list"),
+    ],
+)
+def test_a_value_that_no_file_holds_is_named(name: str, value: object, kind: str, tmp_path: Path) -> None:
+    if name == "a.parquet":
+        pytest.importorskip("pyarrow")
+    said = (
+        f"The field 'note' has or contains a value that no file holds (its type is {kind}). Make it text, a number, a "
+        "date, or a list or dict of these."
+    )
+    for chat, where in (
+        (Conversation("c", [Message("client", "x")], {"note": value}), "Conversation 'c'"),
+        (
+            Conversation("c", [Message("client", "x"), Message("client", "y", extra={"note": value})]),
+            "Conversation 'c', message 2",
+        ),
+    ):
+        with pytest.raises(MiCoderError) as refused:
+            write_conversations([chat], tmp_path / name)
+        assert str(refused.value) == f"{where}: {said}"
+
+
+def test_gold_with_a_code_of_no_book_is_named() -> None:
+    chat = Conversation("c", [Message("client", "x"), Message("counselor", "y", gold=Gold(frozenset({"OQQ"})))])
+    with pytest.raises(
+        UnknownName, match=r"^Conversation 'c', message 2: There is no code 'OQQ'\. Did you mean 'OQ'\?"
+    ):
+        write_conversations([chat], io.BytesIO())
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:

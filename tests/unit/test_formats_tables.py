@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,10 @@ def test_cells_of_csv() -> None:
         "g": [1, 2],
         "h": [],
         "i": ["a;b"],
+        "j": float("nan"),
+        "k": date(2024, 5, 31),
+        "l": datetime(2024, 5, 31, 18, 30),
+        "m": {"since": None},
     }
     header, line = csv.reader(io.StringIO(written([row]).decode()))
     assert dict(zip(header, line, strict=True)) == {
@@ -172,6 +177,10 @@ def test_cells_of_csv() -> None:
         "g": "[1,2]",
         "h": "",
         "i": '["a;b"]',
+        "j": "",
+        "k": "2024-05-31",
+        "l": "2024-05-31T18:30:00",
+        "m": '{"since":null}',
     }
 
 

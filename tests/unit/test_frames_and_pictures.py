@@ -1,5 +1,6 @@
 """Agreement and evaluations in notebooks: frames, tables and pictures in one line each."""
 
+import io
 import math
 from typing import Any
 
@@ -90,6 +91,18 @@ def test_agreement_as_a_picture() -> None:
     names = [name for name in _legend(groups) if "messages)" in name]
     assert len(names) == 7 and "<k8> and b (98 messages)" in names
     assert _labels(groups.axes[0])[0] == "Support (SU)"
+
+
+def test_names_of_coders_are_shown_as_they_are() -> None:
+    pytest.importorskip("matplotlib")
+    names = ["$a_$b and c", "_k and c"]
+    groups = tuple(Group(name, 90, 12, 0.75, _agreement().groups[0].rows) for name in names)
+    picture = AgreementReport("pair", groups, 10, 1).plot()
+    assert _legend(picture)[:2] == ["$a_$b and c (90 messages)", "_k and c (90 messages)"]
+    picture.savefig(io.BytesIO())
+    named = _evaluation(source=Source("gold.jsonl", "a" * 64, "_model $x^{", "b" * 64, "sha256:00")).plot()
+    assert _legend(named)[0] == "_model $x^{"
+    named.savefig(io.BytesIO())
 
 
 def test_an_evaluation_as_a_frame() -> None:

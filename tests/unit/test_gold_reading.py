@@ -12,6 +12,7 @@ from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.run import Request, evaluate_files
 from mi_coder.formats.gold_reading import gold_conversations
 from mi_coder.formats.options import AS_CODED
+from mi_coder.tagger.model import BUNDLED
 from mi_coder.training.data import read_gold
 
 
@@ -71,5 +72,7 @@ def test_a_part_is_evaluated_alone(tmp_path: Path) -> None:
     file = write_flat(tmp_path / "gold.jsonl", *chats)
     request = Request(file, tagged=file, part="test")
     assert evaluate_files(request).conversations == 2
+    named = Request(str(file), tagged=str(file), model=str(BUNDLED), baseline=str(BUNDLED), part="test")
+    assert evaluate_files(named).conversations == 2
     with pytest.raises(UsageProblem, match="is in the part dev"):
         evaluate_files(replace(request, part="dev"))

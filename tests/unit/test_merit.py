@@ -1,12 +1,22 @@
 """Scores of the units of a population by a tagger that codes many messages at once."""
 
+import numpy as np
 import pytest
 
 from mi_coder.annotation import merit
-from mi_coder.annotation.merit import tagged_now
+from mi_coder.annotation.merit import Scores, tagged_now
 from mi_coder.annotation.population import Candidate
 from mi_coder.conversation import Conversation, Message
 from mi_coder.tagger.tagger import Tagger
+
+
+def test_doubt_and_the_chance_of_any_of_several_codes_by_hand() -> None:
+    values = np.array([[0.5, 0.5, 1.0], [0.25, 0.5, 0.0], [0.25, 1.0, 0.0]])
+    scores = Scores(("CO", "RC", "WA"), values, np.array([0, 1, 1]))
+    of_quarter = -(0.25 * np.log2(0.25) + 0.75 * np.log2(0.75))
+    assert scores.entropy() == pytest.approx([1 + 1, ((of_quarter + 1) + of_quarter) / 2], abs=1e-6)
+    assert scores.any_of(["CO", "RC"]) == pytest.approx([0.75, ((1 - 0.75 * 0.5) + 1) / 2])
+    assert scores.any_of(["CO"]) == pytest.approx([0.5, 0.25])
 
 
 def test_how_many_are_coded_at_once_changes_nothing(tagger: Tagger, monkeypatch: pytest.MonkeyPatch) -> None:

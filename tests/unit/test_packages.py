@@ -1,8 +1,12 @@
 """Packages of mi_coder lie in layers, test modules stand alone, and neither benchmarks nor tools import tests."""
 
 import ast
+import subprocess
+import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+
+import mi_coder
 
 PACKAGE = Path(__file__).resolve().parents[2] / "mi_coder"
 
@@ -31,6 +35,13 @@ def test_no_two_packages_import_each_other() -> None:
     assert order.index("corpora") < order.index("evaluation") < order.index("training") < order.index("cli")
 
 
+def test_the_package_shows_its_names() -> None:
+    shown = "import mi_coder, pydoc; print(*dir(mi_coder)); print(pydoc.plain(pydoc.render_doc(mi_coder)))"
+    names, text = subprocess.check_output([sys.executable, "-c", shown], text=True).split("\n", 1)
+    assert {*mi_coder.__all__, "__file__"} <= {*names.split()}
+    assert "class Tagger" in text and "read_conversations(" in text
+
+
 def test_no_test_module_imports_another() -> None:
     tests = PACKAGE.parent / "tests"
     for path in tests.rglob("test_*.py"):
@@ -43,3 +54,10 @@ def test_no_benchmark_and_no_tool_imports_tests() -> None:
     for folder in ("benchmarks", "tools"):
         paths = list((PACKAGE.parent / folder).rglob("*.py"))
         assert paths and [path.name for path in paths if "tests" in roots(path)] == []
+
+
+def test_benchmarks_are_a_package_that_no_namesake_hides(tmp_path: Path) -> None:
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    found = "import sys; sys.path += sys.argv[1:]; import benchmarks.trials.kills, benchmarks.material.chats"
+    subprocess.run([sys.executable, "-c", found, str(tmp_path)], cwd=PACKAGE.parent, check=True)

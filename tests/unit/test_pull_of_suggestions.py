@@ -133,6 +133,12 @@ def test_the_command(tmp_path: Path) -> None:
     assert target.read_text().count("| SU ") == 1
 
 
+def test_times_that_are_no_times_of_people_are_numbers_all_the_same(tmp_path: Path) -> None:
+    path = write(tmp_path / "codes.csv", [chosen(i, "SU", "SU", i % 2 == 0, 1e20 if i else None) for i in range(8)])
+    path.write_text(path.read_text().replace("1e+20", "1" + "0" * 20))
+    assert run(path, "--samples", 20).exit_code == 0
+
+
 def test_files_that_say_nothing_of_suggestions(tmp_path: Path) -> None:
     path = write(tmp_path / "codes.csv", [], [{"conversation_id": "c0", "codes": "OQ", "suggestion": "seen"}])
     assert "codes.csv:2: suggestion: must be one of shown, hidden, none, unknown" in str(run(path).exception)
@@ -140,4 +146,8 @@ def test_files_that_say_nothing_of_suggestions(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("SU", "XX"))
     assert "codes.csv:2: codes: must be codes of the codebook" in str(run(path).exception)
     path.write_text("conversation_id,codes\nc0,SU\n")
-    assert "no column suggestion, suggested, seconds" in str(run(path).exception)
+    assert str(run(path).exception) == (
+        f"{path}:1: no columns suggestion, suggested, seconds. Expected columns: conversation_id, codes, suggestion, "
+        "suggested, seconds. mi-code studio pull writes such files; files of codes that did not come from Label Studio "
+        "have no suggestions."
+    )

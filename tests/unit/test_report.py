@@ -14,6 +14,7 @@ from mi_coder.cli.report import command
 from mi_coder.errors import UsageProblem
 from mi_coder.formats.results import NAME, ResultFile, Results, encoded
 from mi_coder.report.charts import Dot, dots
+from mi_coder.report.sections import FIGURES_OF_PICTURES
 from tests.report_chats import SECRET, write_chats
 
 VOID = {"meta", "link", "img", "br", "hr", "input"}
@@ -110,9 +111,13 @@ def test_outcomes_of_a_folder(tmp_path: Path) -> None:
     (out / NAME).write_bytes(encoded(found))
     assert _run(tmp_path, "--outcomes", str(out)).exit_code == 0
     html = (tmp_path / "r.html").read_text()
-    assert pictures_of(html) == [("rating: ordinal", (out / "forest_rating.svg").read_bytes())]
+    assert pictures_of(html) == [(ALT, (out / "forest_rating.svg").read_bytes())]
+    assert f'<p class="note">{FIGURES_OF_PICTURES}</p>' in html
     assert "These are &lt;associations&gt;." in html and "not this" not in html
     assert "<h3>rating: ordinal</h3>" in html and "rating, linear: left out" in html
+
+
+ALT = "Effects of each technique with intervals, rating: ordinal"
 
 
 def pictures_of(html: str) -> list[tuple[str, bytes]]:
@@ -139,7 +144,7 @@ def test_nothing_in_a_picture_of_strangers_runs(tmp_path: Path) -> None:
     (out / "forest.svg").write_text(evil)
     assert _run(tmp_path, "--outcomes", str(out), "--include-text").exit_code == 0
     html = (tmp_path / "r.html").read_text()
-    assert pictures_of(html) == [("rating: ordinal", evil.encode())]
+    assert pictures_of(html) == [(ALT, evil.encode())]
     assert not any(word in html for word in ("<script", "onload", "onerror", "evil.example"))
 
 
@@ -212,6 +217,14 @@ def test_pictures_keep_their_marks_inside() -> None:
         width = float(each.split('viewBox="0 0 ')[1].split()[0])
         assert each.count("<circle") == 2 and each.count('class="mark" x1') == 1
         assert all(float(x) <= width for x in re.findall(r'(?:x2|cx)="([\d.]+)"', each))
+
+
+def test_counselors_of_any_kind_are_counted_as_they_are_grouped(tmp_path: Path) -> None:
+    path = write_chats(tmp_path / "t.jsonl")
+    path.write_text(path.read_text().replace('"<b>k1"', '["k1", 2]').replace('"<b>k0"', '{"k": 0}', 1))
+    assert _run(tmp_path, "--counselor", "counselor_id").exit_code == 0
+    page = unescape((tmp_path / "r.html").read_text())
+    assert re.search(r"<th[^>]*>counselors</th><td[^>]*>3</td>", page)
 
 
 @pytest.mark.parametrize("number", [1, 4])

@@ -53,6 +53,25 @@ def test_another_file_is_refused_with_what_to_run(tmp_path: Path, content: str) 
         read_report(tmp_path / "a.txt")
 
 
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        (b'"given": ', b'"given": "5", "x": '),
+        (b'"rarest": ', b'"rarest": 1.5, "x": '),
+        (b'"value": ', b'"value": "0", "x": '),
+        (b'"messages": ', b'"messages": "6", "conversations": '),
+        (b'"by": "all"', b'"by": "\xe9"'),
+        (b'"samples": 20', b'"samples": ' + b"[" * 9999 + b"]" * 9999),
+    ],
+)
+def test_a_report_with_a_value_of_another_type_is_refused(tmp_path: Path, was: bytes, now: bytes) -> None:
+    content = report(UNITS, samples=20).render("json").encode()
+    assert was in content
+    (tmp_path / "a.json").write_bytes(content.replace(was, now))
+    with pytest.raises(UsageProblem, match=r"a\.json is not an agreement report in JSON\. Write one"):
+        read_report(tmp_path / "a.json")
+
+
 def test_the_page_draws_it(tmp_path: Path) -> None:
     chats = write_chats(tmp_path / "t.jsonl")
     path = tmp_path / "a.json"

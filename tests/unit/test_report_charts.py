@@ -9,10 +9,12 @@ import pytest
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.profile import count
 from mi_coder.measures.reading import Chat
+from mi_coder.measures.summaries import legend
 from mi_coder.measures.tally import Turn
 from mi_coder.report import sections
 from mi_coder.report.build import ReportOptions, build_report
 from mi_coder.report.charts import FEWEST, Dot, Line, Step, dots, heat, highest, line
+from mi_coder.report.page import STYLE, plot, table
 from tests.report_chats import write_chats
 
 
@@ -91,9 +93,9 @@ def test_the_section_over_time_holds_every_interval_and_a_table() -> None:
     assert max(first.high, second.high) > max(first.value or 0, second.value or 0), "else nothing could be cut"
     drawn = body[body.index("<h3>R:Q</h3>") :]
     assert _band(drawn) == pytest.approx([first.high, second.high, second.low, first.low], abs=0.03)
-    told = f"2024-01: {first.value:.2f} [{first.low:.2f}, {first.high:.2f}]; 2024-02: "
+    told = f"2024-01: {first.value:.2f} [{first.low:.2f}, {first.high:.2f}] (16/10); 2024-02: "
     consistent = body[: body.index("<h3>R:Q</h3>")]
-    assert "2024-01: 100% [100%, 100%]" in consistent and ">50%</text>" in consistent
+    assert "2024-01: 100% [100%, 100%] (26/26)" in consistent and ">50%</text>" in consistent
     assert told in drawn.partition("<details>")[2] and body.count("<details>") == len(sections.TRACKED)
 
 
@@ -148,8 +150,101 @@ def test_over_time_shows_the_counselors_with_most_messages(tmp_path: Path) -> No
     path = _tagged(tmp_path / "t.jsonl", sections.MOST_COUNSELORS + 3)
     html = build_report([str(path)], ReportOptions(counselor="who", time="at"))
     over = html[html.index("Counselors over time</h2>") : html.index("Order in chats</h2>")]
-    shown = re.findall(r"<div><h3>(k\d\d)</h3>", over)
+    shown = re.findall(r"<div><h4>(k\d\d)</h4>", over)
     assert shown == [f"k{who:02}" for who in range(14, 2, -1)] * len(sections.TRACKED)
+    assert "The 12 counselors with most messages. The band" in over
+    few = build_report([str(_tagged(tmp_path / "few.jsonl", 3))], ReportOptions(counselor="who", time="at"))
+    assert "counselors with most messages" not in few and "<p>The band" in few
+
+
+def test_a_period_without_any_chat_is_a_gap_in_the_page(tmp_path: Path) -> None:
+    chats = [
+        {
+            "conversation_id": f"c{month}-{i}",
+            "who": "k",
+            "at": f"2024-{month:02}-05",
+            "messages": [{"role": "counselor", "text": "x", "codes": [code]} for code in ("OQ", "REF")],
+        }
+        for month in (1, 2, 5)
+        for i in range(5)
+    ]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    html = build_report([str(tmp_path / "t.jsonl")], ReportOptions(counselor="who", time="at"))
+    over = html[html.index("Counselors over time</h2>") : html.index("Order in chats</h2>")]
+    paths = [path.split() for path in re.findall(r'class="path" points="([^"]+)"', over)]
+    assert [len(path) for path in paths] == [2, 1] * len(sections.TRACKED)
+    first, second, third = (float(point.split(",")[0]) for path in paths[:2] for point in path)
+    assert third - second == pytest.approx(3 * (second - first), abs=0.2)
+
+
+def test_a_period_of_few_chats_is_a_hollow_dot_with_its_numbers() -> None:
+    drawn = line([Step("1", 0.5, 0.4, 0.6, "50%"), Step("2", 1.0, None, None, "100% (1/1)")], "line", 1.0)
+    assert re.findall(r'<circle class="([^"]+)"', drawn) == ["mark", "mark hollow"]
+    chats = [Chat(f"c{i}", _turns("REF", "OQ"), {"who": "a", "at": f"2024-0{1 + i}-05"}) for i in range(2)]
+    body = sections.over_time(count(chats).profile(["who", "month"], "at"), ["2024-01", "2024-02"]).body
+    assert "<title>2024-01: 1.00 (1/1)</title>" in body and "2024-01: 1.00 (1/1); 2024-02: 1.00 (1/1)" in body
+    assert 'class="mark"' not in body and "A hollow dot has fewer: it has no interval and says little." in body
+
+
+@pytest.mark.parametrize(("share", "tone"), [(0.5, "off"), (0.6, "mid"), (0.74, "mid"), (0.76, "on"), (1.0, "on")])
+def test_numbers_in_shades_can_be_read(share: float, tone: str) -> None:
+    drawn = heat([Line("a", "a")], [Line("x", "x"), Line("y", "y")], [[share, 1.0]], "heat")
+    assert f'<text class="number {tone}"' in drawn
+
+
+def test_a_picture_stays_with_its_heading_on_paper() -> None:
+    patterns = Patterns()
+    patterns.add(_turns(*["OQ", "SU"] * 6))
+    body = sections.order(patterns).body
+    assert body.count('<div class="keep"><h3>') == 3 and ".keep,svg," in STYLE
+
+
+def test_what_is_folded_has_its_title_on_paper() -> None:
+    paper = STYLE.partition("@media print")[2]
+    assert "nav,.skip{display:none}" in paper and "summary{list-style:none;" in paper
+
+
+def test_scrolled_boxes_have_a_name_and_take_the_keyboard(tmp_path: Path) -> None:
+    chats = write_chats(tmp_path / "t.jsonl", gold=True)
+    html = build_report([str(chats)], ReportOptions(counselor="counselor_id", time="at", validation=str(chats)))
+    boxes = re.findall(r'<div class="scroll[^>]*>', html)
+    named = [
+        re.fullmatch(r'<div class="scroll( wide)?" tabindex="0" role="region" aria-label="[^"]+">', box)
+        for box in boxes
+    ]
+    assert len(boxes) > 10 and all(named)
+    assert plot(b"<svg/>", "a").startswith('<figure class="plot" tabindex="0"><img ')
+
+
+def test_texts_in_columns_of_numbers_stand_right() -> None:
+    drawn = table("x", ["", "number", "text"], [["chats", 3, "a"], ["review", "1,040 (15.6%)", "b" * 31]])
+    assert '<td class="n">1,040 (15.6%)</td><td class="long">' in drawn and "<td>a</td>" in drawn
+
+
+@pytest.mark.parametrize(("numbers", "shown"), [((3, 7), "(3/7)"), ((4338, 8569), "(4,338/\u200b8,569)")])
+def test_only_long_pairs_of_numbers_are_broken(numbers: tuple[int, int], shown: str) -> None:
+    top, bottom = numbers
+    turns = [*_turns(*["REF"] * top), *_turns(*["OQ"] * bottom)]
+    assert f"{shown}</td>" in sections.counselors(count([Chat("c", turns, {"who": "a"})]).profile(["who"]), "who").body
+
+
+def test_long_names_are_broken() -> None:
+    assert "tbody th,h3,h4{overflow-wrap:anywhere}" in STYLE
+
+
+def test_intervals_of_no_width_are_explained_wherever_intervals_are() -> None:
+    chats = [Chat(f"c{i}", _turns("REF", "OQ"), {"who": "a", "at": f"2024-0{1 + i % 2}-05"}) for i in range(10)]
+    counted = count(chats)
+    parts = (
+        sections.code_use(counted.profile(["all"]).figures, "message", False, ""),
+        sections.counselors(counted.profile(["who"]), "who"),
+        sections.over_time(counted.profile(["who", "month"], "at"), ["2024-01", "2024-02"]),
+    )
+    said = (
+        "Where all conversations have the same value, the interval has no width, such as [0.0%, 0.0%]: that does not "
+        "mean that another value is unlikely."
+    )
+    assert all(said in part.body for part in parts) and said in legend()
 
 
 def test_a_long_table_of_counselors_is_folded(tmp_path: Path) -> None:

@@ -48,17 +48,19 @@ def test_corrected_shares_are_marked(tmp_path: Path) -> None:
     path = write_chats(tmp_path / "t.jsonl", gold=True)
     use = _page(tmp_path, "--validation", str(path)).partition('id="use"')[2].partition("</section>")[0]
     assert "%* [" in use and "(marked *)" in use
+    assert 'text-anchor="end">Reflection*</text>' in use, "in the picture, too"
     assert "%* [" not in _page(tmp_path)
 
 
 def test_corrected_summaries_are_marked_with_a_legend_and_keep_their_notes() -> None:
     client = Turn("client", None, None, None, 4)
     depths = [Turn("counselor", ("REF",), depth, None, 3) for depth in ("simple", "complex")]
-    chats = [Chat(f"c{i}", [client, depths[i % 2]], {"who": "k"}) for i in range(12)]
+    other = Turn("counselor", ("SU",), None, None, 3)
+    chats = [Chat(f"c{i}", [client, depths[i % 2], other], {"who": "k"}) for i in range(12)]
     errors = errors_of(chats, chats)
     found = profile(chats, ["who"], errors=errors)
     counselors = sections.counselors(found, "who").body
-    assert "<td>50%* [" in counselors and "(6.0/\u200b12.0)</td>" in counselors
+    assert "<td>50%* [" in counselors and "(6.0/12.0)</td>" in counselors
     legend = "* corrected for the tagger&#x27;s errors on the validated chats"
     whole = sections.overview(sections.Overview(12, 12, 12, 0, None, "", ""), found.figures, "message").body
     assert legend in counselors and legend in whole
@@ -78,7 +80,7 @@ def test_a_figure_over_time_is_marked_where_it_is_corrected() -> None:
 
 def test_the_counts_stand_beside_each_counselors_figures(tmp_path: Path) -> None:
     write_chats(tmp_path / "t.jsonl", 4)
-    assert "<td>1.00 (2/\u200b2)</td>" in _page(tmp_path, "--counselor", "counselor_id")
+    assert "<td>1.00 (2/2)</td>" in _page(tmp_path, "--counselor", "counselor_id")
 
 
 def test_what_cannot_be_given_is_a_dash_with_its_reason_below(tmp_path: Path) -> None:

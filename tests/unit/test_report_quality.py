@@ -107,7 +107,7 @@ def test_agreement_of_pairs_or_of_few_is_no_yardstick(report: AgreementReport | 
 
 
 def _sidecar(path: Path, digests: dict[str, str]) -> None:
-    meta = Meta("1", "some model 9", "sha256:0", list(IDS), Fingerprint({}, digests, {}), Counts())
+    meta = Meta("1", "some model 9", Codebook.load().hash, list(IDS), Fingerprint({}, digests, {}), Counts())
     path.with_name("t.meta.json").write_bytes(msgspec.json.encode(meta))
 
 

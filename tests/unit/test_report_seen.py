@@ -1,13 +1,18 @@
-"""Where the tagger was trained on the validated chats, profile and report warn of its errors alike."""
+"""Where the tagger was trained on the validated chats, profile and report warn of its errors alike; and both refuse
+files that were tagged by another codebook."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from mi_coder.cli.profile import command as profile_command
 from mi_coder.cli.report import command as report_command
+from mi_coder.codebook import Codebook
+from mi_coder.errors import UsageProblem
 from mi_coder.evaluation.leak import training_hash
 from mi_coder.report import seen
 from tests.report_chats import write_chats
@@ -55,3 +60,25 @@ def test_no_word_where_it_saw_none(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_what_is_not_known_is_said(tmp_path: Path) -> None:
     said = "Which chats the tagger was trained on is not known."
     assert said in _profile(tmp_path) and said in _report(tmp_path)
+
+
+@pytest.mark.parametrize("command", [profile_command, report_command])
+def test_files_of_another_codebook_are_refused(command: click.Command, tmp_path: Path) -> None:
+    path, sidecar = write_chats(tmp_path / "t.jsonl", gold=True), tmp_path / "t.meta.json"
+    arguments = [str(path), "-o", str(tmp_path / ("r.html" if command is report_command else "p.csv")), "--force"]
+
+    def run(codebook: str, *more: str) -> BaseException | None:
+        sidecar.write_text(json.dumps({"codebook": codebook}))
+        return CliRunner().invoke(command, [*arguments, *more]).exception
+
+    assert run(Codebook.load().hash) is None
+    problem = run("sha256:0000000000000000")
+    assert isinstance(problem, UsageProblem)
+    assert str(problem) == (
+        f"{path} was tagged by another codebook (sha256:0000000000000000; this one is {Codebook.load().hash}): codes "
+        "may mean something else. Tag the chats again with mi-code tag."
+    )
+    if command is profile_command:
+        assert run("sha256:0000000000000000", "--gold") is None, "the tagger's codes are not counted"
+    sidecar.write_text("{")
+    assert CliRunner().invoke(command, arguments).exception is None, "as without a sidecar"

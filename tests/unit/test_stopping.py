@@ -3,12 +3,13 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mi_coder.annotation.codings import Given, Unit
 from mi_coder.annotation.learning import Curve, Point, TooLittleGold, learning_curve
 from mi_coder.annotation.sample_file import Drawn
-from mi_coder.annotation.stopping import _advice, alpha_growth, stopping_report
+from mi_coder.annotation.stopping import _advice, alpha_growth, few_codes, stopping_report
 from mi_coder.annotation.stopping_report import render
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import Conversation, Gold, Message
@@ -57,9 +58,15 @@ def test_good_agreement_and_a_flat_curve() -> None:
     assert "--codes REF,AF," in told
 
 
-def test_a_curve_that_rises() -> None:
-    told = advice(units(60, "OQ/OQ", "SU/SU"), curve(0.02))
-    assert "Continue: 100 more codings last gained +0.020 macro-F1." in told
+@pytest.mark.parametrize(("gain", "shown"), [(0.02, "+0.020"), (0.005, "+0.005")])
+def test_a_curve_that_rises(gain: float, shown: str) -> None:
+    told = advice(units(60, "OQ/OQ", "SU/SU"), curve(gain))
+    assert f"Continue: 100 more codings last gained {shown} macro-F1." in told
+
+
+@pytest.mark.parametrize(("messages", "few"), [(19, True), (20, False)])
+def test_codes_of_fewer_than_20_messages_are_few(messages: int, few: bool) -> None:
+    assert ("OQ" in few_codes(units(messages, "OQ"))) is few
 
 
 def test_codes_too_few_to_tell_are_never_called_good() -> None:
@@ -173,6 +180,35 @@ def test_a_learning_curve_of_what_is_easy() -> None:
     assert found.gain_low <= found.gain <= found.gain_high
     assert (found.codes, found.repeats) == (3, 2)
     assert learning_curve(talk(20, 9), repeats=2) == found
+
+
+def test_the_gain_is_that_of_100_codings_from_half_of_them_to_all() -> None:
+    """In eight messages of ten a word tells the code, so that F1 depends on how many were learned from."""
+    random = np.random.default_rng(5)
+    words = {"OQ": ["what", "how", "why"], "SU": ["sorry", "hard", "here"], "AF": ["great", "proud", "strong"]}
+    chats = []
+    for chat in range(30):
+        said = []
+        for _ in range(6):
+            code, other = map(str, random.choice(list(words), 2))
+            word = random.choice(words[code if random.random() < 0.8 else other])
+            said.append(Message("counselor", f"{word} {random.integers(40)}", gold=gold(code)))
+        chats.append(Conversation(f"c{chat:02}", said))
+    found = learning_curve(chats, repeats=1)
+    half, whole = found.points[1], found.points[3]
+    expected = 100 * (whole.macro_f1 - half.macro_f1) / (whole.messages - half.messages)
+    assert expected != 0
+    assert (found.gain, found.gain_low, found.gain_high) == pytest.approx((expected,) * 3)
+
+
+def test_a_code_that_gold_leaves_open_is_no_counterexample() -> None:
+    """Where no message is known to lack a code, none is judged."""
+    chats = talk(20, 9)
+    for chat in chats:
+        for message in chat.messages:
+            assert message.gold is not None
+            message.gold = replace(message.gold, negative=frozenset())
+    assert learning_curve(chats, repeats=1).codes == 0
 
 
 def test_conversations_of_one_group_stay_together() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import onnx
 import pytest
 
@@ -24,7 +25,7 @@ from mi_coder.tagger.config import (
     read_config,
     write_config,
 )
-from mi_coder.tagger.decoding import EMPTY
+from mi_coder.tagger.decoding import empty
 from mi_coder.tagger.encoder import Encoder
 from mi_coder.tagger.model import reads_other_files
 from mi_coder.tagger.tagger import Tagger
@@ -59,6 +60,33 @@ def test_only_counselor_messages_are_coded_and_the_input_is_left_alone(tagger: T
     assert all(message.coding is None for message in conversation.messages)
 
 
+def test_a_tagged_copy_shares_nothing_that_is_changed_later(tagger: Tagger) -> None:
+    messages = [Message("client", "hello", extra={"n": 1}), Message("counselor", "what now?", extra={"n": 2})]
+    conversation = Conversation("c1", messages, {"site": "x"})
+    one, other = (next(tagger.tag_many([conversation])) for _ in range(2))
+    one.extra["model"] = "own"
+    for message in one.messages:
+        message.extra["n"] = 9
+        message.text = "changed"
+    for left in (conversation, other):
+        assert left.extra == {"site": "x"}
+        assert [(message.text, message.extra) for message in left.messages] == [
+            ("hello", {"n": 1}),
+            ("what now?", {"n": 2}),
+        ]
+
+
+def test_what_a_caller_writes_changes_no_later_code(tiny: Path) -> None:
+    tagger = Tagger.load(tiny, threshold=1.0)
+    said = Conversation("c", [Message("counselor", "what now?"), Message("counselor", " ")])
+    first = [message.coding for message in tagger.tag(said).messages]
+    first[1].scores["OQ"] = 1.0
+    tagger.choices["thresholds"].update(dict.fromkeys(tagger.config.codes, 0.0))
+    again = [message.coding for message in tagger.tag(said).messages]
+    assert again[0] == first[0] and len(again[0].codes) == 1
+    assert again[1].scores == {}
+
+
 @pytest.mark.parametrize("layout", ["conversation", "message"])
 def test_tagged_conversations_are_written_and_read_back(tagger: Tagger, tmp_path: Path, layout: Layout) -> None:
     tagged = [chat for chat in tagger.tag_many(chats(6)) if chat.messages]
@@ -73,7 +101,7 @@ def test_tagged_conversations_are_written_and_read_back(tagger: Tagger, tmp_path
 
 @pytest.mark.parametrize("text", ["", "  \n\t", "\u200b\ufeff", "\u2028\x85"])
 def test_a_message_without_text_is_empty(tagger: Tagger, text: str) -> None:
-    assert tagger.tag(Conversation("c", [Message("counselor", text)])).messages[0].coding == EMPTY
+    assert tagger.tag(Conversation("c", [Message("counselor", text)])).messages[0].coding == empty()
 
 
 def test_codings_do_not_depend_on_batches_threads_or_order(tiny: Path, tagger: Tagger) -> None:
@@ -124,11 +152,14 @@ def test_thresholds_for_all_codes_or_for_one(tiny: Path) -> None:
     [
         ({"unit": "sentance"}, UsageProblem, "sentence"),
         ({"threads": 0}, UsageProblem, "at least 1"),
-        ({"context": -1}, UsageProblem, "between 0 and 100"),
-        ({"context": 101}, UsageProblem, "between 0 and 100"),
+        ({"context": -1}, UsageProblem, "context is -1; it must be a whole number between 0 and 100"),
+        ({"context": 101}, UsageProblem, "context is 101; it must be a whole number between 0 and 100"),
+        ({"context": 2.5}, UsageProblem, r"context is 2\.5; it must be a whole number between 0 and 100"),
         ({"threshold": 1.1}, UsageProblem, "between 0 and 1"),
         ({"threshold": float("nan")}, UsageProblem, "between 0 and 1"),
         ({"threshold": {"INTO": 0.5}}, UnknownName, "Did you mean"),
+        ({"threshold": {"OQ": "0.4"}}, UsageProblem, "The threshold of OQ is of the type str; it must be a number"),
+        ({"threshold": np.full(21, 0.4)}, UsageProblem, "is of the type ndarray; it must be a number between 0 and 1"),
     ],
 )
 def test_options_out_of_range_are_refused(tiny: Path, options: dict, error: type[MiCoderError], words: str) -> None:
@@ -137,8 +168,10 @@ def test_options_out_of_range_are_refused(tiny: Path, options: dict, error: type
 
 
 def test_untrained_codes_are_never_given(tmp_path: Path) -> None:
-    model = make_tiny_model(tmp_path / "model", untrained=("OT", "INT"))
-    tagged = list(Tagger.load(model).tag_many(chats(20)))
+    tagger = Tagger.load(make_tiny_model(tmp_path / "model", untrained=("OT", "INT")))
+    assert {*tagger.config.untrained} == {"OT", "INT"}
+    assert {*tagger.config.trained} == {*tagger.config.codes} - {"OT", "INT"}
+    tagged = list(tagger.tag_many(chats(20)))
     codings = [message.coding for chat in tagged for message in chat.counselor_messages]
     assert not {"OT", "INT"} & {code for coding in codings for code in (*coding.codes, *coding.scores)}
 
@@ -242,6 +275,13 @@ def test_a_window_out_of_range(folder: Path, window: dict[str, int], words: str)
         Tagger.load(folder)
 
 
+def test_the_context_may_fill_the_whole_window(folder: Path) -> None:
+    config = read_config(folder)
+    window = msgspec.structs.replace(config.window, context_tokens=config.window.max_tokens)
+    write_config(msgspec.structs.replace(config, window=window), folder)
+    assert Tagger.load(folder).config.window == window
+
+
 def test_another_codebook(folder: Path) -> None:
     write_config(msgspec.structs.replace(read_config(folder), codebook="sha256:0000000000000000"), folder)
     with pytest.raises(BadModel, match=r"codebook sha256:0000000000000000.*mi-code train"):
@@ -311,7 +351,7 @@ class TestSentences:
         assert len(by_sentence.job(f"Thanks. {'a ' * 39}b.", []).spans) == 2
 
     def test_an_empty_message_has_no_sentences(self, by_sentence: Tagger) -> None:
-        assert by_sentence.tag(Conversation("c", [Message("counselor", " ")])).messages[0].coding == EMPTY
+        assert by_sentence.tag(Conversation("c", [Message("counselor", " ")])).messages[0].coding == empty()
 
     def test_a_message_beyond_the_limit_of_the_sentence_splitter(self, by_sentence: Tagger) -> None:
         job = by_sentence.job("word " * 210_000, [])

@@ -21,6 +21,12 @@ def test_rates_of_hajek_and_of_horvitz_and_thompson() -> None:
     assert total.value == pytest.approx((2 + 4) / 12)
 
 
+def test_a_rate_that_comes_out_above_one_still_has_an_interval() -> None:
+    (rate,) = weighted_rates(column(*[1] * 8), np.full(8, 0.25), population=20)
+    assert rate.value == 32 / 20
+    assert 0 <= rate.low <= rate.high == 1
+
+
 def test_the_interval_of_a_simple_sample_is_wilsons() -> None:
     (rate,) = weighted_rates(column(*[1] * 3, *[0] * 8), np.full(11, 0.1))
     # Wilson (1927) at 3 of 11, with 10 in place of 11 messages, since the variance is that of a sample.

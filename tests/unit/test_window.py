@@ -54,6 +54,11 @@ def test_the_special_tokens_are_those_of_the_tokenizers_own_template() -> None:
     assert (own, before) == ("<s> w7 </s> </s>", "client: w1 w2 counselor: w3 client: w4 w5 w6 </s>")
 
 
+def test_what_the_client_said_is_told_apart_from_what_the_counselor_said() -> None:
+    build = builder(ROOMY)
+    assert words(build, [*build.build("w7", CONTEXT).client]) == "w1 w2 w4 w5 w6 client:"
+
+
 def test_only_the_last_messages_are_read() -> None:
     window = Window(context=1, max_tokens=60, context_tokens=40)
     assert built(window, "w7")[1] == "client: w4 w5 w6 </s>"
@@ -102,6 +107,11 @@ def test_a_huge_message_of_few_tokens_is_counted_as_cut() -> None:
     window = Window(context=3, max_tokens=20, context_tokens=5)
     assert built(window, f"w0 {'a' * 1_000} w1", [])[::2] == ("<s> w0 [UNK] w1 </s>", True)
     assert built(window, f"w0{' ' * 1_000}", [])[::2] == ("<s> w0 </s>", False)
+
+
+def test_a_message_of_few_long_words_is_read_whole() -> None:
+    window = Window(context=3, max_tokens=20, context_tokens=5)
+    assert built(window, f"w0 {'a' * 200} w1", [])[::2] == ("<s> w0 [UNK] w1 </s>", False)
 
 
 @pytest.mark.parametrize("length", [1, 200, 900, 3_000, 30_000])

@@ -14,7 +14,7 @@ import pandas as pd
 
 from mi_coder.codebook import Codebook
 from mi_coder.conversation import COUNSELOR, Conversation, Message
-from mi_coder.errors import UsageProblem, did_you_mean
+from mi_coder.errors import UsageProblem, did_you_mean, install_line
 from mi_coder.formats import ReadOptions, read_conversations
 from mi_coder.formats.checks import looks_like_an_id
 from mi_coder.outcomes.frame_guard import unguarded
@@ -29,13 +29,17 @@ Codes = Callable[[Message], frozenset[str] | None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chats:
-    """One row per chat.
+    """One row per chat. The index of both tables has the ids of the chats, in the same order.
 
     Attributes:
         counts: [chats, codes] messages that carry each code, by the ids of the codebook.
         frame: [chats, columns] what else the files say of the chat, with `messages` and `log_messages`.
         left_out: how many chats were left out, by reason.
         coded: the codes of each message of the chats that this was asked for.
+
+    Raises:
+        UsageProblem: the tables have other chats or another order, an id is there more than once, or a count is
+            missing.
     """
 
     counts: pd.DataFrame
@@ -43,11 +47,25 @@ class Chats:
     left_out: Mapping[str, int]
     coded: Mapping[str, Coded] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if not self.counts.index.equals(self.frame.index):
+            raise UsageProblem(
+                f"The rows of counts ({len(self.counts)}) and of frame ({len(self.frame)}) must be the same chats in "
+                "the same order, but their indexes differ. Give both the ids of the chats as index; then "
+                "counts.loc[frame.index] puts counts in the order of frame."
+            )
+        if not self.frame.index.is_unique:
+            twice = int(self.frame.index.duplicated().sum())
+            raise UsageProblem(f"{twice} rows of the chats repeat an id of the index. There must be one row per chat.")
+        gaps = self.counts.isna().any(axis=1)
+        if gaps.any():
+            raise UsageProblem(f"Counts are missing in {_rows(gaps)}. Write 0 where a code was not found.")
+
     def __len__(self) -> int:
         return len(self.frame)
 
 
-def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Chats:
+def read_chats(data: Data, folder: str | Path, messages_of: Container[str] = ()) -> Chats:
     """The chats of a study with the tagger's codes and their outcomes.
 
     Args:
@@ -57,6 +75,7 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
     Raises:
         UsageProblem: a file, an id or a code column is missing or doubled, with what to do.
     """
+    folder = Path(folder)
     if not (data.chats or data.counts):
         frame = read_table(folder / data.outcomes, data)
         return Chats(pd.DataFrame(0.0, index=frame.index, columns=list(Codebook.load().ids)), frame, {})
@@ -72,12 +91,13 @@ def read_chats(data: Data, folder: Path, messages_of: Container[str] = ()) -> Ch
     return _joined(chats, folder / data.outcomes, data) if data.outcomes else chats
 
 
-def read_gold(study: LabelError, data: Data, folder: Path) -> Chats:
+def read_gold(study: LabelError, data: Data, folder: str | Path) -> Chats:
     """The chats that people coded in full. A chat with codes that are unknown or messages without gold is left out.
 
     Raises:
         UsageProblem: as `read_chats`; or no chat is coded in full.
     """
+    folder = Path(folder)
     if study.counts:
         return _from_table(folder / study.counts, data, Codebook.load().ids)
     paths = [folder / path for path in study.gold]
@@ -215,19 +235,19 @@ def _chats(counts: pd.DataFrame, frame: pd.DataFrame, left_out: Mapping[str, int
     return Chats(counts, frame, left_out)
 
 
-def read_table(path: Path, data: Data) -> pd.DataFrame:
+def read_table(path: str | Path, data: Data) -> pd.DataFrame:
     """A CSV or Parquet table by chat id, as text. The guard against spreadsheet formulas is dropped from CSV.
 
     Raises:
         UsageProblem: it cannot be read, has no such column, or has an id twice or empty.
     """
-    id_column = data.id
+    id_column, path = data.id, Path(path)
     try:
         frame = pd.read_parquet(path) if path.suffix == ".parquet" else unguarded(_read_csv(path, data))
     except FileNotFoundError:
         raise UsageProblem(f"There is no file {path}. Paths in a study file start from the folder it is in.") from None
     except ImportError:
-        raise UsageProblem(f"{path} is Parquet: run pip install 'mi-coder[parquet]', or save it as CSV.") from None
+        raise UsageProblem(f"{path} is Parquet: save it as CSV, or run:  {install_line('parquet')}") from None
     except (ValueError, OSError) as error:
         raise UsageProblem(f"{path} cannot be read as a table: {str(error).strip().rstrip('.')}.") from None
     if id_column not in frame.columns:

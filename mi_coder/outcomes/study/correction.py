@@ -9,7 +9,8 @@ import pandas as pd
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem
+from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.information import LARGER_P, MOST_BOOTSTRAPPED
 from mi_coder.outcomes.label_error import Corrected, correct, error_by_outcome
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.design import Design
@@ -17,6 +18,7 @@ from mi_coder.outcomes.study.fields import column_of
 from mi_coder.outcomes.study.fits import family_data, scale_of, tidy_rows
 from mi_coder.outcomes.study.origin import learned_from
 from mi_coder.outcomes.study.part import Part
+from mi_coder.outcomes.study.quality import message_counts
 from mi_coder.outcomes.study.spec import LabelError, Model, Outcome, Study
 
 CORRECTABLE: tuple[Model, ...] = ("ordinal", "logit", "linear", "change", "poisson")
@@ -93,8 +95,8 @@ def correct_part(
         return
     setting = study.label_error
     probabilities = gold_probabilities(setting, chats, gold, ids[rows])
-    by_gold, by_tagger = data.gold_columns(gold.counts.loc[ids[rows]], rows, probabilities)
     try:
+        by_gold, by_tagger = data.gold_columns(gold.counts.loc[ids[rows]], rows, probabilities)
         corrected = correct(
             family,
             data.outcome,
@@ -118,7 +120,7 @@ def correct_part(
     gains = pd.DataFrame({"model": model, "term": corrected.names, "weight": corrected.weights, "gain": corrected.gain})
     told = [term.correctable for term in data.terms]
     part.tables[f"gain: {outcome.name}, {model}"] = gains[told].reset_index(drop=True)
-    part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows))
+    part.tables.setdefault(f"error by outcome: {outcome.name}", _error_table(data, chats, gold, rows, probabilities))
 
 
 def _why_not(study: Study, data: Design, weighted: bool) -> str:
@@ -180,12 +182,17 @@ def _corrected_rows(
     """Gold-only and corrected rows of all terms but the counselors' means, which no gold codes correct."""
     told = np.array([term.correctable for term in data.terms])
     terms = [term for term in data.terms if term.correctable]
-    few = ""
-    if corrected.clusters < ENOUGH_CLUSTERS:
+    information = corrected.information
+    few: str | list[str] = ""
+    if information.few:
         few = (
             f"gold of only {corrected.clusters} clusters: t with {corrected.clusters - 1} degrees of freedom, "
             "p by the wild cluster bootstrap"
         )
+    elif (thin := information.thin & told).any():
+        how = "t with one degree of freedom less than that"
+        how += f", {LARGER_P}" if corrected.clusters <= MOST_BOOTSTRAPPED else ""
+        few = [f"gold of {information.told(thin)}: {how}" if each else "" for each in thin[told]]
     return [
         tidy_rows(
             model,
@@ -193,7 +200,7 @@ def _corrected_rows(
             terms,
             part.coefficients[told],
             part.se[told],
-            part.df,
+            part.df if np.ndim(part.df) == 0 else np.asarray(part.df)[told],
             study.inference.alpha,
             correction=name,
             weight=corrected.weights[told] if name == "ptd" else None,
@@ -207,11 +214,28 @@ def _corrected_rows(
     ]
 
 
-def _error_table(data: Design, chats: Chats, gold: Chats, rows: "np.ndarray[Any, Any]") -> pd.DataFrame:
+def _error_table(
+    data: Design, chats: Chats, gold: Chats, rows: "np.ndarray[Any, Any]", probabilities: Floats | None
+) -> pd.DataFrame:
+    """Errors by outcome in gold chats: counted message by message where both sides have the codes of each message."""
     ids = data.ids[rows]
     groups = data.recipe.groups
+    by_message = message_counts(chats.coded, gold.coded, map(str, ids), groups)
+    known = ~np.isnan(by_message.hits)
     tagged, truth = (
-        np.column_stack([counts.loc[ids, list(codes)].sum(axis=1) for codes in groups.values()]).astype(float)
-        for counts in (chats.counts, gold.counts)
+        np.where(
+            known,
+            messages,
+            np.column_stack([counts.loc[ids, list(codes)].sum(axis=1) for codes in groups.values()]).astype(float),
+        )
+        for counts, messages in ((chats.counts, by_message.found), (gold.counts, by_message.true))
     )
-    return error_by_outcome(list(groups), tagged, truth, data.outcome[rows], data.clusters.to_numpy()[rows])
+    return error_by_outcome(
+        list(groups),
+        tagged,
+        truth,
+        data.outcome[rows],
+        data.clusters.to_numpy()[rows],
+        hits=by_message.hits if known.any() else None,
+        probabilities=probabilities,
+    )

@@ -63,14 +63,24 @@ class Design:
     ) -> tuple[Floats, Floats]:
         """Two times [gold rows, terms]: these rows by gold counts [gold rows, codes], and by the tagger's.
 
-        The counselors' means, where they are split off, stay those of the tagger: people coded too few chats of each
-        counselor to have a mean of their own, and the same means stand in all fits that are compared. Where the means
-        are no columns of the model, what the tagger finds too much or too little of a counselor would come out as a
-        difference within: there both are deviations from the counselor's mean over the gold rows.
+        The counselors' means, where they are columns of the model, stay those of the tagger: people coded too few chats
+        of each counselor to have a mean of their own, and the same means stand in all fits that are compared. Columns
+        within counselors are deviations from the counselor's mean over the gold rows, in both: as deviations from the
+        tagger's mean of all chats, gold use would carry what that mean misses of the counselor's habit, and with it
+        what makes counselors differ, into the slope within.
 
         Args:
             probabilities: [gold rows] with which each was drawn, if not all alike.
+
+        Raises:
+            ModelProblem: there are columns within counselors, but no counselor has two gold rows.
         """
+        people = self.counselors.iloc[rows].to_numpy()
+        if len(people) and len(set(people)) == len(people) and any(term.level == "within" for term in self.terms):
+            raise ModelProblem(
+                f"Each of the {len(people):,} gold chats is of another counselor, so gold codes never differ within a "
+                "counselor. Code further chats of the same counselors, or set techniques.within_between to false."
+            )
         tagged = self.columns[rows].copy()
         gold = tagged.copy()
         by_name = dict(
@@ -80,13 +90,12 @@ class Design:
                 strict=True,
             )
         )
-        people = self.counselors.iloc[rows].to_numpy()
         weights = np.ones(len(rows)) if probabilities is None else 1 / probabilities
         for i, term in enumerate(self.terms):
             if term.level == "between" or term.name not in by_name:
                 continue
             gold[:, i] = by_name[term.name]
-            if term.level == "within" and "between" not in self.recipe.levels:
+            if term.level == "within":
                 gold[:, i] -= _means_of(gold[:, i], people, weights)
                 tagged[:, i] -= _means_of(tagged[:, i], people, weights)
         return gold, tagged

@@ -99,7 +99,9 @@ class Document:
         return [part for section in self.sections for part in section.parts if isinstance(part, Picture)]
 
 
-def write_document(document: Document, study: Study, folder: Path, output: Path, force: bool = False) -> Document:
+def write_document(
+    document: Document, study: Study, folder: str | Path, output: str | Path, force: bool = False
+) -> Document:
     """Write a report, its tables and pictures and the record of the run, and return it with its provenance.
 
     A run with a changed study says so in its first sentence.
@@ -113,7 +115,7 @@ def write_document(document: Document, study: Study, folder: Path, output: Path,
     Raises:
         UsageProblem: a file is in the way, as `history.refuse_to_overwrite` says.
     """
-    document = _with_own_stems(document)
+    document, folder, output = _with_own_stems(document), Path(folder), Path(output)
     facts = record(
         study, folder, output, document.verb, _names(document), lambda facts: _contents(_of(document, facts)), force
     )

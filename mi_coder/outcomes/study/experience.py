@@ -29,6 +29,7 @@ from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.spec import Study
 from mi_coder.outcomes.study.techniques import recipe_of
 from mi_coder.outcomes.survivorship import Survivorship, who_stays
+from mi_coder.outcomes.tables import p_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,7 +51,7 @@ OWN_ADJUSTMENT = (
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class ExperienceResult:
     """What a study says of experience.
 
@@ -58,6 +59,7 @@ class ExperienceResult:
         found: the slopes.
         counts: [chats, techniques] messages that carry each.
         messages, experience: [chats]
+        measure: what experience is: earlier chats, or the field that the study names.
         counselors: [chats]
         tenure: shares by months since the counselor's first chat (`tenure_table`), where times are known.
         stays: who stays and how their first chats differ (`who_stays`), where times are known.
@@ -70,6 +72,7 @@ class ExperienceResult:
     counts: pd.DataFrame
     messages: Floats
     experience: Floats
+    measure: str
     counselors: "pd.Series[str]"
     tenure: pd.DataFrame | None
     stays: Survivorship | None
@@ -90,8 +93,8 @@ class ExperienceResult:
             for _, row in group.iterrows():
                 told = f"{row['effect']:.2f} [{row['effect_low']:.2f}, {row['effect_high']:.2f}]"
                 line[row["level"]] = told if np.isfinite(row["effect"]) else "not estimated"
-                line[f"q {row['level']}"] = row["q_bh"]
-            line["p within = between"] = group["p_within_is_between"].iloc[0]
+                line[f"q {row['level']}"] = p_text(row["q_bh"])
+            line["p within = between"] = p_text(group["p_within_is_between"].iloc[0])
             lines.append(line)
         return pd.DataFrame(lines)
 
@@ -119,6 +122,9 @@ class ExperienceResult:
         said.append(TAGGERS_CODES)
         return tuple(said)
 
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences())
+
     def plot(self, code: str) -> "Figure":
         """Each counselor's curve of one technique, and the fit within counselors.
 
@@ -137,7 +143,7 @@ class ExperienceResult:
             self.counselors.to_numpy(),
             by_name[code].slope("within"),
         )
-        return experience_curves(lines, fit, Codebook.load().label_of(code))
+        return experience_curves(lines, fit, Codebook.load().label_of(code), self.measure)
 
 
 def _turned(rows: pd.DataFrame) -> bool:
@@ -146,7 +152,7 @@ def _turned(rows: pd.DataFrame) -> bool:
     return {"pooled", "within"} <= set(clear.index) and clear["pooled"] * clear["within"] < 0
 
 
-def run_experience(study: Study, folder: Path | None = None, chats: Chats | None = None) -> ExperienceResult:
+def run_experience(study: Study, folder: str | Path | None = None, chats: Chats | None = None) -> ExperienceResult:
     """Relate technique use to experience, as `study.experience` says.
 
     Args:
@@ -160,7 +166,7 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     setting = study.experience
     if setting is None or not study.data.counselor:
         raise UsageProblem("The study file needs `experience` with time or field, and data.counselor.")
-    folder = study.data.folder if folder is None else folder
+    folder = study.data.folder if folder is None else Path(folder)
     chats = read_chats(study.data, folder) if chats is None else chats
     frame = chats.frame
     named = field_of(frame, study.data.counselor, "data.counselor")
@@ -187,10 +193,10 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
     if not keep.any():
         raise ModelProblem(f"No chat is left to relate to experience: {kept.reasons}.")
     if given is not None:
-        experience = given[keep]
+        experience, measure = given[keep], setting.field
     else:
         assert times is not None
-        experience = earlier_chats(people[keep].to_numpy(), times[keep])
+        experience, measure = earlier_chats(people[keep].to_numpy(), times[keep]), "earlier chats"
     recipe = recipe_of(replace(study.techniques, within_between=False), chats.counts[keep], people[keep])
     counts = pd.DataFrame(
         {name: chats.counts.loc[keep, list(codes)].sum(axis=1) for name, codes in recipe.groups.items()}
@@ -214,6 +220,7 @@ def run_experience(study: Study, folder: Path | None = None, chats: Chats | None
         counts,
         messages,
         experience,
+        measure,
         people[keep],
         tenure,
         stays,

@@ -14,10 +14,11 @@ from mi_coder.outcomes.tables import interval_text, level_text, p_text
 def experience_document(result: ExperienceResult) -> Document:
     """Sentences, slopes, a picture of each technique, tenure, and who was left out."""
     level = level_text(result.found.alpha)
+    ratios = f"Rate ratios per doubling of 1 + experience ({result.measure}), with {level}"
     label_of = Codebook.load().label_of
     data: dict[str, pd.DataFrame] = {"tidy": result.tidy()}
     sections = [
-        Section("Slopes", [Table(result.table(), caption=f"Rate ratios per doubling of 1 + experience, with {level}")]),
+        Section("Slopes", [Table(result.table(), caption=ratios)]),
         Section(
             "Counselors' curves",
             [
@@ -42,9 +43,8 @@ def experience_document(result: ExperienceResult) -> Document:
             further.append(Table(_stays(data["who stays"]), "Who stays", caption, folded=True))
     if result.fixed.codes:
         data["counselor effects"] = result.fixed.tidy()
-        caption = f"Rate ratios per doubling of 1 + experience, with {level}"
         further.append(
-            Table(_ratios(data["counselor effects"]), "With an effect of each counselor", caption, folded=True)
+            Table(_ratios(data["counselor effects"]), "With an effect of each counselor", ratios, folded=True)
         )
     if further:
         sections.append(Section("Tenure, and who stays", further))
@@ -91,7 +91,9 @@ def _ratios(tidy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def write_experience(result: ExperienceResult, study: Study, folder: Path, output: Path, force: bool = False) -> str:
+def write_experience(
+    result: ExperienceResult, study: Study, folder: str | Path, output: str | Path, force: bool = False
+) -> str:
     """Write report, tables and a picture of each technique to `output`, and return the report in Markdown.
 
     Args:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from mi_coder.arrays import Floats
@@ -14,7 +15,8 @@ from mi_coder.outcomes.cr2 import fit_cr2
 from mi_coder.outcomes.crossed import fit_crossed
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family
 from mi_coder.outcomes.gee import fit_gee
-from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, Separation, cluster_codes
+from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, ModelProblem, Separation
+from mi_coder.outcomes.information import LARGER_P, MOST_BOOTSTRAPPED, information_of
 from mi_coder.outcomes.ordinal_random import fit_ordinal_random
 from mi_coder.outcomes.penalized import penalized_terms
 from mi_coder.outcomes.random_intercept import fit_random_intercept
@@ -60,7 +62,8 @@ class Fit:
 def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None = None) -> Fit:
     """Fit one model. Columns that separate the outcome are left out one at a time, and named.
 
-    A logit or ordinal model without weights has a penalized fit with all columns beside it then.
+    With a column of a technique go its others: deviations from the counselor's mean hide that use as such separates. A
+    logit or ordinal model without weights has a penalized fit with all columns beside it then.
 
     Args:
         weights: [rows] for models that take them.
@@ -75,11 +78,13 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
         try:
             fit = _FITTERS[model](study, outcome, design, weights)
         except Separation as problem:
-            if not problem.columns or len(problem.columns) >= len(design.names):
+            left_out = _all_levels(design, problem.columns[-1:])
+            if not problem.columns or max(len(problem.columns), len(left_out)) >= len(design.names):
                 raise
-            note = f"{model}: {problem} It was left out of this model."
-            separated += tuple(problem.columns[-1:])
-            design, notes = design.without(problem.columns[-1:], note), (*notes, note)
+            named = "It was" if len(left_out) == 1 else f"{' and '.join(left_out)}, of one technique, were"
+            note = f"{model}: {problem} {named} left out of this model."
+            separated += left_out
+            design, notes = design.without(left_out, note), (*notes, note)
         else:
             break
     penalized = None
@@ -91,6 +96,12 @@ def fit_model(model: Model, study: Study, outcome: Outcome, design: Design, weig
         except ModelProblem as problem:
             notes = (*notes, f"{model}, penalized: {problem}")
     return replace(fit, notes=(*notes, *fit.notes), separated=separated, penalized=penalized)
+
+
+def _all_levels(design: Design, names: Sequence[str]) -> tuple[str, ...]:
+    """These columns, and all of the same techniques."""
+    codes = {term.code for term in design.terms if term.name in names and term.code}
+    return tuple(term.name for term in design.terms if term.name in names or term.code in codes)
 
 
 def family_data(model: Model, outcome: Outcome, design: Design) -> tuple[Family, Design, Floats | None]:
@@ -127,7 +138,7 @@ def tidy_rows(
     p: Floats | None = None,
     n: int = 0,
     n_clusters: int = 0,
-    warnings: str = "",
+    warnings: str | Sequence[str] = "",
     scale: str = POINTS_OF_OUTCOME,
 ) -> pd.DataFrame:
     """Rows of the tidy table from estimates and standard errors [terms].
@@ -135,6 +146,7 @@ def tidy_rows(
     Args:
         df: degrees of freedom of the t distribution, of all or [terms] of each; infinite for the normal.
         p: [terms] p values from elsewhere than the t distribution.
+        warnings: of all, or [terms] of each.
         scale: what effects are, as of `scale_of`.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -177,25 +189,41 @@ def tidy_rows(
 def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
     """Rows independent between clusters: coefficients of the family, errors by cluster, t with clusters - 1 degrees.
 
-    Least squares of few clusters have errors and degrees of freedom of their own, which hold then.
+    Least squares of few clusters have errors and degrees of freedom of their own, which hold then. Technique columns on
+    which few of many clusters decide are treated as those of few clusters.
     """
     family, data, own = family_data(model, outcome, design)
     both = own if weights is None else weights if own is None else own * weights
     estimate = fit_family(family, data.outcome, data.names, data.columns, both)
     labels = data.clusters.to_numpy()
     se = np.sqrt(np.diag(clustered_covariance(estimate, labels)))
-    clusters = len(cluster_codes(labels, len(data.outcome)))
+    information = information_of(data.names, data.columns, labels, both)
+    clusters = information.clusters
+    coded = _coded(data)
+    thin = information.thin & coded
     df: float | Floats = clusters - 1
-    p, warnings = None, ""
-    if clusters < ENOUGH_CLUSTERS:
+    p: Floats | None = None
+    warnings: str | Sequence[str] = ""
+    if information.few:
         warnings = few_clusters(clusters)
         if both is None:
             if family == "linear":
                 few = fit_cr2(data.outcome, data.names, data.columns, labels)
                 se, df = few.se, few.df
                 warnings = f"only {clusters} clusters: CR2 standard errors, t with Satterthwaite's degrees of freedom"
-            p = _wild_p(study, family, data)
+            p = _wild_p(study, family, data, coded)
             warnings += ", p of codes by the wild cluster bootstrap"
+    elif thin.any():
+        df, how = np.where(thin, information.df, clusters - 1), "t with one degree of freedom less than that"
+        if both is None and family == "linear":
+            few = fit_cr2(data.outcome, data.names, data.columns, labels)
+            se, df = np.where(thin, few.se, se), np.where(thin, few.df, clusters - 1)
+            how = "CR2 standard errors, t with Satterthwaite's degrees of freedom"
+        p = np.asarray(2 * stats.t.sf(abs(estimate.coefficients / se), df))
+        if both is None and clusters <= MOST_BOOTSTRAPPED:
+            p = np.fmax(p, _wild_p(study, family, data, thin))
+            how += f", {LARGER_P}"
+        warnings = [f"{information.told(thin)}: {how}" if each else "" for each in thin]
     facts: dict[str, Any] = {"levels": ", ".join(f"{level:g}" for level in estimate.levels)} if estimate.levels else {}
     if family in ("poisson", "linear"):
         facts["dispersion"] = estimate.dispersion
@@ -260,8 +288,8 @@ def _penalized(model: Model, study: Study, outcome: Outcome, design: Design, sep
     return Fit(rows, {})
 
 
-def _wild_p(study: Study, family: Family, data: Design) -> Floats:
-    """p values of the technique columns by the wild cluster bootstrap, not numbers for covariates."""
+def _wild_p(study: Study, family: Family, data: Design, chosen: NDArray[np.bool_]) -> Floats:
+    """p values of the chosen columns [terms] by the wild cluster bootstrap, not numbers for the others."""
     clusters = data.clusters.to_numpy()
     draws, seed = study.inference.draws, study.seed
 
@@ -270,7 +298,7 @@ def _wild_p(study: Study, family: Family, data: Design) -> Floats:
             return wild_bootstrap(data.outcome, data.names, data.columns, clusters, name, draws=draws, seed=seed).p
         return score_bootstrap(family, data.outcome, data.names, data.columns, clusters, name, draws, seed)
 
-    return np.array([p_of(term.name) if term.code else np.nan for term in data.terms])
+    return np.array([p_of(name) if each else np.nan for name, each in zip(data.names, chosen, strict=True)])
 
 
 def _ordinal_random(study: Study, outcome: Outcome, design: Design, weights: Floats | None) -> Fit:
@@ -336,21 +364,30 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
     """Population averages with exchangeable correlation in a cluster."""
     family: Literal["linear", "logit"] = "logit" if outcome.type in ("rating", "binary") else "linear"
     data = family_data("logit", outcome, design)[1] if family == "logit" else design
-    fit = fit_gee(family, data.outcome, data.names, data.columns, data.clusters.to_numpy())
+    labels = data.clusters.to_numpy()
+    information = information_of(data.names, data.columns, labels)
+    thin = information.thin & _coded(data)
+    fit = fit_gee(family, data.outcome, data.names, data.columns, labels, bias_reduced=bool(thin.any()))
+    how = "bias-reduced standard errors, t with one degree of freedom less than that"
     rows = tidy_rows(
         "gee",
         outcome.name,
         data.terms,
         fit.coefficients[1:],
         fit.se[1:],
-        fit.df,
+        np.where(thin, information.df, fit.df) if thin.any() else fit.df,
         study.inference.alpha,
         n=fit.rows,
         n_clusters=fit.clusters,
-        warnings=few_clusters(fit.clusters),
+        warnings=[f"{information.told(thin)}: {how}" if each else few_clusters(fit.clusters) for each in thin],
         scale=scale_of(family, outcome),
     )
     return Fit(rows, {"correlation": fit.correlation})
+
+
+def _coded(data: Design) -> NDArray[np.bool_]:
+    """[terms] which columns are of techniques."""
+    return np.array([bool(term.code) for term in data.terms], dtype=bool)
 
 
 def _df(clusters: int) -> float:

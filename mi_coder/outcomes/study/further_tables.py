@@ -12,11 +12,24 @@ from scipy import stats
 
 from mi_coder.codebook import Codebook
 from mi_coder.outcomes import tables
+from mi_coder.outcomes.label_error import FOUND_PER_TRUE, RECALL
 from mi_coder.outcomes.study.document import Table
 from mi_coder.outcomes.study.fits import few_clusters
 from mi_coder.outcomes.study.result import Result
+from mi_coder.outcomes.symptom_change import RECOVERED
 
 UNCORRECTED = "From the ordinal model on the tagger's codes: the tagger's errors are not corrected here."
+NO_RECALL = (
+    "Found per true message is not recall: numbers of messages per chat do not say which messages were found, and a "
+    "false alarm makes up for a message that was missed, so it may be above 1. For recall, give the codes of each "
+    "message (data.chats and label_error.gold)."
+)
+RECOVERIES = (
+    "Reliably recovered: a case before (score at or above the cut-off), below the cut-off after, and a reliable "
+    "improvement; these chats are not counted under reliable improvement again.",
+    "The recovery rate of NHS Talking Therapies is another figure: of all who were cases before, it counts those below "
+    "the cut-off after, also those whose change is too small to be reliable.",
+)
 _ESTIMATES = {"naive": "naive", "gold": "gold only", "ptd": "corrected"}
 _SIGNED = "+z.1f"
 _DIFFERENCE = "z.2f"
@@ -119,24 +132,30 @@ def response(result: Result, outcome: str) -> list[Table]:
 
 
 def error_by_outcome(result: Result, outcome: str) -> list[Table]:
-    """The tagger's recall in both halves of the outcome, and whether its errors depend on it."""
+    """What the tagger finds in both halves of the outcome, and whether its errors depend on it."""
     errors = result.tables.get(f"error by outcome: {outcome}")
     if errors is None:
         return []
     lines = []
+    recall = RECALL in errors
+    measure = RECALL if recall else FOUND_PER_TRUE
+    shown = "recall" if recall else "found per true message"
     for code, group in errors.groupby("code", sort=False):
         line: dict[str, Any] = {"technique": Codebook.load().label_of(str(code))}
         for _, row in group.iterrows():
-            line[f"recall, {row['stratum']} half"] = tables.interval_text(row["recall"], row["low"], row["high"])
+            line[f"{shown}, {row['stratum']} half"] = tables.interval_text(row[measure], row["low"], row["high"])
             line[f"messages, {row['stratum']} half"] = int(row["n"])
         lines.append(line | {"p": tables.p_text(group["p"].iloc[0])})
     return [
         Table(
             pd.DataFrame(lines),
             "Errors of the tagger by outcome",
-            f"Recall on the gold chats with {outcome} in its lower and upper half, with 95% intervals, and whether "
-            "errors depend on it",
-            notes=[f"p for all codes together: {tables.p_text(errors['p_joint'].iloc[0]) or 'not tested'}."],
+            f"{shown.capitalize()} on the gold chats with {outcome} in its lower and upper half, with 95% intervals, "
+            "and whether errors depend on it",
+            notes=[
+                f"p for all codes together: {tables.p_text(errors['p_joint'].iloc[0]) or 'not tested'}.",
+                *([] if recall else [NO_RECALL]),
+            ],
             folded=True,
         )
     ]
@@ -173,8 +192,25 @@ def change(result: Result, outcome: str) -> list[Table]:
         f"{value:,.0f}" if count else tables.number_text(value)
         for value, count in zip(found["value"], counted, strict=True)
     ]
-    percent = [f"{value:.1f}%" if count else "" for value, count in zip(found["percent"], counted, strict=True)]
-    return [Table(pd.DataFrame({"what": found["what"], "value": shown, "of chats with both scores": percent}))]
+    columns = {"of chats with both scores": found["percent"]}
+    classified = (found["what"] == RECOVERED).any()
+    if classified:
+        columns["of cases before"] = found["percent_of_cases"]
+    percents = {
+        name: ["" if np.isnan(value) else f"{value:.1f}%" for value in column] for name, column in columns.items()
+    }
+    return [
+        Table(
+            pd.DataFrame({"what": found["what"], "value": shown, **percents}),
+            caption="Changes are after minus before: below 0 is fewer symptoms. Counts and means of these chats, "
+            "without intervals",
+            notes=[
+                *(RECOVERIES if classified else ()),
+                "No effect of the chats: clients with high scores before tend to score lower after without any help "
+                "(regression to the mean), and there is no group without chats.",
+            ],
+        )
+    ]
 
 
 def _by_term(
@@ -187,15 +223,23 @@ def _by_term(
     notes: list[str],
     shape: str = "",
 ) -> list[Table]:
-    """A line per term of a table of the result, if it has that table; with few clusters a note says so."""
+    """A line per term of a table of an ordinal model, if there is one; where few clusters decide, a note says so."""
     found = result.tables.get(name)
     if found is None:
         return []
     outcome = name.partition(": ")[2]
     lines = [_named(result, outcome, str(term)) | line(group) for term, group in found.groupby("term", sort=False)]
     frame = pd.DataFrame(lines).fillna("")
-    few = few_clusters(int(found["df"].iloc[0]) + 1)
+    rows = result.rows[(result.rows["outcome"] == outcome) & (result.rows["model"] == "ordinal")]
+    clusters = int(rows["n_clusters"].max())
+    few = few_clusters(clusters)
     notes = [*notes, *([f"{few[0].upper()}{few[1:]}."] if few else [])]
+    thin = found.loc[found["df"] < clusters - 1, "term"].unique()
+    if len(thin):
+        notes.append(
+            f"Few of the {clusters} clusters decide on {', '.join(thin)}: there t has as few degrees of freedom as in "
+            "the table of the model."
+        )
     numbers = [column for column in frame.columns if pd.api.types.is_numeric_dtype(frame[column])]
     return [Table(frame, title, caption, formats=dict.fromkeys(numbers, shape), notes=notes, folded=True)]
 

@@ -36,12 +36,13 @@ from mi_coder.outcomes.sensitivity import (
     rosenbaum_bounds,
 )
 from mi_coder.outcomes.study.chats import Chats, read_chats
+from mi_coder.outcomes.study.codes import technique_groups
 from mi_coder.outcomes.study.design import useless_columns
 from mi_coder.outcomes.study.fields import column_of, covariate_columns, field_of, labels_of
 from mi_coder.outcomes.study.kept import Kept
 from mi_coder.outcomes.study.outcome import outcome_values
 from mi_coder.outcomes.study.spec import Matching, Study, spelled_out
-from mi_coder.outcomes.study.techniques import technique_groups, technique_use
+from mi_coder.outcomes.study.techniques import technique_use
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,6 +56,14 @@ TAGGERS_CODES = (
     "Codes are the tagger's, and gold chats (label_error) do not correct them here: a chat in which it misses the "
     "technique counts as one without it, and errors that depend on the outcome can hide a difference, make one up or "
     "reverse it."
+)
+ADDED = (
+    "is the score before and was added to matching.covariates: rows with high scores before tend to score lower after "
+    "without any help (regression to the mean), so matched rows must be alike in it."
+)
+MATCHED_ON = (
+    "is among the covariates that rows are matched on, which makes it alike in both groups: as a placebo it says "
+    "nothing. Choose a column that is not among them."
 )
 COUNSELOR = 'data.counselor ("" where counselors are not known)'
 SAME = 1 - 1e-9
@@ -75,7 +84,7 @@ class Attempt:
     balance: Balance
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Matched:
     """A matched comparison.
 
@@ -190,6 +199,9 @@ class Matched:
         said.append("What was not measured is not balanced: this is not an experiment.")
         return tuple(said)
 
+    def __repr__(self) -> str:
+        return "\n".join(self.sentences())
+
     def _errors(self) -> str:
         """How far counselors count in the errors of the estimates."""
         clustered = [effect for effect in self.effects if effect.errors in (BY_COUNSELOR, BY_PAIR_AND_COUNSELOR)]
@@ -221,7 +233,7 @@ class Matched:
         return overlap(self.chosen.score, self.treated)
 
 
-def run_matching(study: Study, folder: Path | None = None, chats: Chats | None = None) -> Matched:
+def run_matching(study: Study, folder: str | Path | None = None, chats: Chats | None = None) -> Matched:
     """Match and compare, as `study.matching` says, in the first outcome of the study.
 
     Args:
@@ -235,7 +247,7 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     matching = study.matching
     if matching is None:
         raise UsageProblem("The study has no `matching`: give technique (or treated) and covariates there.")
-    folder = study.data.folder if folder is None else folder
+    folder = study.data.folder if folder is None else Path(folder)
     chats = read_chats(study.data, folder) if chats is None else chats
     outcome = study.outcomes[0]
     values, before = outcome_values(outcome, chats)
@@ -249,9 +261,13 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
     for labels, what in ((counselor, "counselor"), (stratum, matching.within)):
         if labels is not None:
             kept = kept.without(labels.isna(), f"no {what}")
-    kept = kept.without(np.isnan(change), f"no {outcome.name}").without(np.isnan(treated), f"no {matching.treated}")
+    kept = kept.without(np.isnan(change), f"no {outcome.name}")
+    kept = kept.without(np.isnan(treated), f"no {matching.treated}" if matching.treated else "no code at all")
     for covariate, each in zip(covariates, columns, strict=True):
         kept = kept.without(each.isna().any(axis=1), f"no {covariate.field}")
+    score_before = outcome.fields[0] if before is not None else ""
+    if score_before and score_before not in (covariate.field for covariate in covariates):
+        columns.append(pd.DataFrame({score_before: before}, index=chats.frame.index))
     keep = kept.rows
     if not keep.any():
         raise ModelProblem(
@@ -259,6 +275,10 @@ def run_matching(study: Study, folder: Path | None = None, chats: Chats | None =
             'counselor: "" under data.'
         )
     names, chosen, notes = _varying(pd.concat(columns, axis=1)[keep])
+    if len(columns) > len(covariates) and score_before in names:
+        notes.append(f"{score_before} {ADDED}")
+    if matching.placebo in names:
+        notes.append(f"matching.placebo: {matching.placebo} {MATCHED_ON}")
     high, difference = treated[keep] > 0, change[keep]
     within = None if stratum is None else labels_of(stratum)[keep].to_numpy()
     attempts = _attempts(names, chosen, high, matching, within)
@@ -325,7 +345,10 @@ def _clustered_if_possible(
 
 
 def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, str]:
-    """[rows] 1 for treated, 0 for others, not a number where unknown; and what is compared."""
+    """[rows] 1 for treated, 0 for others, not a number where unknown; and what is compared.
+
+    It is unknown in chats without any code where the technique is a share of all codes.
+    """
     if matching.treated:
         values = column_of(chats.frame, matching.treated, "matching.treated").to_numpy()
         if not np.isin(values[~np.isnan(values)], (0, 1)).all():
@@ -334,12 +357,17 @@ def _treatment(study: Study, matching: Matching, chats: Chats) -> tuple[Floats, 
     techniques = study.techniques
     groups = technique_groups(techniques) | {code: (code,) for code in techniques.reference}
     if matching.technique not in groups:
-        raise UsageProblem(f"matching.technique: there is no code {matching.technique!r} among {', '.join(groups)}.")
+        raise UsageProblem(
+            f"matching.technique: there is no code {matching.technique!r} among those of techniques.codes and "
+            f"reference: {', '.join(groups)}."
+        )
     use = technique_use(chats.counts, {matching.technique: groups[matching.technique]}, techniques.form)[:, 0]
     name = Codebook.load().label_of(matching.technique)
-    if matching.high == "any":
-        return (use > 0).astype(float), f"Any {name} against none"
-    return (use > np.median(use)).astype(float), f"{name} above its median against not"
+    known = chats.counts.sum(axis=1).to_numpy() > 0 if techniques.form == "share" else np.ones(len(use), dtype=bool)
+    least, question = 0.0, f"Any {name} against none"
+    if matching.high == "median" and known.any():
+        least, question = float(np.median(use[known])), f"{name} above its median against not"
+    return np.where(known, use > least, np.nan), question
 
 
 def _varying(covariates: pd.DataFrame) -> tuple[list[str], Floats, list[str]]:

@@ -73,7 +73,7 @@ def _estimates(matched: Matched) -> pd.DataFrame:
     )
 
 
-def write_matched(matched: Matched, study: Study, folder: Path, output: Path, force: bool = False) -> str:
+def write_matched(matched: Matched, study: Study, folder: str | Path, output: str | Path, force: bool = False) -> str:
     """Write report, tables, love plot and overlap to `output`, and return the report in Markdown, without pictures.
 
     Args:

@@ -11,8 +11,8 @@ from mi_coder.outcomes.guards import ModelProblem
 from mi_coder.outcomes.study.chats import Chats
 from mi_coder.outcomes.study.fields import column_of
 from mi_coder.outcomes.study.spec import Outcome
-from mi_coder.outcomes.symptom_change import classify, effect_sizes, nhs_reliable_change
-from mi_coder.outcomes.symptoms import Cutoff, Scale, Scores, scale_named, score_items, score_totals
+from mi_coder.outcomes.symptom_change import RECOVERED, classify, effect_sizes, nhs_reliable_change
+from mi_coder.outcomes.symptoms import Cutoff, Scale, Scores, cases, scale_named, score_items, score_totals
 
 
 def outcome_values(outcome: Outcome, chats: Chats) -> tuple[Floats, Floats | None]:
@@ -49,23 +49,34 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
     """Classes of change and labeled effect sizes of a symptom, with what to keep in mind.
 
     Returns:
-        Rows of what, value and, where the value is a number of chats, percent of the chats with both scores.
+        Rows of what, value and, where the value is a number of chats, percent of the chats with both scores; for those
+        who reliably recovered also percent_of_cases: of the chats whose score before is at or above the cut-off.
     """
     before, after = _scores(outcome, chats)
     sizes = effect_sizes(before.values, after.values)
     counts = {"chats with both scores": sizes.pairs}
     threshold = _reliable_change(outcome, before.scale)
+    both = ~np.isnan(before.values) & ~np.isnan(after.values)
+    cases_before = 0
     if threshold is not None:
         own = None if outcome.cutoff is msgspec.UNSET else Cutoff(outcome.cutoff, "the study file")
-        counts |= classify(before, after, threshold, own).counts()
+        classes = classify(before, after, threshold, own)
+        cases_before = int(np.nansum(cases(before, classes.cutoff)[both]))
+        counts[f"cases before (score of {classes.cutoff.points} or more)"] = cases_before
+        counts |= classes.counts()
     figures = {
         "mean change": sizes.mean_change,
         "d_z: mean change / sd of changes": sizes.d_z,
         "d_av: mean change / root of the mean of both variances": sizes.d_av,
         "d_pre: mean change / sd before": sizes.d_pre,
     }
-    rows = [(what, float(count), 100 * count / sizes.pairs) for what, count in counts.items()]
-    rows += [(what, value, math.nan) for what, value in figures.items()]
+    rows = [
+        (what, float(count), 100 * count / sizes.pairs, 100 * count / cases_before)
+        if what == RECOVERED and cases_before
+        else (what, float(count), 100 * count / sizes.pairs, math.nan)
+        for what, count in counts.items()
+    ]
+    rows += [(what, value, math.nan, math.nan) for what, value in figures.items()]
     notes = [
         f"{outcome.name}: clients with high scores before tend to score lower after without any help (regression to "
         "the "
@@ -73,16 +84,16 @@ def symptom_change(outcome: Outcome, chats: Chats) -> tuple[pd.DataFrame, tuple[
     ]
     if threshold is None:
         notes.append(
-            f"{outcome.name}: there are no classes of change (improved, recovered): the rule for them has thresholds "
-            f"for the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in reliable_change."
+            f"{outcome.name}: there are no classes of change (reliably improved, recovered): the rule for them has "
+            f"thresholds for the PHQ-9 and the GAD-7, not for the {before.scale.name}. Give your own in "
+            "reliable_change."
         )
-    both = ~np.isnan(before.values) & ~np.isnan(after.values)
     if prorated := int(((before.prorated | after.prorated) & both).sum()):
         notes.append(
             f"{outcome.name}: {prorated:,} chats miss up to {before.scale.may_miss} items of the {before.scale.name} "
             "before or after; the mean of the other items replaces them (prorate)."
         )
-    return pd.DataFrame(rows, columns=["what", "value", "percent"]), tuple(notes)
+    return pd.DataFrame(rows, columns=["what", "value", "percent", "percent_of_cases"]), tuple(notes)
 
 
 def _reliable_change(outcome: Outcome, scale: Scale) -> float | None:

@@ -68,10 +68,11 @@ class Plan:
         Raises:
             UsageProblem: too few chats, or gold chats, to correct by.
         """
-        counts = chats or [times * self.budget.n for times in TIMES]
+        counts = [round(each) for each in chats] or [times * self.budget.n for times in TIMES]
         fewest = self.budget.fewest_gold(min(counts)) or min(counts)
         few, many = max(fewest, self.budget.n_gold // 4), 4 * self.budget.n_gold
-        steps = gold or sorted({round(each) for each in np.geomspace(few, max(many, few + 1), _STEPS)})
+        default = np.geomspace(few, max(many, few + 1), _STEPS)
+        steps = [round(each) for each in gold] or sorted({round(each) for each in default})
         return pd.DataFrame(
             [
                 (term.name, count, some, widths[i])
@@ -192,7 +193,7 @@ def _number(needed: int | None, fewest: int | None, none: str) -> int | str:
 
 
 def plan_study(
-    study: Study, folder: Path | None = None, tagger: pd.DataFrame | None = None, chats: Chats | None = None
+    study: Study, folder: str | Path | None = None, tagger: pd.DataFrame | None = None, chats: Chats | None = None
 ) -> Plan:
     """The budget for the first outcome of a study.
 
@@ -205,7 +206,7 @@ def plan_study(
         UsageProblem: neither gold chats nor figures of the tagger, or a model that is not corrected.
         ModelProblem: the pilot cannot be fitted.
     """
-    folder = study.data.folder if folder is None else folder
+    folder = study.data.folder if folder is None else Path(folder)
     setting = study.label_error
     has_gold = bool(setting.gold or setting.counts)
     if not has_gold and tagger is None:
@@ -253,7 +254,7 @@ def plan_study(
     )
 
 
-def read_tagger(path: Path) -> pd.DataFrame:
+def read_tagger(path: str | Path) -> pd.DataFrame:
     """Precision and recall by code.
 
     Raises:
@@ -278,7 +279,7 @@ def _figures(tagger: pd.DataFrame, codes: Collection[str]) -> pd.DataFrame:
     Raises:
         UsageProblem: a code has none, or they are not above 0 and at most 1.
     """
-    figures = tagger.drop_duplicates("code").set_index("code")[["precision", "recall"]]
+    figures = tagger.dropna(subset="code").drop_duplicates("code").set_index("code")[["precision", "recall"]]
     figures = figures.apply(pd.to_numeric, errors="coerce").dropna()
     if without := sorted(set(codes) - set(figures.index)):
         raise UsageProblem(
@@ -287,7 +288,7 @@ def _figures(tagger: pd.DataFrame, codes: Collection[str]) -> pd.DataFrame:
         )
     outside = figures.index[~((figures > 0) & (figures <= 1)).all(axis=1)]
     if len(outside):
-        raise UsageProblem(f"Precision and recall of {', '.join(outside)} must be above 0 and at most 1.")
+        raise UsageProblem(f"Precision and recall of {', '.join(map(str, outside))} must be above 0 and at most 1.")
     return figures
 
 

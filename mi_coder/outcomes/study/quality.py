@@ -1,12 +1,58 @@
 """How well the tagger codes the very chats of a study: its codes against the gold codes, message by message."""
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
 from mi_coder.outcomes.study.chats import Coded
 from mi_coder.outcomes.study.spec import Study
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MessageCounts:
+    """How many messages of each chat have a code; not numbers where one side lacks the codes of each message.
+
+    Attributes:
+        found, true: [chats, techniques] messages that have it by the tagger, and by people.
+        hits: [chats, techniques] those that have it by both.
+    """
+
+    found: Floats
+    true: Floats
+    hits: Floats
+
+
+def message_counts(
+    tagged: Mapping[str, Coded],
+    gold: Mapping[str, Coded],
+    chats: Iterable[str],
+    groups: Mapping[str, Collection[str]],
+) -> MessageCounts:
+    """Count, message by message, in these chats; a message has a technique that has any of its codes.
+
+    Args:
+        groups: the codes of each technique.
+    """
+    rows = [_counts_of(tagged.get(chat), gold.get(chat), groups) for chat in chats]
+    found, true, hits = np.array(rows, dtype=float).reshape(-1, 3, len(groups)).swapaxes(0, 1)
+    return MessageCounts(found, true, hits)
+
+
+def _counts_of(tagged: Coded | None, gold: Coded | None, groups: Mapping[str, Collection[str]]) -> Floats:
+    """[found true hits, techniques] of one chat."""
+    if tagged is None or gold is None or len(tagged) != len(gold):
+        return np.full((3, len(groups)), np.nan)
+    found, true = (
+        np.array([not codes.isdisjoint(group) for codes in side for group in groups.values()], dtype=float).reshape(
+            len(side), len(groups)
+        )
+        for side in (tagged, gold)
+    )
+    return np.asarray([found.sum(axis=0), true.sum(axis=0), (found * true).sum(axis=0)])
 
 
 def tagger_quality(
@@ -24,17 +70,14 @@ def tagger_quality(
     shared = gold.keys() & tagged.keys()
     if not shared:
         return None
-    pairs = [
-        pair
-        for chat in shared
-        if len(gold[chat]) == len(tagged[chat])
-        for pair in zip(tagged[chat], gold[chat], strict=True)
-    ]
+    groups = {**{code: (code,) for code in Codebook.load().ids}, **(merged or {})}
+    counted = message_counts(tagged, gold, list(shared), groups)
+    totals = zip(
+        *(np.nansum(each, axis=0).astype(int).tolist() for each in (counted.hits, counted.found, counted.true)),
+        strict=True,
+    )
     rows = []
-    for name, codes in {**{code: (code,) for code in Codebook.load().ids}, **(merged or {})}.items():
-        has = [(not found.isdisjoint(codes), not true.isdisjoint(codes)) for found, true in pairs]
-        hits = sum(found and true for found, true in has)
-        found, support = sum(found for found, _ in has), sum(true for _, true in has)
+    for name, (hits, found, support) in zip(groups, totals, strict=True):
         rows.append(
             {
                 "code": name,

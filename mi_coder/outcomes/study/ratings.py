@@ -1,12 +1,13 @@
 """What the ordinal model of a rating says in probabilities, and whether its odds are proportional."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.information import information_of
 from mi_coder.outcomes.ordinal import OrdinalFit, fit_ordinal
 from mi_coder.outcomes.ordinal_effects import marginal_effect, predict
 from mi_coder.outcomes.proportional import check_proportional_odds
@@ -31,9 +32,10 @@ def rating_tables(part: Part, study: Study, outcome: Outcome, design: Design) ->
         missing = "marginal effects, predicted ratings and the check of proportional odds are missing"
         part.notes.append(f"{outcome.name}: {missing}: {problem}")
         return
-    part.tables[f"marginal effects: {outcome.name}"] = _marginal(fit, design, coded)
+    df = _degrees(design)
+    part.tables[f"marginal effects: {outcome.name}"] = _marginal(fit, design, coded, df)
     part.tables[f"predicted: {outcome.name}"] = pd.concat(
-        [_predicted(fit, design, term.name, study.inference.alpha) for term in coded], ignore_index=True
+        [_predicted(fit, design, term.name, df[term.name], study.inference.alpha) for term in coded], ignore_index=True
     )
     try:
         check = check_proportional_odds(design.outcome, design.names, design.columns, design.clusters.to_numpy())
@@ -42,7 +44,7 @@ def rating_tables(part: Part, study: Study, outcome: Outcome, design: Design) ->
         return
     part.tables[f"proportional odds: {outcome.name}"] = pd.DataFrame(
         [
-            {"term": column.name, "cut": cut, "slope": slope, "se": se, "df": fit.clusters - 1, "p": p}
+            {"term": column.name, "cut": cut, "slope": slope, "se": se, "df": df[column.name], "p": p}
             for column in check.columns
             for p in [column.wald.p if column.wald else np.nan]
             for cut, slope, se in zip(check.cuts, column.slopes, column.se, strict=True)
@@ -51,31 +53,41 @@ def rating_tables(part: Part, study: Study, outcome: Outcome, design: Design) ->
     part.notes.append(f"{outcome.name}: {check.sentence()}")
 
 
-def _marginal(fit: OrdinalFit, design: Design, coded: Sequence[Term]) -> pd.DataFrame:
+def _degrees(design: Design) -> Mapping[str, float]:
+    """Degrees of freedom of t by column, as the rows of the model have them."""
+    information = information_of(design.names, design.columns, design.clusters.to_numpy())
+    thin = information.thin & np.array([bool(term.code) for term in design.terms])
+    every = information.clusters - 1
+    return {name: float(information.df[i]) if thin[i] else every for i, name in enumerate(design.names)}
+
+
+def _marginal(fit: OrdinalFit, design: Design, coded: Sequence[Term], df: Mapping[str, float]) -> pd.DataFrame:
     """Average marginal effects on the probability of each rating and on the mean: a row per technique and rating."""
     effects = [marginal_effect(fit, design.columns, term.name) for term in coded]
-    df = fit.clusters - 1
     return pd.DataFrame(
         [
-            {"term": term.name, "rating": level, "effect": effect.effects[j], "se": effect.se[j], "df": df}
+            {"term": term.name, "rating": level, "effect": effect.effects[j], "se": effect.se[j], "df": df[term.name]}
             for term, effect in zip(coded, effects, strict=True)
             for j, level in enumerate(fit.levels)
         ]
         + [
-            {"term": term.name, "rating": "mean", "effect": effect.expected, "se": effect.expected_se, "df": df}
+            {
+                **{"term": term.name, "rating": "mean", "effect": effect.expected},
+                **{"se": effect.expected_se, "df": df[term.name]},
+            }
             for term, effect in zip(coded, effects, strict=True)
         ]
     )
 
 
-def _predicted(fit: OrdinalFit, design: Design, name: str, alpha: float, points: int = 9) -> pd.DataFrame:
+def _predicted(fit: OrdinalFit, design: Design, name: str, df: float, alpha: float, points: int = 9) -> pd.DataFrame:
     """Predicted ratings over the inner 90 % of a column, the others at their means; bands by the t distribution."""
     i = design.names.index(name)
     low, high = np.quantile(design.columns[:, i], [0.05, 0.95])
     grid = np.linspace(low, high, points)
     columns = np.tile(design.columns.mean(axis=0), (points, 1))
     columns[:, i] = grid
-    predictions, reach = predict(fit, columns), float(stats.t.ppf(1 - alpha / 2, fit.clusters - 1))
+    predictions, reach = predict(fit, columns), float(stats.t.ppf(1 - alpha / 2, df))
     return pd.DataFrame(
         [
             {

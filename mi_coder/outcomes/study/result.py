@@ -23,7 +23,7 @@ NOT_CORRECTED = "not corrected"
 """What stands in place of a corrected figure where there is none beside others."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Result:
     """Everything a study found.
 
@@ -50,15 +50,17 @@ class Result:
         """The rows of one outcome and model, or of all; of techniques alone unless `covariates`.
 
         Raises:
-            UnknownName: there is no such outcome or model.
+            UnknownName: there is no such outcome, or it has no such model.
         """
-        rows = self.rows if covariates else self.rows[self.rows["code"] != ""]
+        rows, of = self.rows, ""
         for column, name in (("outcome", outcome), ("model", model)):
             if name is not None:
-                known = list(dict.fromkeys(self.rows[column]))
+                known = list(dict.fromkeys(rows[column]))
                 if name not in known:
-                    raise UnknownName(f"No {column} {name!r}.{did_you_mean(name, known)} There are {', '.join(known)}.")
-                rows = rows[rows[column] == name]
+                    told = f"No {column} {name!r}{of}.{did_you_mean(name, known)}"
+                    raise UnknownName(f"{told} There are {', '.join(known)}.")
+                rows, of = rows[rows[column] == name], f" of {name}"
+        rows = rows if covariates else rows[rows["code"] != ""]
         return rows.reset_index(drop=True)
 
     def glance(self) -> pd.DataFrame:
@@ -74,9 +76,11 @@ class Result:
     def headlines(self) -> list[tuple[str, str]]:
         """One model of every outcome: the first that is corrected for label error, else the first that was fitted.
 
-        A model that stands in for one without variance between clusters has its place.
+        A model that stands in for one without variance between clusters has its place. One of which no technique is
+        left, since all separate the outcome, is no headline.
         """
         rows = self.recommended
+        rows = rows[rows["code"] != ""]
         fitted = set(zip(rows["outcome"], rows["model"], strict=True))
         corrected = rows[rows["correction"] == "ptd"]
         mended = set(zip(corrected["outcome"], corrected["model"], strict=True))
@@ -163,14 +167,14 @@ class Result:
             lines += ["", "Left out, and why", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.summary()
 
     def _chosen(self, outcome: str | None, model: str | None) -> pd.DataFrame:
-        """Rows of a model; by default the headline of the outcome, or of the first one."""
+        """Rows of a model; by default the headline of the outcome, or of the first one; all where there is none."""
         headlines = dict(self.headlines())
-        outcome = outcome or next(iter(headlines))
-        return self.tidy(outcome, model or headlines.get(outcome))
+        outcome = outcome or next(iter(headlines), None)
+        return self.tidy(outcome, model or headlines.get(outcome or ""))
 
     def _repr_html_(self) -> str:
         parts = [f"<h4>{outcome}: {model}</h4>{self.to_html(outcome, model)}" for outcome, model in self.headlines()]

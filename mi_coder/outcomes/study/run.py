@@ -9,6 +9,7 @@ import pandas as pd
 from msgspec.structs import replace as replace_fields
 
 from mi_coder.arrays import Floats
+from mi_coder.batch.codebook import check_codebook
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, ModelProblem, NoClusterVariance, TooFewClusters
 from mi_coder.outcomes.multiplicity import q_values
 from mi_coder.outcomes.response import compare_responders, fit_response, response_weights
@@ -17,15 +18,14 @@ from mi_coder.outcomes.study.correction import CORRECTABLE, UNCORRECTED, check_g
 from mi_coder.outcomes.study.design import Design, design_of, needs_counselor
 from mi_coder.outcomes.study.fits import PENALIZED_LABEL, TIDY, Fit, fit_model, tidy_rows
 from mi_coder.outcomes.study.match import run_matching
-from mi_coder.outcomes.study.origin import check_codebook
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change
 from mi_coder.outcomes.study.part import Part
 from mi_coder.outcomes.study.presets import designs_of, preset_notes, takes_matching
 from mi_coder.outcomes.study.quality import merged_codes, no_quality, tagger_quality
 from mi_coder.outcomes.study.ratings import rating_tables
 from mi_coder.outcomes.study.result import Result
-from mi_coder.outcomes.study.sentences import stands_in, what_can_be_said
-from mi_coder.outcomes.study.spec import SATISFIED, STANDS_IN, STARS, Model, Outcome, Study, models_of
+from mi_coder.outcomes.study.sentences import one_slope, stands_in, what_can_be_said
+from mi_coder.outcomes.study.spec import ONE_SLOPE, SATISFIED, STANDS_IN, STARS, Model, Outcome, Study, models_of
 from mi_coder.outcomes.study.term import Term
 
 WITHOUT_CLUSTERS = (
@@ -39,7 +39,7 @@ class NoModel(ModelProblem):
 
 
 def run_study(
-    study: Study, folder: Path | None = None, chats: Chats | None = None, gold: Chats | None = None
+    study: Study, folder: str | Path | None = None, chats: Chats | None = None, gold: Chats | None = None
 ) -> Result:
     """Fit a study.
 
@@ -51,7 +51,7 @@ def run_study(
         UsageProblem: files, columns or codes that are missing or do not fit.
         ModelProblem: no model could be fitted.
     """
-    folder = study.data.folder if folder is None else folder
+    folder = study.data.folder if folder is None else Path(folder)
     gold = _gold_of(study, folder) if gold is None else gold
     if chats is None:
         check_codebook(folder / path for path in study.data.chats)
@@ -174,6 +174,10 @@ def _fit_all(part: Part, study: Study, outcome: Outcome, design: Design) -> dict
         if any((rows["model"] == instead).any() for rows in part.rows):
             part.sentences.append(stands_in(outcome.name, model, instead, by))
             part.glance.append({"model": model, "outcome": outcome.name, "icc": 0.0, "instead": instead})
+    fitted = {str(rows["model"].iloc[0]) for rows in part.rows if len(rows)}
+    if one := [model for model in models_of(outcome) if model in ONE_SLOPE and model in fitted]:
+        clustered = STANDS_IN.get(one[0], "linear")
+        part.notes.append(one_slope(outcome.name, one, clustered, clustered in fitted, by))
     return separated
 
 

@@ -1,11 +1,13 @@
 """What a study can and cannot say, from its design alone."""
 
 from collections.abc import Mapping, Sequence
+from typing import get_args
 
 import pandas as pd
 
 from mi_coder.codebook import Codebook
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS
+from mi_coder.outcomes.information import IN_EFFECT
 from mi_coder.outcomes.multiplicity import CLEAR
 from mi_coder.outcomes.study.result import Result
 from mi_coder.outcomes.study.spec import Model, Study
@@ -56,6 +58,22 @@ def stands_in(outcome: str, model: Model, instead: Model, by: str) -> str:
     )
 
 
+def one_slope(outcome: str, models: Sequence[Model], clustered: Model, beside: bool, by: str) -> str:
+    """What intervals of models with random intercepts assume, and which model does not.
+
+    Args:
+        clustered: the model with clustered standard errors.
+        beside: whether it was fitted.
+        by: the name of the clusters, such as counselor.
+    """
+    there = "which is shown too" if beside else "which is not among the models of this outcome"
+    return (
+        f"{outcome}, {' and '.join(models)}: intervals assume that the slope of a technique is the same for each {by}, "
+        f"and are too narrow where slopes differ. The {clustered} model with standard errors clustered by {by}, "
+        f"{there}, does not assume this."
+    )
+
+
 def _errors_by_outcome(result: Result) -> Sequence[str]:
     """Whether the tagger's errors were seen to depend on the outcome, for outcomes that gold chats corrected."""
     said = []
@@ -88,9 +106,9 @@ def _findings(result: Result) -> Sequence[str]:
     types = {outcome.name: outcome.type for outcome in result.study.outcomes}
     for outcome, model in result.headlines():
         rows = result.tidy(outcome, model)
-        rows = rows[rows["design"] == rows["design"].iloc[-1]] if len(rows) else rows
-        shown = rows[rows["correction"] == "ptd"] if (rows["correction"] == "ptd").any() else rows
-        shown = shown[shown["correction"] != "gold"]
+        design = rows["design"].iloc[-1]
+        shown = _reported(rows[rows["design"] == design])
+        counted = f"{outcome}, {design} design" if result.study.preset else outcome
         adjusted = result.study.inference.adjust != "none"
         tests = shown["q_bh" if adjusted else "p"]
         tested = tests.notna().sum()
@@ -100,7 +118,7 @@ def _findings(result: Result) -> Sequence[str]:
         better = _BETTER.get(types[outcome], {})
         if not adjusted:
             said.append(
-                f"{outcome}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for multiple "
+                f"{counted}: {len(clear)} of {tested} associations in {size} have p < .05, not adjusted for multiple "
                 f"tests (by chance alone, about {0.05 * tested:.1f} would)"
                 + (": " if len(clear) else "")
                 + "; ".join(_finding(row, better) for _, row in clear.iterrows())
@@ -108,18 +126,41 @@ def _findings(result: Result) -> Sequence[str]:
             )
         elif clear.empty:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, none is clear after adjustment for multiple tests (q "
+                f"{counted}: of {tested} associations in {size}, none is clear after adjustment for multiple tests (q "
                 "< .05). This does not prove that there is none: look at the width of the intervals."
             )
         else:
             said.append(
-                f"{outcome}: of {tested} associations in {size}, {len(clear)} {'is' if len(clear) == 1 else 'are'} "
+                f"{counted}: of {tested} associations in {size}, {len(clear)} {'is' if len(clear) == 1 else 'are'} "
                 "clear after "
                 "adjustment for multiple tests (q < .05): "
                 + "; ".join(_finding(row, better) for _, row in clear.iterrows())
                 + "."
             )
+        if design != result.study.preset:
+            said.extend(_for_comparison(result, outcome))
     return said
+
+
+def _reported(rows: pd.DataFrame) -> pd.DataFrame:
+    """The corrected rows where there are any, else those that are not of gold chats alone."""
+    corrected = rows[rows["correction"] == "ptd"]
+    return corrected if len(corrected) else rows[rows["correction"] != "gold"]
+
+
+def _for_comparison(result: Result, outcome: str) -> Sequence[str]:
+    """How many associations are clear in the preset of the study: by its first model that is corrected, else fitted."""
+    rows = result.tidy(outcome)
+    rows = _reported(rows[(rows["design"] == result.study.preset) & rows["model"].isin(get_args(Model))])
+    if rows.empty:
+        return []
+    model = rows["model"].iloc[0]
+    column = "q_bh" if result.study.inference.adjust != "none" else "p"
+    tests = rows.loc[rows["model"] == model, column]
+    return [
+        f"{outcome}, {result.study.preset} ({model}), for comparison: {(tests < CLEAR).sum()} of {tests.notna().sum()} "
+        f"associations have {column[0]} < .05."
+    ]
 
 
 def _few_clusters(result: Result) -> Sequence[str]:
@@ -132,6 +173,12 @@ def _few_clusters(result: Result) -> Sequence[str]:
         shown = corrected if len(corrected) else rows
         fewest = int(shown["n_clusters"].min()) if len(shown) else ENOUGH_CLUSTERS
         if fewest >= ENOUGH_CLUSTERS:
+            thin = shown.loc[shown["warnings"].str.contains(IN_EFFECT, regex=False), "warnings"]
+            if len(thin):
+                said.append(
+                    f"{outcome}: {thin.iloc[0].partition('; ')[0]}. The others hardly tell about these associations: "
+                    "they have few chats, or hardly differ in these techniques."
+                )
             continue
         if len(corrected):
             said.append(

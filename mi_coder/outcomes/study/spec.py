@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Meta
 
 from mi_coder.errors import UnknownName, UsageProblem, need
+from mi_coder.outcomes.study.codes import check_codes
 from mi_coder.outcomes.study.known_keys import refuse_unknown
 from mi_coder.outcomes.symptoms import scale_named
 
@@ -272,7 +273,7 @@ class Study(_Strict, frozen=True, kw_only=True):
         """
         from mi_coder.outcomes.study.run import run_study
 
-        return run_study(self, None if folder is None else Path(folder), chats, gold)
+        return run_study(self, folder, chats, gold)
 
     @property
     def digest(self) -> str:
@@ -299,7 +300,7 @@ def read_study(path: str | Path) -> Study:
     """Read and check a study file (YAML or JSON). Its paths start from its folder, wherever the program runs.
 
     Raises:
-        UsageProblem: it cannot be read, a key is unknown or missing, or a value does not fit.
+        UsageProblem: it cannot be read, a key or code is unknown or missing, or a value does not fit.
         MissingExtra: the extra `analysis` is not installed.
     """
     yaml, path = need("yaml", extra="analysis"), Path(path)
@@ -327,7 +328,7 @@ def study_of(content: object, source: str = "study") -> Study:
         source: how messages name it.
 
     Raises:
-        UsageProblem: a key is unknown or missing, or a value does not fit.
+        UsageProblem: a key or code is unknown or missing, or a value does not fit.
     """
     if not isinstance(content, dict):
         raise UsageProblem(f"{source} must have keys such as data, outcomes and techniques.")
@@ -366,6 +367,10 @@ def _check(study: Study, source: str) -> None:
         raise UsageProblem(f"{source}: label_error.sampling weights and label_error.probability go together.")
     if study.inference.cluster == "client" and not data.client:
         raise UsageProblem(f"{source}: inference.cluster is client: name the column of clients in data.client.")
+    try:
+        check_codes(study)
+    except UsageProblem as problem:
+        raise UsageProblem(f"{source}: {problem}") from None
     names = [outcome.name for outcome in study.outcomes]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise UsageProblem(f"{source}: outcomes named twice: {', '.join(twice)}.")
@@ -442,6 +447,8 @@ ON_REQUEST: Mapping[str, Sequence[Model]] = {type: ("crossed",) for type in ("ra
 """Further models of it, fitted only where a study asks for them."""
 STANDS_IN: Mapping[Model, Model] = {"ancova": "linear", "ordinal_random": "ordinal"}
 """What is fitted in place of a model with a random effect whose variance is estimated as 0."""
+ONE_SLOPE: Sequence[Model] = ("ancova", "ordinal_random", "crossed")
+"""Models whose intervals assume that slopes are the same in all clusters: random intercepts and no random slopes."""
 
 
 def models_of(outcome: Outcome) -> Sequence[Model]:

@@ -8,8 +8,8 @@ import pandas as pd
 
 from mi_coder.arrays import Floats
 from mi_coder.codebook import Codebook
-from mi_coder.errors import UsageProblem, did_you_mean
-from mi_coder.outcomes.guards import ModelProblem
+from mi_coder.outcomes.guards import FEWEST_CLUSTERS, ModelProblem
+from mi_coder.outcomes.study.codes import technique_groups
 from mi_coder.outcomes.study.spec import Techniques
 from mi_coder.outcomes.study.term import Term
 
@@ -74,27 +74,35 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
 
     Raises:
         UsageProblem: a code that the codebook does not have, or one that is used twice.
-        ModelProblem: no code is used in enough chats.
+        ModelProblem: no code is used in enough chats, by enough counselors.
     """
     groups, label_of = technique_groups(techniques), Codebook.load().label_of
-    present = {name: int((counts[list(codes)].sum(axis=1) > 0).sum()) for name, codes in groups.items()}
-    kept = {name: codes for name, codes in groups.items() if present[name] >= techniques.min_chats}
-    left_out = tuple(
-        f"{label_of(name)} is used in {_chats_word(present[name])}, fewer than {techniques.min_chats}: it is not "
-        "estimated" + (", and its share counts with the reference." if techniques.form == "share" else ".")
-        for name in groups
-        if name not in kept
-    )
+    left_out, kept = list[str](), dict[str, tuple[str, ...]]()
+    everyone = counselors.nunique()
+    for name, codes in groups.items():
+        uses = counts[list(codes)].sum(axis=1).to_numpy() > 0
+        users = counselors[uses].nunique()
+        if uses.sum() < techniques.min_chats:
+            reason = f"in {_chats_word(int(uses.sum()))}, fewer than {techniques.min_chats}"
+        elif users < FEWEST_CLUSTERS < everyone:
+            reason = f"by {users} of {everyone:,} counselors, fewer than {FEWEST_CLUSTERS}"
+        else:
+            kept[name] = codes
+            continue
+        reference = ", and its share counts with the reference." if techniques.form == "share" else "."
+        left_out.append(f"{label_of(name)} is used {reason}: it is not estimated{reference}")
     if not kept:
+        by = f" by {FEWEST_CLUSTERS} counselors or more" if everyone > FEWEST_CLUSTERS else ""
         raise ModelProblem(
-            f"No code is used in {techniques.min_chats} chats or more: set techniques.min_chats lower, or add chats."
+            f"No code is used in {techniques.min_chats} chats or more{by}: set techniques.min_chats lower, or add "
+            "chats."
         )
     use = pd.DataFrame(technique_use(counts, kept, techniques.form), index=counts.index, columns=list(kept))
     scale = use.std(ddof=0).to_numpy() if techniques.per == "sd" else np.ones(len(kept))
     means = use.groupby(counselors.to_numpy()).mean() if techniques.within_between else None
     both = COUNSELORS_PER_TECHNIQUE * len(kept)
     fewest = max(both, 2 * len(kept) + others + 1 if others else 0)
-    recipe = Recipe(techniques, kept, left_out, means, np.where(scale > 0, scale, 1.0), fewest)
+    recipe = Recipe(techniques, kept, tuple(left_out), means, np.where(scale > 0, scale, 1.0), fewest)
     if means is not None and "between" not in recipe.levels:
         beside = f" and {others} further parameters" if fewest > both else ""
         note = (
@@ -103,33 +111,6 @@ def recipe_of(techniques: Techniques, counts: pd.DataFrame, counselors: "pd.Seri
         )
         recipe = replace(recipe, left_out=(*left_out, note))
     return recipe
-
-
-def technique_groups(techniques: Techniques) -> dict[str, tuple[str, ...]]:
-    """The codes of each technique that is asked for, without the reference.
-
-    Raises:
-        UsageProblem: a code that the codebook does not have.
-    """
-    book = Codebook.load()
-    for code in (each for codes in (*techniques.merge.values(), techniques.reference) for each in codes):
-        _known(code, book.ids)
-    merged = [code for codes in techniques.merge.values() for code in codes]
-    if twice := sorted({code for code in merged if merged.count(code) > 1}):
-        raise UsageProblem(f"techniques.merge: {', '.join(twice)} is there more than once and would count twice.")
-    groups: dict[str, tuple[str, ...]] = {code: (code,) for code in book.ids if code not in merged}
-    groups |= {name: tuple(codes) for name, codes in techniques.merge.items()}
-    for name in techniques.codes:
-        _known(name, groups)
-    asked = techniques.codes or tuple(groups)
-    reference = techniques.reference if techniques.form == "share" else ()
-    for name in techniques.codes:
-        if clash := sorted(set(groups[name]) & set(reference)):
-            raise UsageProblem(
-                f"techniques.codes: {name} is in the reference ({', '.join(clash)}), to whose share the others are "
-                "compared. Remove it from one of the two."
-            )
-    return {name: groups[name] for name in asked if not set(groups[name]) & set(reference)}
 
 
 def technique_use(counts: pd.DataFrame, groups: Mapping[str, Sequence[str]], form: str) -> Floats:
@@ -141,13 +122,6 @@ def technique_use(counts: pd.DataFrame, groups: Mapping[str, Sequence[str]], for
         return use
     total = counts.sum(axis=1).to_numpy(dtype=float)
     return use / np.where(total > 0, total, 1.0)[:, None] * (100 / POINTS)
-
-
-def _known(name: str, names: "Mapping[str, object] | Sequence[str]") -> None:
-    if name not in names:
-        raise UsageProblem(
-            f"techniques: there is no code {name!r}.{did_you_mean(name, names)} There are {', '.join(names)}."
-        )
 
 
 def _unit(techniques: Techniques) -> str:

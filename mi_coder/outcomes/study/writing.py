@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from mi_coder.codebook import Codebook
 from mi_coder.outcomes import figures
+from mi_coder.outcomes.label_error import RECALL
 from mi_coder.outcomes.study import further_tables as further
 from mi_coder.outcomes.study.document import Document, Picture, Section, Table, stem_of, write_document
 from mi_coder.outcomes.study.result import PREDICTIONS, Result
@@ -14,7 +17,7 @@ PREDICTED = 3
 """Techniques of which predicted ratings are drawn; all are in the table."""
 
 
-def write_result(result: Result, folder: Path, output: Path, force: bool = False) -> Result:
+def write_result(result: Result, folder: str | Path, output: str | Path, force: bool = False) -> Result:
     """Write all that a result holds to `output`, and return it with its provenance.
 
     Args:
@@ -31,8 +34,11 @@ def write_result(result: Result, folder: Path, output: Path, force: bool = False
 
 def result_document(result: Result) -> Document:
     """All sections of all outcomes, then the models and the tagger."""
-    sections = [section for outcome, model in result.headlines() for section in _sections(result, outcome, model)]
-    sections.append(Section("Models", [Table(result.models)]))
+    headlines = dict(result.headlines())
+    sections = [section for outcome, model in headlines.items() for section in _sections(result, outcome, model)]
+    fitted = result.tidy()["outcome"].unique()
+    sections += [_other_models(result, outcome) for outcome in fitted if outcome not in headlines]
+    sections.append(Section("Models", [Table(_filled(result.models))]))
     if "tagger" in result.tables:
         sections.append(Section("The tagger on the gold chats", [Table(result.tables["tagger"])]))
     return Document(
@@ -45,9 +51,14 @@ def result_document(result: Result) -> Document:
     )
 
 
+def _filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the columns that are empty in all rows."""
+    empty = frame.isna() | (frame == "")
+    return frame if frame.empty else frame.loc[:, ~empty.all()]
+
+
 def _sections(result: Result, outcome: str, model: str) -> list[Section]:
     """Those of one outcome that have something to show."""
-    models = result.tidy(outcome)["model"].unique()
     title = f"{outcome}: {model}"
     forest = Picture(result.plot(outcome, model), stem_of(f"forest {outcome}"), "forest", title)
     sections = [
@@ -66,16 +77,21 @@ def _sections(result: Result, outcome: str, model: str) -> list[Section]:
                 *_errors(result, outcome),
             ],
         ),
-        Section(
-            f"{outcome}: other models",
-            [
-                replace(_effects(result, outcome, other), title=str(other), folded=True)
-                for other in models
-                if other != model
-            ],
-        ),
+        _other_models(result, outcome, model),
     ]
     return [section for section in sections if section.parts]
+
+
+def _other_models(result: Result, outcome: str, headline: str = "") -> Section:
+    models = result.tidy(outcome)["model"].unique()
+    return Section(
+        f"{outcome}: other models",
+        [
+            replace(_effects(result, outcome, other), title=str(other), folded=True)
+            for other in models
+            if other != headline
+        ],
+    )
 
 
 def _effects(result: Result, outcome: str, model: str) -> Table:
@@ -117,5 +133,6 @@ def _errors(result: Result, outcome: str) -> Sequence[Table | Picture]:
     found = further.error_by_outcome(result, outcome)
     if not found:
         return []
-    drawn = figures.error_by_outcome(result.tables[name])
-    return [Picture(drawn, stem_of(name), "error", f"The tagger's recall, by {outcome}"), *found]
+    table = result.tables[name]
+    measure = "The tagger's recall" if RECALL in table else "Messages that the tagger finds per true message"
+    return [Picture(figures.error_by_outcome(table), stem_of(name), "error", f"{measure}, by {outcome}"), *found]

@@ -11,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mi_coder.cli.profile import command
+from mi_coder.codebook import Codebook
 from mi_coder.conversation import Coding, Conversation, Message
 from mi_coder.errors import UsageProblem
+from mi_coder.measures import intervals as of_intervals
 from mi_coder.measures.intervals import intervals
 from mi_coder.measures.patterns import Patterns
 from mi_coder.measures.profile import Counted, Figure, Profile, count, profile
 from mi_coder.measures.reading import Chat, read_chats
 from mi_coder.measures.summaries import CANNOT_TELL, LEFT_OPEN, MEASURES, NEEDS_DEPTH, NOTHING, legend
 from mi_coder.measures.tally import AT, CODES, COLUMNS, OPEN, Turn, tally
-from mi_coder.measures.validation import SPLITS, Errors, TaggerErrors, errors_of
+from mi_coder.measures.validation import SPLITS, Errors, Split, TaggerErrors, errors_of
 
 CLIENT = Turn("client", None, None, None, 4)
 
@@ -45,13 +47,24 @@ def test_the_summaries_by_hand() -> None:
     assert found["% complex reflections"].value == 2 / 3
     assert found["% open questions"].value == 1 / 2
     assert found["MI-adherent per unit"].value == 3 / 10
-    assert found["MI-non-adherent per unit"].value == 2 / 10
+    assert found["MI-non-adherent per unit"].value == 3 / 10
     # MICO: PR with, AF, EA, SC, OQ, 3 REF; MIIN: PR without, CO, WA.
     assert found["% MI-consistent"].value == 8 / 11
     assert found["talk share"].value == 30 / 70
     assert found["CQ"].value == 1 / 10
     assert all(figure.units == 10 and figure.conversations == 1 and figure.low is None for figure in found.values())
-    assert [found[f"MI-{side} total"].value for side in ("adherent", "non-adherent")] == [3, 2]
+    assert [found[f"MI-{side} total"].value for side in ("adherent", "non-adherent")] == [3, 3]
+
+
+@pytest.mark.parametrize("side", ["adherent", "non-adherent"])
+@pytest.mark.parametrize("of", ["per unit", "total"])
+def test_the_totals_of_miti_count_what_the_codebook_has_on_that_side_but_for_concerns(side: str, of: str) -> None:
+    book = Codebook.load()
+    for code in book.codes:
+        for permission in ("with", "without") if "permission" in code.attributes else (None,):
+            found = _of([_turn(code.id, permission=permission)])[f"MI-{side} {of}"]
+            stands = code.standing("miti", permission) == side and code.id != "RC"
+            assert found.value == stands, (code.id, permission)
 
 
 def test_every_figure_says_what_it_is_made_of() -> None:
@@ -76,7 +89,7 @@ def test_every_figure_says_what_it_is_made_of() -> None:
 
 def test_the_legend_has_formulas_thresholds_and_why_asking_permission_is_consistent() -> None:
     assert "; fair 40%, good 50%" in legend() and "; fair 1, good 2" in legend() and "MICO / (MICO + MIIN)" in legend()
-    assert "MI-adherent per message" in legend() and "(SC + AF + EA) / volleys" in legend("volley")
+    assert "MI-adherent per message" in legend() and "(AF + EA + SC) / volleys" in legend("volley")
     assert "Brackets: 95% intervals over conversations." in legend()
     assert "asking permission as emphasizing control" in legend()
 
@@ -90,7 +103,7 @@ def test_what_is_named_a_percentage_is_shown_as_one_and_kept_as_a_fraction() -> 
     assert "MI-adherent per message      0.25  [0.25, 0.25]  (5 / 20)" in shown and "per unit" not in shown
     rows = {row["measure"]: row for row in found.long()}
     assert rows["% complex reflections"]["value"] == 0.5 and rows["% complex reflections"]["fair"] == 0.4
-    assert rows["MI-adherent per unit"]["formula"] == "(SC + AF + EA) / units, MITI 4.2.1 total MIA"
+    assert rows["MI-adherent per unit"]["formula"] == "(AF + EA + SC) / units, MITI 4.2.1 total MIA"
     assert "MI-adherent per volley" in profile([Chat("c", turns, {})], ["all"], "volley").summary()
 
 
@@ -107,16 +120,26 @@ def test_in_a_volley_each_code_counts_once_and_complex_wins() -> None:
     assert tally([*volley, CLIENT, _turn("AF")], "message")[AT["units"]] == 8
 
 
+@pytest.mark.parametrize(
+    ("others", "simple"), [([_turn("OQ"), _turn("PR", permission="without")], 1), ([_turn("REF")], 0)]
+)
+def test_the_depth_of_a_volley_is_that_of_its_reflections(others: list[Turn], simple: int) -> None:
+    row = tally([_turn("REF", depth="simple"), *others, CLIENT], "volley")
+    assert [row[AT[name]] for name in ("units", "REF", "REF:simple", "REF:complex")] == [1, 1, simple, 0]
+
+
 def test_a_volley_ends_with_the_chat_and_uncoded_messages_do_not_count() -> None:
     row = tally([_turn("OQ"), Turn("counselor", None, None, None, 2), _turn("SU"), CLIENT], "volley")
     assert row[AT["units"]] == 1 and row[AT["counselor_words"]] == 8
     assert tally([CLIENT, Turn("counselor", None, None, None, 2)], "volley")[AT["units"]] == 0
 
 
-def test_what_cannot_be_told_is_said() -> None:
-    found = _of([_turn("REF"), CLIENT, _turn("PR")])
+@pytest.mark.parametrize("advice", ["PR", "RC"])
+def test_what_cannot_be_told_is_said(advice: str) -> None:
+    found = _of([_turn("REF"), CLIENT, _turn(advice)])
     assert found["% complex reflections"].value is None and found["% complex reflections"].note == NEEDS_DEPTH
-    assert found["% MI-consistent"].note == CANNOT_TELL and found["MI-non-adherent per unit"].note == CANNOT_TELL
+    assert found["% MI-consistent"].note == CANNOT_TELL
+    assert found["MI-non-adherent per unit"].note == (CANNOT_TELL if advice == "PR" else "")
     assert found["R:Q"].value is None and found["R:Q"].note == NOTHING
 
 
@@ -159,6 +182,32 @@ def test_no_chats_and_no_codes() -> None:
         profile(_chats(2), unit="voley")  # type: ignore[arg-type]
 
 
+def test_a_conversation_that_comes_twice_is_refused() -> None:
+    chats = _chats(3)
+    with pytest.raises(UsageProblem) as refused:
+        profile(chats + chats, ["all"])
+    assert str(refused.value) == (
+        f"Conversation {chats[0].id!r} is there more than once, and would count each time. Give each conversation "
+        "once, or the conversations ids of their own."
+    )
+
+
+@pytest.mark.parametrize("draws", [0, -1])
+def test_without_draws_there_is_no_interval(draws: int) -> None:
+    with pytest.raises(UsageProblem, match=f"draws is {draws}; it must be at least 1"):
+        profile(_chats(6), ["all"], draws=draws)
+
+
+def test_numbers_of_a_frame_are_numbers_though_all_are_empty() -> None:
+    pandas = pytest.importorskip("pandas")
+    few, many = profile(_chats(3)).frame(), profile(_chats(8), ["all"]).frame()
+    numbers = ["value", "low", "high", "numerator", "denominator", "n", "fair", "good"]
+    assert few["low"].isna().all() and not many["low"].isna().all()
+    assert {*few[numbers].dtypes, *many[numbers].dtypes} == {np.dtype(float)}
+    low = pandas.concat([many, few]).round(2)["low"].dropna()
+    assert (low == low.round(2)).all()
+
+
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     held = 0
     for seed in range(200):
@@ -166,6 +215,21 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
         assert figure.low is not None and figure.high is not None
         held += figure.low <= 0.3 <= figure.high
     assert 0.90 * 200 <= held <= 0.99 * 200
+
+
+def test_draws_without_anything_to_divide_by_are_left_out_of_the_interval() -> None:
+    counts = np.zeros((6, len(COLUMNS)))
+    counts[:, AT["units"]] = 1
+    counts[0, AT["OQ"]], counts[1:3, AT["REF"]] = 1, 1
+    [(low, high)] = intervals(counts, [one for one in MEASURES if one.name == "R:Q"]) or []
+    assert low == 0 and high >= 2, "a third of the draws have no question"
+
+
+def test_how_many_draws_are_made_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = np.random.default_rng(1).integers(0, 9, (8, len(COLUMNS))).astype(float)
+    expected = intervals(counts, MEASURES, draws=100)
+    monkeypatch.setattr(of_intervals, "_CELLS", 8 * 30)
+    np.testing.assert_array_equal(intervals(counts, MEASURES, draws=100), expected)
 
 
 def test_few_chats_have_no_interval() -> None:
@@ -214,7 +278,7 @@ def test_the_command_writes_figures_and_counts_and_leaves_bad_records_out(tmp_pa
         result = CliRunner().invoke(command, arguments)
         assert result.exit_code == 0, result.output
         assert "counselor_id k0: 6 conversations, 6 messages" in result.output
-        assert "1 bad records were left out" in result.output and legend() in result.output
+        assert "1 bad record was left out: " in result.output and legend() in result.output
         assert out.stat().st_size and counts.stat().st_size
         assert isinstance(CliRunner().invoke(command, arguments).exception, UsageProblem)
     rows = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text().splitlines()]
@@ -261,9 +325,11 @@ def test_gold_that_leaves_codes_open_has_no_counts_and_blames_no_tagger(tmp_path
     path = tmp_path / "t.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     seen = errors_of(read_chats(str(path)), read_chats(str(path), gold=True)).codes
-    assert {code: one for code, one in seen.items() if one != Errors(0, 0, 0)} == {
-        "OQ": Errors(5, 0, 0),
-        "SU": Errors(0, 0, 1),
+    assert seen == {
+        **dict.fromkeys(CODES, Errors(0, 0, 0, 5)),
+        "OQ": Errors(5, 0, 0, 0),
+        "SU": Errors(0, 0, 1, 5),
+        "REF": Errors(0, 0, 0, 6),
     }
     out = tmp_path / "p.csv"
     arguments = [str(path), "--gold", "-o", str(out), "--counts", str(tmp_path / "c.csv")]
@@ -296,8 +362,8 @@ def test_groups_side_by_side_are_what_each_is_alone() -> None:
     """To the last bit, corrected or not: the sums of one group do not depend on how many others there are."""
     errors = TaggerErrors(
         "message",
-        {code: Errors(31, 7, 11) for code in CODES},
-        {code: ((9, 4), (3, 8)) for code in SPLITS},
+        {code: Errors(31, 7, 11, 400) for code in CODES},
+        {code: Split((90, 40, 20), (30, 80, 20), (5, 5, 400)) for code in SPLITS},
     )
     random = np.random.default_rng(3)
     counts = random.integers(1, 50, (40, len(COLUMNS))).astype(float)

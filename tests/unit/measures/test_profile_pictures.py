@@ -1,5 +1,7 @@
 """Profiles in notebooks: the table, and the pictures of groups and of codes."""
 
+import io
+import warnings
 from typing import Any
 
 import pytest
@@ -52,6 +54,18 @@ def test_a_panel_per_measure_with_points_intervals_and_thresholds() -> None:
     assert [list(line.get_xdata()) for line in depth.get_lines()[:2]] == [[40.0, 40.0], [50.0, 50.0]], "in percent"
 
 
+def test_names_of_groups_are_shown_as_they_are() -> None:
+    pytest.importorskip("matplotlib")
+    names = ["$a_$b", "_hidden", "line $5-$9"]
+    turns = [CLIENT, *(Turn("counselor", (code,), None, None, 3) for code in ("OQ", "CQ", "AF", "SU"))]
+    found = profile([Chat(f"c{i}", turns, {"who": name}) for i, name in enumerate(names)], ["who"])
+    panels, codes = found.plot("talk share"), found.plot_codes()
+    assert [label.get_text() for label in panels.axes[0].get_yticklabels()] == sorted(names)
+    assert [text.get_text() for text in _axes(codes)[0].get_legend().get_texts()] == sorted(names)
+    for picture in (panels, codes):
+        picture.savefig(io.BytesIO())
+
+
 def test_any_measure_or_code_can_be_drawn_and_others_are_refused() -> None:
     pytest.importorskip("matplotlib")
     assert [axis.get_title() for axis in _axes(_found().plot("talk share", "AF"))] == ["talk share", "AF"]
@@ -68,6 +82,23 @@ def test_codes_are_drawn_that_were_given_in_percent_with_a_legend_where_groups_d
     assert [text.get_text() for text in axis.get_legend().get_texts()] == ["<k0>", "<k1>"]
     [alone] = _axes(_found(groups=1).plot_codes())
     assert alone.get_legend() is None and alone.get_xlabel() == "% of messages"
+
+
+def test_what_rests_on_few_chats_is_hollow_and_what_is_left_out_is_said() -> None:
+    pytest.importorskip("matplotlib")
+    few: Any = _found(MOST_SHOWN + 3, 1)
+    points = [
+        line for line in few.plot("R:Q").axes[0].get_lines() if line.get_marker() == "o" and len(line.get_xdata())
+    ]
+    assert [(line.get_markerfacecolor(), len(line.get_xdata())) for line in points] == [("white", MOST_SHOWN)]
+    said = [few.plot("R:Q").get_supxlabel(), few.plot_codes().get_supxlabel()]
+    hollow = "Hollow: no interval, so it says little."
+    assert said == [f"3 more groups are not shown. {hollow}", f"16 more groups are not shown. {hollow}"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        few.plot().savefig(io.BytesIO())
+    enough: Any = _found()
+    assert enough.plot().get_supxlabel() == "" and enough.plot_codes().get_supxlabel() == ""
 
 
 def test_thresholds_have_a_legend_and_marks_at_zero_are_whole() -> None:

@@ -1,5 +1,7 @@
 """p of gold-only and corrected coefficients with few counselors: against the linear bootstrap, and in simulations."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,23 @@ def test_in_a_linear_model_without_other_columns_that_lean_on_it_it_is_the_wild_
     expected = wild_bootstrap(outcome, ["x"], column[:, None], clusters, "x")
     assert expected.exhaustive and p[0] == pytest.approx(expected.p, abs=1e-12)
     assert 0.01 < p[0] < 0.99
+
+
+def test_p_is_that_of_all_signs_with_what_a_refit_takes_away() -> None:
+    random = np.random.default_rng(1)
+    influence = random.normal(size=7)
+    influence -= influence.mean()
+    share = random.dirichlet(np.full(7, 0.4))
+    moves = influence + 0.9 * share
+
+    def distance(signs: tuple[int, ...]) -> float:
+        signed = np.array(signs) * moves
+        return abs(signed.sum()) / np.linalg.norm(signed - share * signed.sum())
+
+    actual = distance((1,) * 7)
+    expected = np.mean([distance(signs) >= actual * (1 - 1e-9) for signs in product((1, -1), repeat=7)])
+    p = influence_bootstrap(np.array([0.9]), influence[:, None], share[:, None])
+    assert p[0] == pytest.approx(expected) and 0.01 < p[0] < 0.9
 
 
 def test_shares_are_of_each_cluster_and_follow_weights() -> None:

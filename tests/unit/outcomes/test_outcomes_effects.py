@@ -206,6 +206,18 @@ def test_counselors_make_the_error_no_smaller() -> None:
         matched_effect(outcome, pairs_of(40), counselors=["a", "b"] * 40)
 
 
+def test_five_counselors_are_enough() -> None:
+    random = np.random.default_rng(2)
+    outcome, covariate, treated = random.normal(size=40), random.normal(size=(40, 1)), np.arange(40) < 20
+    four, five = ([f"c{i % count}" for i in range(40)] for count in (4, 5))
+    assert matched_effect(outcome, pairs_of(20), counselors=five).df == 4
+    assert regression_effect(outcome, treated, ["x"], covariate, five).df == 4
+    with pytest.raises(TooFewClusters, match="of 4 counselors"):
+        matched_effect(outcome, pairs_of(20), counselors=four)
+    with pytest.raises(TooFewClusters, match="of 4 counselors"):
+        regression_effect(outcome, treated, ["x"], covariate, four)
+
+
 def test_too_few_pairs_and_gaps_are_refused() -> None:
     with pytest.raises(TooFewClusters, match="4 pairs are too few"):
         matched_effect(np.arange(8.0), pairs_of(4))

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mi_coder.errors import UnknownName
 from mi_coder.outcomes.families import Estimate, Family, cluster_totals, clustered_covariance, fit_family
 from mi_coder.outcomes.guards import (
     AliasedColumn,
@@ -318,3 +319,16 @@ def test_without_columns_there_is_a_constant_alone() -> None:
         fit = fit_family(family, outcome, (), np.empty((ROWS, 0)))
         assert fit.coefficients.shape == (0,)
         assert clustered_covariance(fit, clusters).shape == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("family", "told"),
+    [
+        ("ols", "No family 'ols'. There are linear, logit, ordinal, poisson."),
+        ("Poisson", "No family 'Poisson'. Did you mean 'poisson'? There are linear, logit, ordinal, poisson."),
+    ],
+)
+def test_a_family_that_does_not_exist(family: Any, told: str) -> None:
+    outcome, columns, _ = sample("poisson")
+    with pytest.raises(UnknownName, match=f"^{re.escape(told)}$"):
+        fit_family(family, outcome, NAMES, columns)

@@ -330,6 +330,16 @@ def test_recall_by_outcome_is_on_one_axis_from_0_to_1() -> None:
     unknown = frame.assign(recall=frame["recall"].where(frame["code"] != CODES[2]))
     assert len(figures.error_by_outcome(unknown).axes[0].get_yticks()) == 19
     assert len(figures.error_by_outcome(frame.assign(recall=np.nan)).axes[0].get_yticks()) == 0
+    assert axis.get_xlabel() == "Recall of the tagger on gold chats"
+
+
+def test_found_per_true_message_may_be_above_1_and_is_not_called_recall() -> None:
+    frame = recalls().rename(columns={"recall": "found_per_true"})
+    frame.loc[1, ["found_per_true", "low", "high"]] = 1.6, 1.4, 1.9
+    axis = figures.error_by_outcome(frame).axes[0]
+    assert axis.get_xlabel() == "Messages found per true message on gold chats (false alarms count, too)"
+    assert all(inside(axis, segment) for segment in intervals(axis) if np.isfinite(segment).all())
+    assert axis.get_xlim()[1] > 1.9 and [1.0, 1.0] in [list(line.get_xdata()) for line in axis.lines]
 
 
 def code_labels(*codes: str) -> list[str]:

@@ -103,6 +103,15 @@ def test_weights_of_noise_are_near_0_on_average() -> None:
     assert np.mean(shares) < 0.08
 
 
+def test_gold_rows_by_the_tagger_may_have_columns_of_their_own() -> None:
+    data = chats("linear")
+    true = data.true[data.rows]
+    own = data.tagged[data.rows] + 0.5 * true
+    pieces = fit_pieces("linear", data.outcome, NAMES, data.tagged, true, data.rows, data.clusters, tagged_on_gold=own)
+    expected = fit_family("linear", data.outcome[data.rows], NAMES, own)
+    assert pieces.same_rows.coefficients == pytest.approx(expected.coefficients)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parts_are_the_three_fits_and_the_formula(family: Family) -> None:
     data = chats(family)
@@ -323,8 +332,8 @@ def test_errors_that_depend_on_the_outcome_are_found() -> None:
     p = [p_values(frame) for frame in found]
     assert np.mean([each["affirm"] < 0.01 for each in p]) > 0.9
     assert np.mean([each["advise"] < 0.05 for each in p]) < 0.2
-    recall = np.mean([frame["recall"].to_numpy()[:2] for frame in found], axis=0)
-    assert recall[1] - recall[0] > 0.15
+    per_true = np.mean([frame["found_per_true"].to_numpy()[:2] for frame in found], axis=0)
+    assert per_true[1] - per_true[0] > 0.15
 
 
 def test_joint_p_is_the_smallest_by_the_number_of_codes_tested() -> None:
@@ -347,7 +356,8 @@ def test_recall_by_hand() -> None:
     outcome = np.array([1.0, 2, 2, 4, 5, 5])
     gold = np.array([[2.0], [0], [2], [4], [1], [0]])
     tagged = np.array([[1.0], [3], [2], [2], [2], [1]])
-    frame = error_by_outcome(["affirm"], tagged, gold, outcome, list("aabbcc"))
+    hits = np.array([[1.0], [0], [2], [2], [1], [0]])
+    frame = error_by_outcome(["affirm"], tagged, gold, outcome, list("aabbcc"), hits=hits)
     assert frame[["code", "stratum", "n"]].to_numpy().tolist() == [["affirm", "lower", 4], ["affirm", "upper", 5]]
     assert frame["recall"].tolist() == [3 / 4, 3 / 5]
     # Lower: counselor a found 1 of 2, b 2 of 2; residuals 1 - 1.5 and 2 - 1.5. Upper: 2 of 4 and 1 of 1.
@@ -359,9 +369,38 @@ def test_recall_by_hand() -> None:
     assert frame["p"].isna().all()
 
 
+def test_counts_per_chat_give_found_per_true_message_and_no_recall() -> None:
+    """By chance alone this tagger finds as many messages as there are: its false alarms make up for what it misses."""
+    random = np.random.default_rng(0)
+    length = random.integers(15, 30, 400)
+    gold = random.binomial(length, 0.3)
+    hits = random.binomial(gold, 0.3)
+    tagged = hits + random.binomial(length - gold, 0.4)
+    outcome, clusters = random.normal(size=400), np.arange(400) % 40
+    sides = [each[:, None].astype(float) for each in (tagged, gold, hits)]
+    frame = error_by_outcome(["affirm"], *sides[:2], outcome, clusters)
+    upper = outcome > np.median(outcome)
+    assert list(frame.columns) == ["code", "stratum", "n", "found_per_true", "low", "high", "p", "p_joint"]
+    expected = [tagged[half].sum() / gold[half].sum() for half in (~upper, upper)]
+    assert frame["found_per_true"].tolist() == pytest.approx(expected)
+    assert (frame["found_per_true"] > 1).all() and (frame["high"] > frame["found_per_true"]).all()
+    by_message = error_by_outcome(["affirm"], *sides[:2], outcome, clusters, hits=sides[2])
+    assert "found_per_true" not in by_message and (by_message["high"] < 0.4).all()
+    assert by_message["p"].tolist() == frame["p"].tolist()
+
+
+def test_recall_is_weighted_by_the_probabilities_of_drawing_and_of_known_messages() -> None:
+    outcome, clusters = np.array([1.0, 1, 1, 5]), list("abcd")
+    gold, hits = np.array([[4.0], [2], [5], [1]]), np.array([[1.0], [2], [np.nan], [1]])
+    given = {"hits": hits, "probabilities": np.array([0.5, 0.1, 0.5, 0.5])}
+    frame = error_by_outcome(["affirm"], gold, gold, outcome, clusters, **given)
+    assert frame["n"].tolist() == [6, 1]
+    assert frame["recall"].tolist() == pytest.approx([(2 * 1 + 10 * 2) / (2 * 4 + 10 * 2), 1])
+
+
 def test_a_tagger_without_errors() -> None:
     _, gold, outcome, clusters = coded(1, 0.7)
-    frame = error_by_outcome(CODES, gold, gold, outcome, clusters)
+    frame = error_by_outcome(CODES, gold, gold, outcome, clusters, hits=gold)
     assert (frame[["recall", "low", "high"]] == 1).all(axis=None)
     assert frame["p"].isna().all()
 
@@ -370,7 +409,8 @@ def test_a_code_that_nobody_used_and_outcomes_at_the_top() -> None:
     tagged, gold, outcome, clusters = coded(1, 0.7)
     gold[:, 1] = 0
     top = np.where(outcome > np.quantile(outcome, 0.3), 5.0, 4.0)
-    frame = error_by_outcome(CODES, tagged, gold, top, clusters).set_index(["code", "stratum"])
+    frame = error_by_outcome(CODES, tagged, gold, top, clusters, hits=np.minimum(tagged, gold))
+    frame = frame.set_index(["code", "stratum"])
     assert frame.loc[("advise", "lower"), ["recall", "low", "high"]].isna().all()
     assert frame.loc[("affirm", "upper"), "n"] == gold[top == 5, 0].sum()
     assert frame.loc[("affirm", "lower"), "n"] == gold[top == 4, 0].sum()

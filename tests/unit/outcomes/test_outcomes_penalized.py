@@ -173,6 +173,12 @@ def test_clusters_are_counted() -> None:
     assert np.mean(without) > 0.1
 
 
+def test_five_clusters_are_enough() -> None:
+    outcome, columns = _ordinal()
+    (term,) = penalized_terms(outcome, ["a", "b", "c"], columns, ["c"], np.arange(60) % 5)
+    assert term.df == 4
+
+
 def test_an_effect_is_found_with_clusters() -> None:
     random = np.random.default_rng(2)
     columns = np.zeros((600, 2))

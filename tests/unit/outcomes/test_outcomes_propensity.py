@@ -31,11 +31,14 @@ def test_area_under_the_curve_counts_ties_as_half() -> None:
     assert area_under_curve(np.array([1.0, 3, 1, 2]), treated) == (0.5 + 0 + 1 + 1) / 4
 
 
-def test_treated_rows_outside_the_others_scores() -> None:
-    column = np.array([0.0, 1, 2, 3, 4, 5, 6, 9, 2, 3, 4, 1, 5, 0])[:, None]
-    treated = np.array([False, False, True, False, True, True, True, True, *[False] * 3, True, False, True])
+@pytest.mark.parametrize("below", [0, 2])
+def test_treated_rows_outside_the_others_scores(below: int) -> None:
+    column = np.array([0.0, 1, 2, 3, 4, 5, 6, 9, 2, 3, 4, 1, 5, 0, *[-1] * below])[:, None]
+    treated = np.array(
+        [False, False, True, False, True, True, True, True, *[False] * 3, True, False, True, *[True] * below]
+    )
     fit = fit_propensity(("x",), column, treated)
-    assert fit.treated_outside == pytest.approx(2 / treated.sum())
+    assert fit.treated_outside == pytest.approx((2 + below) / treated.sum())
 
 
 @pytest.mark.parametrize("sign", [1, -1])

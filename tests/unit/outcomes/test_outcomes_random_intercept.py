@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from mi_coder.outcomes.families import clustered_covariance, fit_family
 from mi_coder.outcomes.random_intercept import RandomIntercept, fit_random_intercept
 
 
@@ -86,3 +87,22 @@ def test_results_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         fit.tau2 = 0.0  # type: ignore[misc]
     assert isinstance(fit, RandomIntercept)
+
+
+def test_where_slopes_differ_its_intervals_are_too_narrow_and_clustered_ones_are_not() -> None:
+    """As docs/outcomes.md says: slopes of standard deviation .3 of the residual one."""
+    random = np.random.default_rng(4)
+    held = []
+    for _ in range(150):
+        sizes = np.maximum(3, random.poisson(random.gamma(1.5, 25 / 1.5, 60)))
+        clusters = np.repeat(np.arange(60), sizes)
+        use = random.normal(size=len(clusters))
+        use -= (np.bincount(clusters, use) / sizes)[clusters]
+        outcome = random.normal(0, 0.3, 60)[clusters] * use + random.normal(0, 0.4, 60)[clusters]
+        outcome += random.normal(size=len(clusters))
+        one_slope = fit_random_intercept(outcome, ["use"], use[:, None], clusters)
+        linear = fit_family("linear", outcome, ["use"], use[:, None])
+        error = clustered_covariance(linear, clusters)[0, 0] ** 0.5
+        held.append((abs(one_slope.coefficients[1]) < 1.96 * one_slope.se[1], abs(linear.coefficients[0]) < 2 * error))
+    assert 0.55 < np.mean(held, axis=0)[0] < 0.78
+    assert 0.9 < np.mean(held, axis=0)[1] <= 1

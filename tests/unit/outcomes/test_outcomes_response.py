@@ -51,6 +51,7 @@ def test_weights_are_stabilized_inverse_probabilities_cut_at_the_percentile() ->
     assert f"{responded.sum()} of 4000 conversations" in cut.sentence()
     assert "95th percentile" in cut.sentence()
     assert "no weight is cut" in whole.sentence()
+    assert "99th percentile" in response_weights(model, responded).sentence()
 
 
 def test_equal_weights_are_worth_all_rows() -> None:

@@ -1,5 +1,7 @@
 """The wild bootstrap of scores: its size with few counselors, and that it agrees with what is known elsewhere."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,33 @@ def test_an_effect_is_found_and_units_do_not_matter(family: Family) -> None:
     assert score_bootstrap(family, outcome, NAMES[::-1], swapped, clusters, "x") == pytest.approx(p, abs=1e-3)
 
 
+def test_counts_by_hand_over_all_signs() -> None:
+    sm = pytest.importorskip("statsmodels.api", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+    random = np.random.default_rng(3)
+    clusters = np.repeat(np.arange(6), [4, 8, 12, 16, 20, 60])
+    columns = random.normal(size=(120, 2)) + random.normal(size=(6, 2))[clusters]
+    outcome = random.poisson(np.exp(0.5 * columns[:, 1] + 0.5 * random.normal(size=6)[clusters])).astype(float)
+    others = np.column_stack([columns[:, 1], np.ones(120)])
+    mean = np.asarray(sm.GLM(outcome, others, family=sm.families.Poisson()).fit(tol=1e-12).mu)
+    weighted = mean[:, None] * others
+    own = columns[:, 0] - others @ np.linalg.solve(others.T @ weighted, weighted.T @ columns[:, 0])
+    design = np.column_stack([own, others])
+    rows = [clusters == cluster for cluster in range(6)]
+    scores = np.array([design[by].T @ (outcome - mean)[by] for by in rows])
+    information = np.array([design[by].T @ (mean[by, None] * design[by]) for by in rows])
+
+    def t(signs: tuple[int, ...]) -> float:
+        """|t| of x where clusters change their signs and one step of Newton's method fits the model anew."""
+        signed = np.array(signs)[:, None] * scores
+        step = np.linalg.solve(information.sum(axis=0), signed.sum(axis=0))
+        return float(abs(signed[:, 0].sum()) / np.linalg.norm(signed[:, 0] - (information @ step)[:, 0]))
+
+    actual = t((1,) * 6)
+    expected = np.mean([t(signs) >= actual * (1 - 1e-9) for signs in product((1, -1), repeat=6)])
+    p = score_bootstrap("poisson", outcome, NAMES, columns, clusters, "x")
+    assert p == pytest.approx(expected) and 0.03 < p < 0.97
+
+
 def test_with_many_clusters_it_agrees_with_the_normal_test() -> None:
     from scipy.stats import norm
 
@@ -80,3 +109,9 @@ def test_what_is_refused() -> None:
         score_bootstrap("logit", outcome, NAMES, columns, clusters % 4, "x")
     with pytest.raises(ModelProblem, match="linear model"):
         score_bootstrap("linear", outcome, NAMES, columns, clusters, "x")
+
+
+def test_a_family_that_does_not_exist() -> None:
+    outcome, columns, clusters = _study("logit", 6, 1)
+    with pytest.raises(UnknownName, match=r"No family 'logits'\. Did you mean 'logit'\?"):
+        score_bootstrap("logits", outcome, NAMES, columns, clusters, "x")  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from mi_coder.outcomes.symptoms import (
     PHQ4,
     PHQ9,
     SCALES,
+    Scores,
     cases,
     scale_named,
     score_items,
@@ -66,6 +67,11 @@ def test_a_missing_item_leaves_no_score_unless_prorating_is_asked_for() -> None:
     assert prorated.values == pytest.approx([9, 9, 10, NAN, NAN], nan_ok=True)
     assert prorated.prorated.tolist() == [False, True, True, False, False]
     assert (plain.missing, prorated.missing) == (4, 2)
+
+
+def test_the_gad7_may_miss_one_item() -> None:
+    items = floats([2] * 6 + [NAN], [2] * 5 + [NAN] * 2)
+    assert score_items(GAD7, items, prorate=True).values == pytest.approx([14, NAN], nan_ok=True)
 
 
 def test_prorated_scores_are_rounded_half_up() -> None:
@@ -135,6 +141,11 @@ def test_the_four_classes() -> None:
     assert change.missing == 2
 
 
+def test_who_was_just_a_case_can_recover() -> None:
+    change = classify(score_totals(PHQ9, floats(10, 9)), score_totals(PHQ9, floats(4, 3)), 6)
+    assert [CLASSES[i] for i in change.classes] == [CLASSES[3], CLASSES[0]]
+
+
 def test_classes_need_one_scale_the_same_rows_and_a_threshold() -> None:
     phq, gad = score_totals(PHQ9, floats(1, 2)), score_totals(GAD7, floats(1, 2))
     with pytest.raises(UsageProblem, match="PHQ-9 and after the GAD-7"):
@@ -190,3 +201,28 @@ def test_expected_regression_matches_a_simulation_without_any_effect() -> None:
     expected = expected_regression(float(before[chosen].mean()), 7, reliability)
     assert (after - before)[chosen].mean() == pytest.approx(expected, abs=0.05)
     assert expected < -2
+
+
+def test_columns_of_pandas_are_scored_by_row_whatever_their_index() -> None:
+    pd = pytest.importorskip("pandas")
+    before, after = floats(12, 12, 9, 3, 9, 3), floats(6, 4, 3, 9, NAN, 2)
+    series = pd.Series(before, index=[9, 8, 7, 6, 5, 4]), pd.Series(after, index=[7, 8, 9, 10, 11, 12])
+    assert effect_sizes(*series) == effect_sizes(before, after)
+    own = Scores(PHQ9, series[0], np.zeros(6, dtype=bool)), Scores(PHQ9, series[1], np.zeros(6, dtype=bool))
+    plain = score_totals(PHQ9, before), score_totals(PHQ9, after)
+    assert classify(*own, 6).classes.tolist() == classify(*plain, 6).classes.tolist()
+    for given, values in zip(series, (before, after), strict=True):
+        np.testing.assert_equal(score_totals(PHQ9, given).values, values)
+
+
+def test_a_wrong_score_in_a_frame_names_its_row_and_a_missing_one_is_none() -> None:
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(UsageProblem, match=r"^Row 3, PHQ-9: the total is 30, and totals are whole numbers from 0"):
+        score_totals(PHQ9, pd.Series([1, 2, 30], index=[7, 0, 1]))
+    with pytest.raises(UsageProblem, match=r"^Row chat-c, PHQ-9: the total is 30"):
+        score_totals(PHQ9, pd.Series([1, 2, 30]), rows=pd.Series(["chat-a", "chat-b", "chat-c"], index=[7, 8, 9]))
+    missing = score_totals(PHQ9, pd.Series([1, None, 3], dtype="Int64"))
+    assert missing.values.tolist() == pytest.approx([1, NAN, 3], nan_ok=True) and missing.missing == 1
+    items = pd.DataFrame([[1] * 7, [1, 1, 1, 1, 4, 1, 1]], index=["chat-a", "chat-b"])
+    with pytest.raises(UsageProblem, match=r"^Row 2, item 5 of the GAD-7 is 4: an item is 0, 1, 2 or 3\.$"):
+        score_items(GAD7, items)

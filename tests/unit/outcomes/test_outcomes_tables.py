@@ -52,12 +52,31 @@ def test_html() -> None:
         '<table class="mi-table"><caption>Ratings &lt; 5</caption><thead><tr>'
         '<th scope="col">technique</th><th scope="col">effect</th><th scope="col">p</th><th scope="col">q</th>'
         '<th scope="col">unit</th></tr></thead><tbody>'
-        '<tr><th scope="row">mine &amp; yours</th><td>1.25 [1.04, 1.50]</td><td>.018</td><td>.036</td>'
+        '<tr><th scope="row">mine &amp; yours</th><td>1.25 [1.04,\u00a01.50]</td><td>.018</td><td>.036</td>'
         "<td>odds ratio per 10 points</td></tr>"
-        '<tr><th scope="row">other</th><td>0.500 [0.123, 2.03]</td><td>.333</td><td>.333</td>'
+        '<tr><th scope="row">other</th><td>0.500 [0.123,\u00a02.03]</td><td>.333</td><td>.333</td>'
         "<td>odds ratio per 10 points</td></tr></tbody></table>"
     )
     assert "<caption>" not in to_html(display_table(SMALL))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("-1.25 [-1.5, -1.04]", "-1.25 [-1.5,\u00a0-1.04]"),
+        ("1e-05 [2.1e-06, 3.1e+07]", "1e-05 [2.1e-06,\u00a03.1e+07]"),
+        ("< .001", "&lt;\u00a0.001"),
+        ("clients of 3, 4 and 5", "clients of 3, 4 and 5"),
+    ],
+)
+def test_cells_of_html_are_not_broken_inside_an_interval_or_a_p(text: str, shown: str) -> None:
+    assert f"<td>{shown}</td>" in to_html(pd.DataFrame({"a": ["x"], "b": [text]}))
+
+
+def test_wide_tables_of_html_are_crowded() -> None:
+    for columns, kinds in ((9, "mi-table"), (10, "mi-table crowded")):
+        frame = pd.DataFrame([["x"] * columns], columns=[f"c{i}" for i in range(columns)])
+        assert to_html(frame).startswith(f'<table class="{kinds}">')
 
 
 def test_latex() -> None:

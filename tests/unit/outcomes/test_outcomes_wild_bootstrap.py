@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mi_coder.errors import UnknownName
+from mi_coder.outcomes import wild_bootstrap as of_wild_bootstrap
 from mi_coder.outcomes.wild_bootstrap import wild_bootstrap
 
 NAMES = ("a", "b", "c")
@@ -62,6 +63,21 @@ def test_where_not_all_signs_are_drawn_the_seed_decides_and_little() -> None:
     for test in drawn:
         assert abs(test.p - every.p) < 4 * math.sqrt(every.p * (1 - every.p) / 4000) + 1 / 4000
         assert round(test.p * 4001) == pytest.approx(test.p * 4001)
+
+
+@pytest.mark.parametrize(("draws", "exhaustive"), [(64, True), (63, False)])
+def test_all_signs_are_used_where_they_are_no_more_than_the_draws(draws: int, exhaustive: bool) -> None:
+    outcome, columns, clusters = sample(1)
+    test = wild_bootstrap(outcome, NAMES, columns, clusters, "b", draws=draws)
+    assert (test.exhaustive, test.draws) == (exhaustive, draws)
+
+
+def test_how_many_draws_are_worked_on_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, columns, clusters = sample(1, sizes=[6] * 20, effect=0.0)
+    expected = wild_bootstrap(outcome, NAMES, columns, clusters, "b", draws=399)
+    assert 0.1 < expected.p < 0.9
+    monkeypatch.setattr(of_wild_bootstrap, "BATCH", 10)
+    assert wild_bootstrap(outcome, NAMES, columns, clusters, "b", draws=399) == expected
 
 
 def test_opposite_questions() -> None:

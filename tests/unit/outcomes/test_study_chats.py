@@ -10,8 +10,8 @@ import pytest
 
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem
-from mi_coder.outcomes.study.chats import read_chats, read_gold
-from mi_coder.outcomes.study.quality import tagger_quality
+from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold
+from mi_coder.outcomes.study.quality import message_counts, tagger_quality
 from mi_coder.outcomes.study.spec import Data, LabelError
 
 
@@ -87,6 +87,15 @@ def test_quality_of_the_tagger_message_by_message(tmp_path: Path) -> None:
     assert quality.loc["OQ", ["precision", "recall", "f1", "support"]].tolist() == [0.5, 0.5, 0.5, 2]
     assert quality.loc["REF", "f1"] == 0 and quality.loc["SU", "f1"] == 1
     assert np.isnan(quality.loc["CO", "f1"]) and quality.loc["CO", "support"] == 0
+
+
+def test_a_chat_without_messages_counts_for_nothing() -> None:
+    coded = {"a": (frozenset({"OQ"}),), "empty": ()}
+    counted = message_counts(coded, coded, ["a", "empty", "unknown"], {"OQ": ("OQ",), "all": ("OQ", "SU")})
+    for each in (counted.found, counted.true, counted.hits):
+        np.testing.assert_equal(each, [[1, 1], [0, 0], [np.nan, np.nan]])
+    quality = tagger_quality({"empty": ()}, {"empty": ()})
+    assert quality is not None and (quality["support"] == 0).all()
 
 
 def _table(path: Path, **columns: list[Any]) -> Path:
@@ -218,3 +227,35 @@ def test_labels_of_a_long_table_are_of_one_type(tmp_path: Path) -> None:
     _table(tmp_path / "counts.csv", id=range(rows), messages=[1] * rows, OQ=[1] * rows, counselor_id=team, team=team)
     frame = read_chats(Data(counts="counts.csv", id="id"), tmp_path).frame
     assert list(frame["team"]) == list(frame["counselor_id"]) == team
+
+
+def _pair() -> tuple[pd.DataFrame, pd.DataFrame]:
+    index = pd.Index(["a", "b", "c"])
+    counts = pd.DataFrame({"OQ": [0.0, 1.0, 2.0], "REF": [2.0, 1.0, 0.0]}, index=index)
+    return counts, pd.DataFrame({"messages": [3, 4, 5]}, index=index)
+
+
+def test_tables_of_other_chats_or_another_order_are_refused() -> None:
+    counts, frame = _pair()
+    assert len(Chats(counts, frame, {})) == 3
+    for other in (frame.sort_values("messages", ascending=False), frame[:2], frame.reset_index(drop=True)):
+        with pytest.raises(UsageProblem) as refused:
+            Chats(counts, other, {})
+        assert str(refused.value) == (
+            f"The rows of counts (3) and of frame ({len(other)}) must be the same chats in the same order, but their "
+            "indexes differ. Give both the ids of the chats as index; then counts.loc[frame.index] puts counts in the "
+            "order of frame."
+        )
+    later = frame.sort_values("messages", ascending=False)
+    assert Chats(counts.loc[later.index], later, {}).counts["OQ"].tolist() == [2, 1, 0]
+
+
+def test_a_chat_twice_or_a_missing_count_is_refused() -> None:
+    counts, frame = _pair()
+    twice = pd.Index(["a", "b", "a"])
+    with pytest.raises(UsageProblem, match=r"^1 rows of the chats repeat an id of the index"):
+        Chats(counts.set_axis(twice), frame.set_axis(twice), {})
+    with pytest.raises(
+        UsageProblem, match=r"^Counts are missing in 1 rows, the first is 'b'\. Write 0 where a code was"
+    ):
+        Chats(counts.mask((counts["OQ"] == 1), np.nan), frame, {})

@@ -130,14 +130,27 @@ def test_a_column_that_follows_from_others_is_left_out_and_named() -> None:
 def test_gold_counts_take_the_place_of_the_taggers_and_means_stay() -> None:
     chats = _chats(450, counselors=45)
     design = _design(chats, covariates=["age"])
-    rows = np.array([3, 7, 11])
+    rows = np.array([3, 7, 48, 93])
     same, tagged = design.gold_columns(chats.counts.iloc[rows], rows)
-    assert np.allclose(same, design.columns[rows]) and np.array_equal(tagged, design.columns[rows])
+    means = [term.level != "within" for term in design.terms]
+    assert np.allclose(same, tagged) and np.array_equal(tagged[:, means], design.columns[np.ix_(rows, means)])
     other = chats.counts.iloc[rows].copy()
     other["SU"] += 20
     gold, _ = design.gold_columns(other, rows)
     changed = [name for i, name in enumerate(design.names) if not np.allclose(gold[:, i], same[:, i])]
     assert "SU (within)" in changed and not any("between" in name or name == "age" for name in changed)
+
+
+def test_gold_rows_that_are_each_of_another_counselor_tell_nothing_within_counselors() -> None:
+    chats, rows = _chats(450, counselors=45), np.array([3, 7, 49])
+    told = (
+        "Each of the 3 gold chats is of another counselor, so gold codes never differ within a counselor. Code further "
+        "chats of the same counselors, or set techniques.within_between to false."
+    )
+    with pytest.raises(ModelProblem, match=f"^{told}$"):
+        _design(chats).gold_columns(chats.counts.iloc[rows], rows)
+    pooled = _design(chats, techniques={"within_between": False})
+    assert np.allclose(*pooled.gold_columns(chats.counts.iloc[rows], rows))
 
 
 def test_products_with_the_score_before() -> None:
@@ -170,9 +183,9 @@ def test_products_with_the_score_before() -> None:
     ],
 )
 def test_what_the_data_do_not_have(study: dict[str, Any], said: str) -> None:
-    spec = study_of({"data": {"chats": ["x"]}, "outcomes": [{"name": "rating", "type": "rating"}], **study})
     chats = _chats()
     with pytest.raises(UsageProblem, match=said.replace("?", r"\?")):
+        spec = study_of({"data": {"chats": ["x"]}, "outcomes": [{"name": "rating", "type": "rating"}], **study})
         design_of(spec, spec.outcomes[0], chats, *outcome_values(spec.outcomes[0], chats))
 
 

@@ -13,6 +13,7 @@ import pytest
 
 pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
+stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
 from matplotlib.figure import Figure  # noqa: E402
@@ -137,6 +138,8 @@ def test_the_headline_comes_first_and_long_tables_are_folded(folder: Path) -> No
         "rating: other models", "linear",
     ]  # fmt: skip
     assert titles[: len(rating)] == rating
+    header = markdown.partition("## Models\n")[2].strip().splitlines()[0]
+    assert "outcome" in header and "design" not in header, "no column that is empty"
     assert "mood: before and after" in titles and titles[-3:] == ["Models", "Left out, and why", "Record"]
     page = _Page((folder / "relate" / "report.html").read_text(encoding="utf-8"))
     # Open are those of both headlines, of change, and of the models.
@@ -165,7 +168,9 @@ def test_notes_stand_below_the_scrolled_table(folder: Path) -> None:
     html = (folder / "relate" / "report.html").read_text(encoding="utf-8")
     headline = html.partition('<h2 id="part-0-title">')[2].partition("</section>")[0]
     table, end, notes = headline.partition("</table></div>")
-    assert end and notes.startswith('<p class="note">Between: uncorrected') and 'class="note"' not in table
+    few = '<p class="note">Between, naive: 48 clusters, but in effect only 8.1 for EA (between), 11.4 for REF (between)'
+    assert end and notes.startswith(few) and 'class="note"' not in table
+    assert '<p class="note">Between: uncorrected' in notes
 
 
 def _rows(folder: Path, title: str) -> list[list[str]]:
@@ -188,7 +193,8 @@ def test_marginal_effects_are_those_of_the_csv(folder: Path) -> None:
     assert first[:2] == ["Reflection (REF)", "within"]
     mean, se = rows.loc["mean", ["effect", "se"]]
     shown = [float(each) for each in re.findall(r"-?\d+\.\d+", first[2])]
-    assert np.allclose(shown, [mean, mean - 1.96 * se, mean + 1.96 * se], atol=0.006)
+    reach = stats.t.ppf(0.975, rows.loc["mean", "df"]) * se
+    assert np.allclose(shown, [mean, mean - reach, mean + reach], atol=0.006)
     assert [float(cell) for cell in first[3:]] == pytest.approx(100 * rows["effect"][:-1], abs=0.051)
     assert first[-1][0] in "+-" and abs(sum(float(cell) for cell in first[3:])) < 0.3
 
@@ -202,17 +208,49 @@ def test_checks_are_those_of_the_csv(folder: Path) -> None:
     age = next(row for row in _rows(folder, "Who gave an outcome") if row[0] == "client_age")
     assert [float(cell) for cell in age[2:]] == pytest.approx(list(gaps.loc["client_age"]), abs=0.0051)
     errors = pd.read_csv(folder / "relate" / "error_by_outcome_rating.csv")
-    recall = _rows(folder, "Errors of the tagger by outcome")
-    assert int(recall[0][2]) == errors["n"][0] and float(recall[0][1].split()[0]) == round(errors["recall"][0], 3)
+    found = _rows(folder, "Errors of the tagger by outcome")
+    assert int(found[0][2]) == errors["n"][0]
+    assert float(found[0][1].split()[0]) == pytest.approx(errors["found_per_true"][0], abs=0.006)
+    report = (folder / "relate" / "report.md").read_text(encoding="utf-8")
+    assert "| technique | found per true message, lower half |" in report
+    assert "Found per true message is not recall" in report and "recall, lower half" not in report
+    assert "![Messages that the tagger finds per true message, by rating](" in report
+
+
+def test_changes_of_symptoms_are_no_effect_of_the_chats(folder: Path) -> None:
+    text = (folder / "relate" / "report.md").read_text(encoding="utf-8")
+    section = text.partition("## mood: before and after\n")[2].partition("\n## ")[0]
+    caption, note = section.strip().splitlines()[0], section.strip().splitlines()[-1]
+    assert caption == (
+        "Changes are after minus before: below 0 is fewer symptoms. Counts and means of these chats, without intervals"
+    )
+    assert note == (
+        "No effect of the chats: clients with high scores before tend to score lower after without any help "
+        "(regression to the mean), and there is no group without chats."
+    )
+
+
+def test_what_experience_is_stands_in_tables_and_pictures(folder: Path) -> None:
+    markdown = (folder / "experience" / "report.md").read_text(encoding="utf-8")
+    said = "Rate ratios per doubling of 1 + experience (earlier chats), with 95% intervals"
+    slopes = markdown.partition("## Slopes\n")[2].partition("\n## ")[0]
+    assert said in slopes
+    assert "Experience: earlier chats</text>" in (folder / "experience" / "curves_ref.svg").read_text(encoding="utf-8")
 
 
 def test_classes_of_change_and_effect_sizes(folder: Path) -> None:
     csv = pd.read_csv(folder / "relate" / "change_mood.csv").set_index("what")
     rows = {row[0]: row[1:] for row in _rows(folder, "mood: before and after")}
-    assert rows["chats with both scores"] == [str(int(csv.loc["chats with both scores", "value"])), "100.0%"]
-    classes = ["reliable improvement", "no reliable change", "reliable deterioration", "recovered"]
+    assert rows["chats with both scores"] == [str(int(csv.loc["chats with both scores", "value"])), "100.0%", ""]
+    classes = ["reliable improvement", "no reliable change", "reliable deterioration", "reliably recovered"]
     assert sum(int(rows[name][0]) for name in classes) == int(rows["chats with both scores"][0])
     assert csv.loc[classes, "percent"].sum() == pytest.approx(100)
+    number, _, of_cases = rows["reliably recovered"]
+    cases = int(rows["cases before (score of 10 or more)"][0])
+    assert int(number) <= cases and of_cases == f"{100 * int(number) / cases:.1f}%"
+    report = (folder / "relate" / "report.md").read_text(encoding="utf-8")
+    assert "\n\nReliably recovered: a case before" in report
+    assert "The recovery rate of NHS Talking Therapies is another figure: of all who were cases before" in report
     assert rows["mean change"][1] == "" and "d_av: mean change / root of the mean of both variances" in rows
 
 
@@ -293,6 +331,20 @@ def test_why_there_is_no_quality(change: dict[str, Any], said: str) -> None:
 def test_a_note_says_why_counts_have_no_quality(folder: Path) -> None:
     notes = read_results(folder / "relate", "relate").notes
     assert sum("The tagger's F1 for each code is not shown" in note for note in notes) == 1
+
+
+def test_recall_by_outcome_is_that_of_the_tagger_on_messages(
+    tmp_path: Path, tagged_chats: Callable[[Path], Study]
+) -> None:
+    found = tagged_chats(tmp_path).fit(tmp_path)
+    quality = found.tables["tagger"].set_index("code")
+    [errors] = [table for name, table in found.tables.items() if name.startswith("error by outcome")]
+    for code, rows in errors.groupby("code"):
+        assert rows["n"].sum() == quality.loc[code, "support"]
+        assert (rows["recall"] * rows["n"]).sum() == pytest.approx(quality.loc[code, "recall"] * rows["n"].sum())
+    write_result(found, tmp_path, tmp_path / "out")
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "| technique | recall, lower half |" in report and "![The tagger's recall, by " in report
 
 
 def test_merged_codes_have_a_quality_in_the_tidy_table(tmp_path: Path, tagged_chats: Callable[[Path], Study]) -> None:

@@ -15,6 +15,7 @@ from mi_coder.outcomes.guards import ModelProblem, TooFewClusters  # noqa: E402
 from mi_coder.outcomes.study.chats import Chats  # noqa: E402
 from mi_coder.outcomes.study.experience import ExperienceResult, run_experience  # noqa: E402
 from mi_coder.outcomes.study.spec import Study, study_of  # noqa: E402
+from mi_coder.outcomes.tables import p_text  # noqa: E402
 
 LOG_RATE = 0.08
 """What log odds of .10 per log of 1 + experience are as a log rate."""
@@ -109,6 +110,7 @@ def test_earlier_chats_by_time_are_the_column_of_earlier_chats(chats: Chats, fou
     assert np.array_equal(found.experience, chats.frame["earlier"])
     by_field = _found(chats, experience={"field": "earlier"})
     assert np.allclose(by_field.tidy()["estimate"], found.tidy()["estimate"])
+    assert (found.measure, by_field.measure) == ("earlier chats", "earlier")
     assert by_field.tenure is None and by_field.stays is None and found.tenure is not None
 
 
@@ -124,6 +126,9 @@ def test_pooled_within_and_between_stand_side_by_side(found: ExperienceResult) -
     table = found.table()
     assert {"technique", "pooled", "within", "between", "p within = between"} <= set(table.columns)
     assert len(table) == 2 and "Reflection (REF)" in set(table["technique"])
+    within = found.tidy()[found.tidy()["level"] == "within"]
+    assert list(table["q within"]) == [p_text(q) for q in within["q_bh"]]
+    assert list(table["p within = between"]) == [p_text(p) for p in within["p_within_is_between"]]
     assert any("Reflection (REF) more often" in sentence for sentence in found.sentences())
 
 
@@ -198,7 +203,7 @@ def test_merged_codes(chats: Chats) -> None:
 
 
 def test_curves_of_a_technique(found: ExperienceResult) -> None:
-    assert found.plot("REF").axes
+    assert found.plot("REF").axes[0].get_xlabel() == f"Experience: {found.measure}"
     with pytest.raises(UnknownName, match="Did you mean 'REF'"):
         found.plot("REFF")
 
@@ -237,3 +242,7 @@ def test_times_in_another_form_are_refused_and_empty_ones_left_out(chats: Chats)
     assert said in str(told.value)
     frame.iloc[[5, 9], column] = "2024-05-31 18:30:00 UTC"
     assert _found(Chats(chats.counts, frame, {})).dropped == {"no started_at": 3}
+
+
+def test_a_console_shows_the_sentences(found: ExperienceResult) -> None:
+    assert repr(found) == "\n".join(found.sentences())

@@ -58,11 +58,11 @@ def test_few_counselors_are_said_in_sentences_and_below_tables(tmp_path: Path, g
         assert "ncorrected: " in text, name
 
 
-@pytest.mark.parametrize("counselors", [12, 45])
-def test_what_a_rating_means_has_the_intervals_of_the_headline(tmp_path: Path, counselors: int) -> None:
+@pytest.mark.parametrize(("counselors", "rated"), [(12, 12), (160, 130)])
+def test_what_a_rating_means_has_the_intervals_of_the_headline(tmp_path: Path, counselors: int, rated: int) -> None:
     found = _fit(tmp_path, counselors, chats=900, outcomes=[{**RATING, "models": ["ordinal"]}])
     rows = found.tidy("rating", "ordinal").set_index("term")
-    df = counselors - 1
+    df = rated - 1
     quantile = stats.t.ppf(0.975, df)
     assert (rows["df"] == df).all()
     odds, effects = (found.tables[f"{name}: rating"] for name in ("proportional odds", "marginal effects"))
@@ -89,7 +89,7 @@ def test_what_a_rating_means_has_the_intervals_of_the_headline(tmp_path: Path, c
 
 
 def test_many_counselors_have_no_such_sentence_or_note(tmp_path: Path) -> None:
-    found = _fit(tmp_path, 45, outcomes=[{**DEPRESSION, "models": ["linear"]}])
+    found = _fit(tmp_path, 160, outcomes=[{**DEPRESSION, "models": ["linear"]}])
     assert not any("clusters" in sentence for sentence in found.sentences)
     assert not found.rows["warnings"].str.contains("only").any()
 
@@ -177,8 +177,12 @@ def test_a_short_scale_says_why_it_has_no_classes_of_change(tmp_path: Path) -> N
     before, after = tagged["phq9_pre"] // 5, tagged["phq9_post"] // 5
     table = found.tables["change: worry"].set_index("what")["value"]
     better = before - after >= 2
-    assert table["recovered"] == (better & (before >= 4) & (after < 4)).sum() > 0
-    assert table["reliable improvement"] == better.sum() - table["recovered"]
+    assert table["reliably recovered"] == (better & (before >= 4) & (after < 4)).sum() > 0
+    assert table["reliable improvement"] == better.sum() - table["reliably recovered"]
+    of_cases = found.tables["change: worry"].set_index("what")["percent_of_cases"].dropna()
+    case = (before >= 4) & after.notna()
+    assert table["cases before (score of 4 or more)"] == case.sum() < len(case)
+    assert of_cases.to_dict() == {"reliably recovered": pytest.approx(100 * table["reliably recovered"] / case.sum())}
     assert not any("no classes of change" in note for note in found.notes)
 
 

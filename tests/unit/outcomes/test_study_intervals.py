@@ -48,14 +48,15 @@ def widths(frame: pd.DataFrame, low: str = "ci_low", high: str = "ci_high") -> n
 
 
 def test_bands_of_predicted_ratings(chats: Chats) -> None:
-    wide, narrow = (
-        run_study(study(RATING, inference={"alpha": alpha}), chats=chats).tables["predicted: rating"]
-        for alpha in (0.05, 0.5)
-    )
+    tables = [run_study(study(RATING, inference={"alpha": alpha}), chats=chats).tables for alpha in (0.05, 0.5)]
+    wide, narrow = (each["predicted: rating"] for each in tables)
     inside = (wide["low"] > 0) & (wide["high"] < 1)
     assert inside.sum() > 50
     clusters = chats.frame.loc[chats.frame["rating"].notna(), "counselor_id"].nunique()
-    ratio = stats.t.ppf(0.75, clusters - 1) / stats.t.ppf(0.975, clusters - 1)
+    degrees = tables[0]["marginal effects: rating"].groupby("term")["df"].first()
+    assert (degrees <= clusters - 1).all() and degrees["EA (between)"] < 20
+    df = wide["term"].map(degrees).to_numpy()
+    ratio = (stats.t.ppf(0.75, df) / stats.t.ppf(0.975, df))[inside]
     assert widths(narrow, "low", "high")[inside] == pytest.approx(ratio * widths(wide, "low", "high")[inside])
 
 

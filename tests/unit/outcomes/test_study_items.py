@@ -13,11 +13,13 @@ pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip ins
 
 from mi_coder.errors import UsageProblem  # noqa: E402
 from mi_coder.outcomes.simulate import simulate  # noqa: E402
-from mi_coder.outcomes.study.chats import Chats  # noqa: E402
+from mi_coder.outcomes.study.chats import Chats, read_chats, read_gold, read_table  # noqa: E402
 from mi_coder.outcomes.study.experience import run_experience  # noqa: E402
 from mi_coder.outcomes.study.match import run_matching  # noqa: E402
+from mi_coder.outcomes.study.match_writing import write_matched  # noqa: E402
 from mi_coder.outcomes.study.outcome import outcome_values, symptom_change  # noqa: E402
 from mi_coder.outcomes.study.power import plan_study  # noqa: E402
+from mi_coder.outcomes.study.run import run_study  # noqa: E402
 from mi_coder.outcomes.study.spec import Outcome, Study, read_study, study_of  # noqa: E402
 
 BEFORE, AFTER = ([f"item{i}_{side}" for i in range(1, 10)] for side in ("pre", "post"))
@@ -159,6 +161,18 @@ def test_items_and_totals_give_the_same_results_wherever_the_program_runs(
     assert len(run_matching(study).effects) == 4
     assert run_experience(study).found.chats == 300
     assert plan_study(study).budget.n > 200
+
+
+def test_folders_and_files_may_be_texts(folder: Path, tmp_path: Path) -> None:
+    study, here = study_of(yaml.safe_load((folder / "study.yaml").read_text())), str(folder)
+    matched = run_matching(study, here)
+    assert len(matched.effects) == 4 and run_experience(study, here).found.chats == 300
+    assert plan_study(study, here).budget.n > 200
+    assert len(run_study(study, here).rows) == len(study.fit(folder).rows)
+    assert len(read_chats(study.data, here)) == 300 and len(read_gold(study.label_error, study.data, here)) > 0
+    assert len(read_table(str(folder / study.data.counts), study.data)) == 300
+    write_matched(matched, study, here, str(tmp_path / "match"))
+    assert (tmp_path / "match" / "report.md").is_file()
 
 
 def test_a_study_means_the_same_wherever_it_is(folder: Path) -> None:

@@ -224,6 +224,17 @@ def test_placebo_and_pairs_within_a_site() -> None:
     assert any("The placebo differs" in sentence for sentence in told.sentences())
 
 
+@pytest.mark.parametrize("covariates", [["age"], ["age", "before"]])
+def test_a_placebo_that_rows_are_matched_on_is_said_to_say_nothing(covariates: list[str]) -> None:
+    found = _matched(matching={**MATCHING, "covariates": covariates, "placebo": "before"})
+    assert (
+        "matching.placebo: before is among the covariates that rows are matched on, which makes it alike in both "
+        "groups: as a placebo it says nothing. Choose a column that is not among them."
+    ) in found.notes
+    other = _matched(matching={**MATCHING, "placebo": "noise"})
+    assert not any("placebo" in note for note in other.notes)
+
+
 def test_high_use_is_any_or_above_the_median() -> None:
     chats = _chats()
     chats.counts["EA"] = np.arange(len(chats)) % 5 + 1.0
@@ -351,7 +362,44 @@ def test_covariates_that_do_not_vary_among_the_rows_that_are_kept_are_left_out()
         [effect.estimate for effect in expected.effects]
     )
     with pytest.raises(ModelProblem, match=r"matching\.covariates: none varies in these 1500 rows"):
-        _matched(Chats(counts, frame, {}), matching={**MATCHING, "covariates": ["year"]})
+        frame = frame.assign(stars=frame["stars"].where(frame["after"].notna()))
+        _matched(Chats(counts, frame, {}), outcomes=[STARS], matching={**MATCHING, "covariates": ["year"]})
+
+
+def test_the_score_before_is_among_the_covariates_of_a_change_and_it_is_said() -> None:
+    """A technique without effect, used where scores before are high, does not come out as one that lowers them."""
+    chats = _chats()
+    random = np.random.default_rng(3)
+    true = random.normal(10, 3, len(chats))
+    chats.frame["before"], chats.frame["after"] = (true + random.normal(0, 3, len(chats)) for _ in range(2))
+    use = random.random(len(chats)) < 1 / (1 + np.exp(-(chats.frame["before"].to_numpy() - 10) / 3))
+    chats.counts["EA"] = use.astype(float)
+    found = _matched(chats, matching={**MATCHING, "covariates": ["age"]})
+    assert found.notes == (f"before {match.ADDED}",) and all(_within(found, 0.0))
+    assert set(found.balance_table()["covariate"]) == {"age", "before"}
+    listed = _matched(chats, matching={**MATCHING, "covariates": ["age", "before"]})
+    assert listed.notes == () and listed.effects == found.effects
+    same = _matched(
+        Chats(chats.counts, chats.frame.assign(again=chats.frame["before"]), {}),
+        matching={**MATCHING, "covariates": ["age", "again"]},
+    )
+    assert same.notes == ("before follows from the columns before it in these 1500 rows: left out.",)
+    rated = _matched(chats, outcomes=[STARS], matching={**MATCHING, "covariates": ["age"]})
+    assert rated.notes == () and set(rated.balance_table()["covariate"]) == {"age"}
+
+
+@pytest.mark.parametrize("high", ["any", "median"])
+def test_chats_without_any_code_are_left_out_and_counted(high: str) -> None:
+    chats = _chats()
+    chats.counts["EA"] = np.arange(len(chats)) % 5 + (high == "median")
+    chats.counts.iloc[:600] = 0.0
+    found = _matched(chats, matching={**MATCHING, "high": high})
+    assert found.dropped == {"no code at all": 600} and len(found.treated) == 900
+    assert found.treated.sum() == {"any": 720, "median": 360}[high]
+    counted = _matched(chats, matching=MATCHING, techniques={"form": "count"})
+    assert not counted.dropped and len(counted.treated) == 1500
+    by_column = _matched(chats, matching={"treated": "seen", "covariates": ["before", "age"]})
+    assert not by_column.dropped
 
 
 def test_matched_rows_without_a_client_have_no_random_effect_and_it_is_said() -> None:
@@ -380,3 +428,7 @@ def test_it_is_said_why_no_row_is_left() -> None:
     chats.frame["counselor_id"] = None
     with pytest.raises(ModelProblem, match=r"for mood: 1,500 no counselor\..*write counselor: \"\" under data"):
         _matched(chats)
+
+
+def test_a_console_shows_the_sentences(matched: Matched) -> None:
+    assert repr(matched) == "\n".join(matched.sentences())

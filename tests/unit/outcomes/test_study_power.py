@@ -345,6 +345,13 @@ def test_a_tagger_without_figures_is_not_free_of_errors(folder: Path, change: di
         _plan(folder, table)
 
 
+def test_rows_of_a_tagger_without_a_code_are_passed_over_and_any_other_is_named(folder: Path) -> None:
+    rows = [{"code": code, "precision": 0.8, "recall": 0.7} for code in CODES]
+    wrong = [{"code": code, "precision": 95, "recall": 0.7} for code in (None, 7)]
+    with pytest.raises(UsageProblem, match=r"^Precision and recall of 7 must be above 0 and at most 1"):
+        _plan(folder, pd.DataFrame(rows + wrong))
+
+
 def test_what_a_plan_needs(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match=r"label_error\.gold"):
         _plan(folder, label_error={})

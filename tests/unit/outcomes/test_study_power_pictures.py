@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
+pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 'mi-coder[analysis]'")
 pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'mi-coder[analysis]'")
 
-from mi_coder.errors import UnknownName, UsageProblem
-from mi_coder.outcomes.simulate import simulate
-from mi_coder.outcomes.study.power import Plan, plan_study
-from mi_coder.outcomes.study.spec import study_of
+from mi_coder.errors import UnknownName, UsageProblem  # noqa: E402
+from mi_coder.outcomes.simulate import simulate  # noqa: E402
+from mi_coder.outcomes.study.power import Plan, plan_study  # noqa: E402
+from mi_coder.outcomes.study.spec import study_of  # noqa: E402
 
 CODES = ["REF", "AF", "EA", "PR"]
 
@@ -41,6 +42,15 @@ def test_the_plan_as_a_frame(plan: Plan) -> None:
     assert sorted(set(whole["chats"])) == [472, 944, 2_360, 4_720] and whole["gold"].max() == 804
     with pytest.raises(UsageProblem, match="parameters"):
         plan.frame(gold=[plan.budget.parameters])
+
+
+@pytest.mark.parametrize("kind", [np.array, pd.Series, lambda given: np.array(given, dtype=float)])
+def test_numbers_of_chats_may_be_arrays(plan: Plan, kind: Any) -> None:
+    pd.testing.assert_frame_equal(
+        plan.frame(kind([472, 5_000]), kind([100, 400])), plan.frame([472, 5_000], [100, 400])
+    )
+    [axis] = plan.plot("AF", kind([472, 5_000]), kind([100, 400])).axes
+    assert [list(line.get_xdata()) for line in axis.get_lines()][:2] == [[100, 400], [100, 400]]
 
 
 def test_the_plan_as_a_picture(plan: Plan) -> None:

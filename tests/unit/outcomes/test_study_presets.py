@@ -1,5 +1,6 @@
 """Presets: always something to read, what is missing of the papers' designs, matched rows; models that stand in."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -101,6 +102,39 @@ def test_nothing_stands_in_where_counselors_differ() -> None:
     assert not any("estimated as 0" in text for text in (*result.sentences, *result.notes))
 
 
+ASSUMED = "the slope of a technique is the same for each"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "models", "said"),
+    [
+        (MOOD, [], "ancova: {}, which is shown too, does not assume this."),
+        (MOOD, ["crossed", "ancova"], "crossed and ancova: {}, which is not among the models of this outcome, does"),
+        (RATING, ["ordinal_random", "ordinal"], "ordinal_random: {}, which is shown too, does not assume this."),
+        (MOOD, ["linear", "gee"], ""),
+    ],
+)
+def test_a_note_says_once_what_random_intercepts_assume(
+    outcome: dict[str, Any], models: Sequence[Model], said: str
+) -> None:
+    result = _study({**outcome, **({"models": models} if models else {})}).fit(chats=_chats(1.0))
+    middle = (
+        f"intervals assume that {ASSUMED} counselor, and are too narrow where slopes differ. The "
+        f"{'ordinal' if outcome is RATING else 'linear'} model with standard errors clustered by counselor"
+    )
+    found = [note for note in result.notes if ASSUMED in note]
+    assert len(found) == bool(said)
+    assert all(note.startswith(f"{outcome['name']}, {said.format(middle)}") for note in found)
+    assert all(result.summary().count(note) == 1 for note in found)
+
+
+def test_the_note_on_one_slope_names_the_clusters_of_the_preset() -> None:
+    notes = _study(MOOD, preset="yang2024").fit(chats=_chats(1.0)).notes
+    [preset, own] = [note for note in notes if ASSUMED in note]
+    assert own.startswith("mood, ancova: ") and f"{ASSUMED} counselor," in own
+    assert preset.startswith("yang2024: mood, ancova: ") and f"{ASSUMED} client," in preset
+
+
 def test_the_second_study_gives_rows_where_clients_do_not_differ() -> None:
     result = _study(MOOD, preset="yang2024").fit(chats=_chats())
     rows = _preset_rows(result)
@@ -114,7 +148,13 @@ def test_the_second_study_gives_rows_where_clients_do_not_differ() -> None:
 def test_the_second_study_gives_all_three_where_clients_differ() -> None:
     result = _study(MOOD, preset="yang2024").fit(chats=_chats(1.0))
     assert set(_preset_rows(result)["model"]) == {"ancova", "linear"}
-    assert not any("yang2024" in sentence for sentence in result.sentences)
+    rows = _preset_rows(result)
+    clear = (rows.loc[rows["model"] == "ancova", "q_bh"] < 0.05).sum()
+    assert [sentence for sentence in result.sentences if "yang2024" in sentence] == [
+        f"mood, yang2024 (ancova), for comparison: {clear} of 7 associations have q < .05."
+    ]
+    assert result.sentences[0].startswith("mood, recommended design: of ")
+    assert result.sentences[1].startswith("mood, yang2024 (ancova), for comparison")
 
 
 def test_what_corrects_the_preset_alone_is_not_said_of_the_studys_own_design() -> None:

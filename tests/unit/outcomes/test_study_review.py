@@ -78,6 +78,8 @@ def test_findings_are_those_of_the_recommended_design() -> None:
     result = _study(outcome, preset="yang2024").fit(chats=chats)
     assert result.headlines() == [("change", "ancova")] and result.tidy("change", "ancova")["design"].nunique() == 2
     assert f"of {2 * len(CODES)} associations" in result.sentences[0]
+    assert result.sentences[0].startswith("change, recommended design: ")
+    assert any(sentence.startswith("change, yang2024 (ancova), for comparison: ") for sentence in result.sentences)
 
 
 def test_a_covariate_named_as_a_technique_is_refused() -> None:
@@ -129,8 +131,11 @@ def test_the_means_stay_in_the_models_of_gold_chats() -> None:
     rows = np.flatnonzero(design.ids.isin(coded.counts.index))
     gold, tagged = design.gold_columns(coded.counts.loc[design.ids[rows]], rows)
     counselors = design.counselors.to_numpy()
-    assert np.array_equal(tagged, design.columns[rows])
-    direct = correct("linear", design.outcome, design.names, design.columns, gold, rows, counselors)
+    means = [term.level != "within" for term in design.terms]
+    assert np.array_equal(tagged[:, means], design.columns[np.ix_(rows, means)]) and sum(means) > len(CODES)
+    direct = correct(
+        "linear", design.outcome, design.names, design.columns, gold, rows, counselors, tagged_on_gold=tagged
+    )
     found = study.fit(chats=chats, gold=coded).tidy("depression", "linear", covariates=True)
     told = [term.level != "between" for term in design.terms]
     for name, part in (("gold", direct.gold_only), ("ptd", direct.corrected)):
@@ -201,6 +206,41 @@ def test_without_means_in_the_model_errors_of_whole_counselors_do_not_come_out_a
         of_people = pd.DataFrame(columns[:, within] / chances[:, None]).groupby(people).sum()
         assert np.allclose(of_people, 0)
     assert np.array_equal(tagged[:, np.logical_not(within)], design.columns[np.ix_(rows, np.logical_not(within))])
+
+
+def test_what_makes_counselors_differ_stays_out_of_corrected_slopes_within() -> None:
+    """Counselors who use more are rated better, and the tagger finds a part that differs by counselor."""
+    found = []
+    for seed in range(30):
+        random = np.random.default_rng(seed)
+        people = np.repeat(np.arange(50), 12)
+        habit = random.normal(size=50)[people]
+        use = np.clip(np.rint(30 + 8 * habit + 6 * random.normal(size=600)), 0, 100)
+        seen = random.binomial(use.astype(int), random.uniform(0.4, 1, 50)[people])
+        ids = pd.Index([f"chat{i}" for i in range(600)])
+        true, tagged = (
+            pd.DataFrame({code: 0.0 for code in Codebook.load().ids}, index=ids).assign(REF=each, OT=100.0 - each)
+            for each in (use, seen)
+        )
+        frame = pd.DataFrame(
+            {
+                "counselor_id": [f"c{i}" for i in people],
+                "pre": random.normal(size=600),
+                "post": habit + random.normal(size=600),
+            },
+            index=ids,
+        )
+        outcome = {"name": "mood", "type": "change", "before": "pre", "after": "post", "models": ["linear"]}
+        study = _study(outcome, techniques={"codes": ["REF"], "min_chats": 1}, covariates=[])
+        design = _design(study, Chats(tagged, frame, {}))
+        assert design.names == ("REF (within)", "REF (between)", "pre")
+        rows = np.sort(random.choice(600, 200, replace=False))
+        gold, on_gold = design.gold_columns(true.loc[design.ids[rows]], rows)
+        result = correct(
+            "linear", design.outcome, design.names, design.columns, gold, rows, people, tagged_on_gold=on_gold
+        )
+        found.append(result.corrected.coefficients[0])
+    assert abs(np.mean(found)) < 3 * np.std(found) / len(found) ** 0.5 < 0.1
 
 
 def test_within_alone_is_corrected_also_where_a_counselor_has_two_gold_chats(monkeypatch: pytest.MonkeyPatch) -> None:

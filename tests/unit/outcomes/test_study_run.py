@@ -10,7 +10,8 @@ pd = pytest.importorskip("pandas", reason="pandas is not installed: pip install 
 pytest.importorskip("statsmodels", reason="statsmodels is not installed: pip install 'mi-coder[analysis]'")
 stats = pytest.importorskip("scipy.stats", reason="scipy is not installed: pip install 'mi-coder[analysis]'")
 
-from mi_coder.errors import UsageProblem  # noqa: E402
+from mi_coder.errors import UnknownName, UsageProblem  # noqa: E402
+from mi_coder.outcomes.cr2 import fit_cr2  # noqa: E402
 from mi_coder.outcomes.families import Family, clustered_covariance, fit_family  # noqa: E402
 from mi_coder.outcomes.guards import ModelProblem  # noqa: E402
 from mi_coder.outcomes.multiplicity import q_values  # noqa: E402
@@ -130,8 +131,12 @@ def test_naive_rows_are_direct_fits_with_errors_by_counselor(platform: Platform,
         rows = rows[rows["correction"] == "naive"]
         assert tuple(rows["term"]) == design.names
         assert np.allclose(rows["estimate"], direct.coefficients, rtol=1e-10)
-        covariance = clustered_covariance(direct, design.counselors.to_numpy())
-        assert np.allclose(rows["se"], np.sqrt(np.diag(covariance)), rtol=1e-10)
+        counselors = design.counselors.to_numpy()
+        errors = np.sqrt(np.diag(clustered_covariance(direct, counselors)))
+        if family == "linear":
+            of_few = fit_cr2(design.outcome, design.names, design.columns, counselors)
+            errors = np.where(rows["df"] < rows["n_clusters"] - 1, of_few.se, errors)
+        assert np.allclose(rows["se"], errors, rtol=1e-10)
 
 
 @pytest.mark.parametrize("model", ["linear", "ordinal"])
@@ -165,7 +170,10 @@ def test_every_model_of_every_type_gives_rows(of_all_types: Result) -> None:
     coded = rows[rows["code"] != ""]
     assert set(coded["level"]) == {"within", "between"}
     assert np.isfinite(coded[["estimate", "se", "p", "q_bh", "ci_low", "ci_high"]]).all(axis=None)
-    assert (coded["warnings"] == UNCORRECTED).all()
+    thin = coded["df"] < coded["n_clusters"] - 1
+    assert (coded.loc[~thin, "warnings"] == UNCORRECTED).all()
+    assert coded.loc[thin, "warnings"].str.endswith(f"; {UNCORRECTED}").all()
+    assert set(coded[thin]["level"]) == {"between"}
     ratios = coded["unit"].str.contains("ratio")
     assert np.allclose(coded["effect"][ratios], np.exp(coded["estimate"][ratios]))
     assert np.allclose(coded["effect"][~ratios], coded["estimate"][~ratios])
@@ -335,6 +343,43 @@ def test_a_code_that_separates_has_a_penalized_estimate_beside(platform: Platfor
     assert np.isfinite(plain["q_bh"]).all()
 
 
+@pytest.mark.parametrize("model", ["logit", "ordinal"])
+def test_a_code_whose_use_separates_is_left_out_within_and_between(platform: Platform, model: str) -> None:
+    """All chats with it have the top rating, so deviations from the counselor's mean are no evidence either."""
+    rare = (platform.tagged["CO"] > 0) & (np.arange(900) % 4 == 0)
+    tagged = platform.tagged.assign(CO=rare.astype(float))
+    tagged["rating"] = tagged["rating"].where(~rare, 5.0)
+    techniques = {"form": "presence", "codes": ["REF", "CO"]}
+    given: dict[str, Any] = {"techniques": techniques, "covariates": [], "response_weights": False}
+    found = _fit(tagged, outcomes=[{**RATING, "models": [model]}], **given)
+    levels = ["CO (within)", "CO (between)"]
+    assert list(found.tidy("rating", model)["term"]) == ["REF (within)", "REF (between)"]
+    assert list(found.tidy("rating", f"{model} (penalized)")["term"]) == levels
+    assert any(
+        f"rating: {model}: " in note
+        and note.endswith("CO (within) and CO (between), of one technique, were left out of this model.")
+        for note in found.notes
+    )
+    beside = f"rating: {model}: {model} (penalized) has finite estimates of {', '.join(levels)}, with all columns in"
+    assert any(note.startswith(beside) for note in found.notes)
+
+
+def test_a_model_of_which_no_technique_is_left_is_no_headline(platform: Platform, tmp_path: Path) -> None:
+    rare = (platform.tagged["CO"] > 0) & (np.arange(900) % 4 == 0)
+    tagged = platform.tagged.assign(CO=rare.astype(float))
+    tagged["rating"] = tagged["rating"].where(~rare, 5.0)
+    given: dict[str, Any] = {"techniques": {"form": "presence", "codes": ["CO"]}, "response_weights": False}
+    both = _fit(tagged, outcomes=[{**RATING, "models": ["logit", "linear"]}], **given)
+    assert both.headlines() == [("rating", "linear")]
+    alone = _fit(tagged, outcomes=[{**RATING, "models": ["logit"]}], **given)
+    assert alone.headlines() == [] and len(alone.table()) == 2
+    assert set(alone.tidy()["model"]) == {"logit (penalized)"}
+    (tmp_path / "x").touch()
+    write_result(alone, tmp_path, tmp_path / "out")
+    report = (tmp_path / "out" / "report.md").read_text(encoding="utf-8")
+    assert "## rating: other models" in report and "### logit (penalized)" in report
+
+
 def test_what_the_ordinal_model_means_is_of_the_columns_that_it_has(platform: Platform) -> None:
     rating = platform.tagged["rating"]
     tagged = platform.tagged.assign(flag=((rating == 5) & (np.arange(900) % 4 == 0)).astype(float))
@@ -465,6 +510,10 @@ def test_shah2022_beside_the_recommended_design(platform: Platform) -> None:
     assert {"ptd", "gold", "naive"} <= set(own["correction"]) and set(own["outcome"]) == {"rating", "depression"}
     assert any(note.startswith("shah2022: rating, logit: with equally weighted classes") for note in found.notes)
     assert found.headlines() == [("rating", "ordinal"), ("depression", "linear")]
+    clear = (preset.loc[preset["code"] != "", "q_bh"] < 0.05).sum()
+    said = f"rating, shah2022 (logit), for comparison: {clear} of 16 associations have q < .05."
+    assert said in found.sentences and not any("depression, shah2022" in sentence for sentence in found.sentences)
+    assert sum(sentence.startswith("depression, recommended design: ") for sentence in found.sentences) == 1
 
     tagged = platform.tagged.dropna(subset=["rating"])
     codes = list(preset.loc[preset["code"] != "", "code"])
@@ -486,6 +535,21 @@ def test_yang2024_beside_the_recommended_design(platform: Platform) -> None:
     assert preset["n_clusters"].unique().tolist() == [platform.tagged["client_id"].nunique()]
     assert {"log_messages", "phq9_pre", "log_messages x phq9_pre", "client_age"} <= set(preset["term"])
     assert set(found.rows.loc[found.rows["design"] == "recommended", "outcome"]) == {"rating", "depression"}
+
+
+def test_a_model_that_the_outcome_does_not_have(first: Result) -> None:
+    with pytest.raises(UnknownName, match=r"^No outcome 'ratng'\. Did you mean 'rating'\? There are rating, depress"):
+        first.tidy("ratng")
+    with pytest.raises(UnknownName, match=r"^No model 'gee' of rating\. There are ordinal, "):
+        first.tidy("rating", "gee")
+    for shown in (first.table, first.to_html, first.plot):
+        with pytest.raises(UnknownName, match=r"^No model 'gee' of rating"):
+            shown("rating", "gee")
+    assert set(first.tidy(model="gee")["outcome"]) == {"depression"}
+
+
+def test_a_result_shows_what_was_found_in_a_console(first: Result) -> None:
+    assert repr(first) == first.summary() and "DataFrame" not in repr(first)
 
 
 def test_nobody_is_named(platform: Platform, first: Result, of_all_types: Result) -> None:

@@ -54,6 +54,11 @@ def test_the_resolved_study_means_the_same() -> None:
         ({"matching": {"covariates": ["a"]}}, "matching.technique"),
         ({"inference": {"alpha": 2}}, "$.inference.alpha"),
         ({"version": 3}, "$.version"),
+        ({"techniques": {"codes": ["OQ", "REFF"]}}, "techniques: there is no code 'REFF'. Did you mean 'REF'? There"),
+        ({"techniques": {"codes": ["Questoin"], "merge": {"Question": ["OQ"]}}}, "Did you mean 'Question'? There are"),
+        ({"techniques": {"reference": ["XX"]}}, "techniques: there is no code 'XX'. There are OQ, "),
+        ({"techniques": {"merge": {"Q": ["OQ", "QC"]}}}, "techniques: there is no code 'QC'. There are OQ, "),
+        ({"matching": {"technique": "EAA", "covariates": ["a"]}}, "matching.technique: there is no code 'EAA'. Did"),
     ],
 )
 def test_what_is_refused_names_the_key(change: dict[str, Any], said: str) -> None:
