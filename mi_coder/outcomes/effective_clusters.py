@@ -16,6 +16,11 @@ from mi_coder.outcomes.families import cluster_totals
 ENOUGH_EFFECTIVE = 20
 
 
+def in_effect(effective: Floats, clusters: float) -> Floats:
+    """[columns] clusters that t goes by: at least two, and all of them where effective ones [columns] are enough."""
+    return np.where(effective < ENOUGH_EFFECTIVE, np.maximum(effective, 2.0), clusters)
+
+
 def effective_clusters(columns: Floats, codes: NDArray[np.intp], weights: Floats | None = None) -> Floats:
     """[columns] number of clusters that each coefficient of a linear model with a constant rests on.
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mi_coder.arrays import Floats
-from mi_coder.outcomes.effective_clusters import ENOUGH_EFFECTIVE, effective_clusters
+from mi_coder.outcomes.effective_clusters import ENOUGH_EFFECTIVE, effective_clusters, in_effect
 from mi_coder.outcomes.guards import ENOUGH_CLUSTERS, cluster_codes
 
 # The share of the rows from which on a cluster is named.
@@ -51,7 +51,8 @@ class Information:
     @property
     def df(self) -> Floats:
         """[columns] degrees of freedom of the t distribution: of thin columns by their effective clusters."""
-        return np.where(self.thin, np.maximum(self.effective, 2.0), float(self.clusters)) - 1
+        effective = np.full(len(self.names), np.inf) if self.few else self.effective
+        return in_effect(effective, float(self.clusters)) - 1
 
     def told(self, chosen: NDArray[np.bool_]) -> str:
         """That few clusters decide on the chosen columns [columns], the fewest first."""

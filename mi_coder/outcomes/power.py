@@ -27,7 +27,7 @@ from scipy import stats
 from mi_coder.annotation.sampling import proportional
 from mi_coder.arrays import Floats
 from mi_coder.errors import UsageProblem
-from mi_coder.outcomes.effective_clusters import ENOUGH_EFFECTIVE
+from mi_coder.outcomes.effective_clusters import in_effect
 from mi_coder.outcomes.guards import FEWEST_CLUSTERS, cluster_codes
 from mi_coder.outcomes.label_error import ROWS_PER_PARAMETER, Pieces
 
@@ -104,8 +104,7 @@ class Budget:
         variance += np.clip(falling, 0, None) * many
         clusters = self.gold_clusters(chats, gold)
         effective = self.effective * (clusters / self.n_gold_clusters)
-        count = np.where(effective < ENOUGH_EFFECTIVE, np.maximum(effective, 2.0), clusters)
-        quantile = stats.t.ppf(1 - self.alpha / 2, count - 1)
+        quantile = stats.t.ppf(1 - self.alpha / 2, in_effect(effective, clusters) - 1)
         return np.asarray(2 * quantile * np.sqrt(np.clip(variance, 0, None)))
 
     def fewest_gold(self, chats: int) -> int | None:

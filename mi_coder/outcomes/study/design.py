@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from mi_coder.arrays import Floats, Indices
+from mi_coder.arrays import Bools, Floats, Indices
 from mi_coder.codebook import Codebook
 from mi_coder.errors import UsageProblem, did_you_mean
 from mi_coder.outcomes.guards import AliasedColumn, ConstantColumn, ModelProblem, standardize
@@ -57,6 +57,11 @@ class Design:
     def names(self) -> tuple[str, ...]:
         """The names of the columns."""
         return tuple(term.name for term in self.terms)
+
+    @property
+    def coded(self) -> Bools:
+        """[terms] which columns are of techniques."""
+        return np.array([bool(term.code) for term in self.terms], dtype=np.bool_)
 
     def gold_columns(
         self, counts: pd.DataFrame, rows: Indices, probabilities: Floats | None = None

@@ -199,8 +199,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
     se = np.sqrt(np.diag(clustered_covariance(estimate, labels)))
     information = information_of(data.names, data.columns, labels, both)
     clusters = information.clusters
-    coded = _coded(data)
-    thin = information.thin & coded
+    thin = information.thin & data.coded
     df: float | Floats = clusters - 1
     p: Floats | None = None
     warnings: str | Sequence[str] = ""
@@ -211,7 +210,7 @@ def _clustered(model: Model, study: Study, outcome: Outcome, design: Design, wei
                 few = fit_cr2(data.outcome, data.names, data.columns, labels)
                 se, df = few.se, few.df
                 warnings = f"only {clusters} clusters: CR2 standard errors, t with Satterthwaite's degrees of freedom"
-            p = _wild_p(study, family, data, coded)
+            p = _wild_p(study, family, data, data.coded)
             warnings += ", p of codes by the wild cluster bootstrap"
     elif thin.any():
         df, how = np.where(thin, information.df, clusters - 1), "t with one degree of freedom less than that"
@@ -366,7 +365,7 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
     data = family_data("logit", outcome, design)[1] if family == "logit" else design
     labels = data.clusters.to_numpy()
     information = information_of(data.names, data.columns, labels)
-    thin = information.thin & _coded(data)
+    thin = information.thin & data.coded
     fit = fit_gee(family, data.outcome, data.names, data.columns, labels, bias_reduced=bool(thin.any()))
     how = "bias-reduced standard errors, t with one degree of freedom less than that"
     rows = tidy_rows(
@@ -383,11 +382,6 @@ def _gee(study: Study, outcome: Outcome, design: Design, weights: Floats | None)
         scale=scale_of(family, outcome),
     )
     return Fit(rows, {"correlation": fit.correlation})
-
-
-def _coded(data: Design) -> NDArray[np.bool_]:
-    """[terms] which columns are of techniques."""
-    return np.array([bool(term.code) for term in data.terms], dtype=bool)
 
 
 def _df(clusters: int) -> float:

@@ -56,7 +56,7 @@ def rating_tables(part: Part, study: Study, outcome: Outcome, design: Design) ->
 def _degrees(design: Design) -> Mapping[str, float]:
     """Degrees of freedom of t by column, as the rows of the model have them."""
     information = information_of(design.names, design.columns, design.clusters.to_numpy())
-    thin = information.thin & np.array([bool(term.code) for term in design.terms])
+    thin = information.thin & design.coded
     every = information.clusters - 1
     return {name: float(information.df[i]) if thin[i] else every for i, name in enumerate(design.names)}
 
